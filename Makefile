@@ -1,0 +1,49 @@
+# Everything that this project does to itself. `make help` lists it.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/proxmox-mcp
+LINT_VERSION := v2.15.0
+TOOLS := $(CURDIR)/.tools
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-fast lint bench fuzz cross golden tidy-check e2e-deps e2e-full
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/proxmox-mcp
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN) ./cmd/proxmox-mcp
+
+test: e2e-deps ## fetch what the tests need and run them all, race detector on
+	$(GO) test -race -timeout 20m ./...
+	$(GO) test -timeout 10m -count=1 -run '^TestBudget|^TestGolden|^TestLimit' ./...
+
+test-fast: ## the tests without race detector and without the programs that npm brings
+	$(GO) test -short ./...
+
+lint: $(TOOLS)/golangci-lint ## golangci-lint, pinned outside go.mod
+	$(TOOLS)/golangci-lint run ./...
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+bench: ## benchmarks, each beside its reference in the same run
+	$(GO) test -run '^$$' -bench . -benchmem -count 1 -timeout 30m ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (default 20s)
+	./.ci/fuzz $(or $(FUZZTIME),20s)
+
+cross: ## build for Linux, macOS and Windows on amd64 and arm64
+	./.ci/cross
+
+golden: ## write the golden files and the generated docs anew
+	UPDATE_GOLDEN=1 $(GO) test ./tools ./inventory ./cli
+
+tidy-check: ## go.mod and go.sum are as go mod tidy writes them
+	$(GO) mod tidy -diff
+
+e2e-deps: ## npm packages of the end-to-end tests (skipped where there is no npm)
+	./.ci/e2e-deps
+
+e2e-full: e2e-deps ## the long sets at their full size: seeds, random worlds, soaks
+	E2E_FULL=1 $(GO) test -race -timeout 120m ./...

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// parts is an open program: the inventory over the configured clusters, and what has to be closed after it.
+type parts struct {
+	cfg  *config.Config
+	inv  *inventory.Inventory
+	pool *proxmox.Pool
+	log  *slog.Logger
+
+	mu sync.Mutex
+	db *store.DB
+}
+
+// build makes the parts out of a configuration. It touches neither the store nor the network: both open at first use.
+func (a *App) build(cfg *config.Config, log *slog.Logger) (*parts, error) {
+	p := &parts{cfg: cfg, log: log}
+	var clusters []proxmox.ClusterConfig
+	for _, c := range cfg.Clusters {
+		clusters = append(clusters, clientConfig(c))
+	}
+	pool, err := proxmox.NewPool(clusters, proxmox.WithLogger(log), proxmox.WithClock(a.Clock))
+	if err != nil {
+		return nil, err
+	}
+	p.pool = pool
+	var sources []inventory.NamedSource
+	for _, name := range pool.Names() {
+		sources = append(sources, inventory.NamedSource{Name: name, Open: func(context.Context) (inventory.Source, error) {
+			c, err := pool.Get(name)
+			if err != nil {
+				return nil, err
+			}
+			return source{c}, nil
+		}})
+	}
+	p.inv, err = inventory.New(inventory.Options{
+		Store: func(ctx context.Context) (inventory.Store, error) { return p.openStore(ctx, a.Clock) }, Sources: sources,
+		Clock: a.Clock, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(),
+	})
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func clientConfig(c config.Cluster) proxmox.ClusterConfig {
+	return proxmox.ClusterConfig{Name: c.Name, Endpoints: c.Endpoints, Token: c.Token, Username: c.Username, Password: c.Password,
+		Fingerprints: c.Fingerprints, CAFile: c.CAFile, Insecure: c.Insecure, ReadOnly: c.ReadOnly}
+}
+
+// openStore opens the store once; a failure is not remembered, because a folder may become writable.
+func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.DB, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.db != nil {
+		return p.db, nil
+	}
+	db, err := store.Open(ctx, store.Options{Path: p.cfg.State.Path, Clock: clock, Logger: p.log})
+	if err != nil {
+		return nil, err
+	}
+	p.db = db
+	return db, nil
+}
+
+// Close ends background work, then connections, then the store.
+func (p *parts) Close() error {
+	err := p.inv.Close()
+	p.pool.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.db != nil {
+		err = errors.Join(err, p.db.Close())
+		p.db = nil
+	}
+	return err
+}
+
+func (a *App) deps(p *parts) tools.Deps {
+	return tools.Deps{Inventory: p.inv, Now: a.Clock, Zone: p.cfg.Location()}
+}
+
+// Open implements cli.Program.
+func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
+	log := a.logger(g, a.Stderr)
+	cfg, err := a.loadConfig(ctx, g, log)
+	if err != nil {
+		return cli.Session{}, err
+	}
+	p, err := a.build(cfg, log)
+	if err != nil {
+		return cli.Session{}, err
+	}
+	return cli.Session{Deps: a.deps(p), GuestNames: p.inv.GuestNames, Close: p.Close}, nil
+}

@@ -1,0 +1,38 @@
+package app
+
+import (
+	"context"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+)
+
+// source is a proxmox.Client as package inventory wants to see it.
+type source struct{ *proxmox.Client }
+
+var _ inventory.Source = source{}
+
+// NodeTasks implements inventory.Source.
+func (s source) NodeTasks(ctx context.Context, node string, f inventory.TaskListFilter) ([]pve.TaskRow, error) {
+	return s.Client.NodeTasks(ctx, node, proxmox.NodeTaskFilter{VMID: f.VMID, Limit: f.Limit, Since: f.Since, Errors: f.Errors})
+}
+
+// Calls implements inventory.Source.
+func (s source) Calls() int64 {
+	var sum int64
+	for _, n := range s.Stats().Calls {
+		sum += int64(n)
+	}
+	return sum
+}
+
+// Permissions implements inventory.Source.
+func (s source) Permissions(ctx context.Context) (map[string]map[string]bool, error) {
+	return s.Client.Permissions(ctx)
+}
+
+// Resources implements inventory.Source: all kinds in one call.
+func (s source) Resources(ctx context.Context) ([]pve.Resource, []error, error) {
+	return s.Client.Resources(ctx, "")
+}

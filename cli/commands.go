@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// addCommands adds the commands outside the tool table.
+func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
+	root.AddCommand(serveCommand(p, g, s), syncCommand(p, g, s), doctorCommand(p, g, s), initCommand(p, g, s), demoCommand(p, g, s),
+		dbCommand(p, g, s), simCommand(p, s), versionCommand(p, g, s))
+}
+
+func printReport(s Streams, g Globals, r Report) error {
+	if err := printAnswer(s, g, r.Value, r.View); err != nil {
+		return err
+	}
+	switch {
+	case r.Failed:
+		return ErrFailed
+	case r.Partial:
+		return ErrPartial
+	}
+	return nil
+}
+
+func serveCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Serve MCP on standard input and output", Args: cobra.NoArgs,
+		Long: `Serve MCP to one client on standard input and output: what Claude Desktop, Claude Code and the MCP Inspector start.
+Only JSON-RPC goes to standard output; logs go to standard error. Ends when the client closes standard input.`,
+		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.Serve(cmd.Context(), *g, ServeOptions{In: s.In}, s.Out, s.Err)
+		},
+	}
+}
+
+func syncCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	var o SyncOptions
+	cmd := &cobra.Command{
+		Use: "sync", Short: "Read the whole cluster into the store now", Args: cobra.NoArgs,
+		Example: "  proxmox-mcp sync\n  proxmox-mcp sync -o json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			bar := newProgress(s.Err)
+			o.Progress = func(cluster, phase string, done, total int) { bar.update(cluster+": "+phase, done, total) }
+			r, err := p.Sync(cmd.Context(), *g, o)
+			bar.done()
+			if err != nil {
+				return err
+			}
+			return printReport(s, *g, r)
+		},
+	}
+	cmd.Flags().StringVar(&o.Cluster, "cluster", "", "only this cluster")
+	return cmd
+}
+
+func doctorCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Check configuration, connection, rights and store, with a fix for each fault", Args: cobra.NoArgs,
+		Example: "  proxmox-mcp doctor",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := p.Doctor(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			return printReport(s, *g, r)
+		},
+	}
+}
+
+func initCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	o := InitOptions{In: s.In}
+	cmd := &cobra.Command{
+		Use: "init", Short: "Connect a cluster: token, address, certificate, configuration file", Args: cobra.NoArgs,
+		Long: `Prints the pveum lines that make a least-privilege token, asks for the address and the token, tests the connection, pins the
+certificate, writes the configuration file (mode 0600) and prints the snippets for MCP clients. The token is never echoed.`,
+		Example: "  proxmox-mcp init\n  proxmox-mcp init --endpoint https://pve1.example.org:8006",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.ReadSecret = readSecret(s)
+			return p.Init(cmd.Context(), *g, o, s.Out)
+		},
+	}
+	cmd.Flags().StringVar(&o.Endpoint, "endpoint", "", "address of a node, such as https://192.0.2.10:8006")
+	cmd.Flags().StringVar(&o.Name, "name", "", "name for the cluster in the configuration")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "replace the cluster of that name in the configuration")
+	return cmd
+}
+
+// readSecret reads without echo, from a terminal only: a pipe or argument would leave the secret in a history or process list.
+func readSecret(s Streams) func(string) (string, error) {
+	return func(prompt string) (string, error) {
+		f, ok := s.In.(*os.File)
+		if !ok || !term.IsTerminal(int(f.Fd())) {
+			return "", fault.New(fault.Invalid, "the token is asked for on a terminal, and standard input is none").
+				WithHint("run init in a terminal, or write the configuration file by hand with token_file")
+		}
+		_, _ = fmt.Fprint(s.Out, prompt)
+		b, err := term.ReadPassword(int(f.Fd()))
+		_, _ = fmt.Fprintln(s.Out)
+		return string(b), err
+	}
+}
+
+func demoCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	o := DemoOptions{In: s.In}
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Try everything on a simulated three-node homelab", Args: cobra.NoArgs,
+		Long: `Starts a simulated Proxmox VE cluster inside this process, syncs it into a temporary store, prints overview and findings and the
+exact lines that connect Claude to it. With --serve it stays up as an MCP server on standard input and output.`,
+		Example: "  proxmox-mcp demo\n  claude mcp add proxmox-demo -- /path/to/proxmox-mcp demo --serve",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.Demo(cmd.Context(), *g, o, s.Out, s.Err)
+		},
+	}
+	cmd.Flags().BoolVar(&o.Serve, "serve", false, "stay up as an MCP server on stdio")
+	return cmd
+}
+
+func dbCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	db := &cobra.Command{Use: "db", Short: "The state database", Args: cobra.NoArgs}
+	db.AddCommand(
+		&cobra.Command{Use: "path", Short: "Print where the state database is", Args: cobra.NoArgs, Example: "  proxmox-mcp db path",
+			RunE: func(*cobra.Command, []string) error {
+				path, err := p.DBPath(*g)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(s.Out, path)
+				return err
+			}},
+		&cobra.Command{Use: "check", Short: "Check the state database's integrity", Args: cobra.NoArgs, Example: "  proxmox-mcp db check",
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				r, err := p.DBCheck(cmd.Context(), *g)
+				if err != nil {
+					return err
+				}
+				return printReport(s, *g, r)
+			}},
+		&cobra.Command{Use: "backup FILE", Short: "Copy the state database, consistently, while servers run", Args: cobra.ExactArgs(1),
+			Example: "  proxmox-mcp db backup /backup/proxmox-mcp-state.db",
+			RunE: func(cmd *cobra.Command, args []string) error {
+				r, err := p.DBBackup(cmd.Context(), *g, args[0])
+				if err != nil {
+					return err
+				}
+				return printReport(s, *g, r)
+			}},
+	)
+	return db
+}
+
+func simCommand(p Program, s Streams) *cobra.Command {
+	sim := &cobra.Command{Use: "sim", Short: "The simulated Proxmox VE", Args: cobra.NoArgs}
+	var so SimServeOptions
+	serve := &cobra.Command{Use: "serve", Short: "Serve a simulated Proxmox VE API over HTTPS", Args: cobra.NoArgs,
+		Example: "  proxmox-mcp sim serve --seed 1 --nodes 3 --guests 60\n  proxmox-mcp sim serve --world world.json --latency 20ms",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.SimServe(cmd.Context(), so, s.Out) }}
+	f := serve.Flags()
+	f.StringVar(&so.World, "world", "", "world.json to load; without it and without --nodes or --guests the demo world is served")
+	f.StringVar(&so.Addr, "addr", "127.0.0.1:8006", "address to listen on")
+	f.Uint64Var(&so.Seed, "seed", 1, "seed of the generated world")
+	f.IntVar(&so.Nodes, "nodes", 0, "nodes of the generated world")
+	f.IntVar(&so.Guests, "guests", 0, "guests of the generated world")
+	f.StringVar(&so.Latency, "latency", "", "how long each call takes, such as 20ms; profile = as seen on real nodes")
+	f.StringArrayVar(&so.Faults, "fault", nil, "a fault to inject, such as F11:node=pve2 (repeatable)")
+
+	var ro SimReplayOptions
+	replay := &cobra.Command{Use: "replay DIR...", Short: "Replay recorded exchanges and compare", Args: cobra.MinimumNArgs(1),
+		Example: "  proxmox-mcp sim replay --min 97 recordings/02-cluster-and-node-reads",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ro.Dirs = args
+			return p.SimReplay(cmd.Context(), ro, s.Out)
+		}}
+	replay.Flags().StringVar(&ro.Schema, "schema", "", "API schema to check every request against")
+	replay.Flags().Float64Var(&ro.Min, "min", 0, "least agreement in percent, of each scenario and of all")
+	replay.Flags().StringSliceVar(&ro.Methods, "method", nil, "compare only exchanges of these methods")
+	sim.AddCommand(serve, replay)
+	return sim
+}
+
+func versionCommand(p Program, g *Globals, s Streams) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print version, commit and Go version", Args: cobra.NoArgs, Example: "  proxmox-mcp version",
+		RunE: func(*cobra.Command, []string) error { return printReport(s, *g, p.Version()) }}
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"io"
+
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// Globals are the flags of every command.
+type Globals struct {
+	ConfigPath string // --config
+	StatePath  string // --state
+	LogLevel   string // --log-level
+	Output     string // -o
+	NoColor    bool
+}
+
+// Session is an open program: what tools need, the deployment as the table wants to know it, and what completion asks.
+type Session struct {
+	Deps       tools.Deps
+	GuestNames func(ctx context.Context) ([]string, error) // "104\tjellyfin", from the store alone
+	Close      func() error
+}
+
+// ServeOptions are those of `serve`.
+type ServeOptions struct{ In io.Reader }
+
+// SyncOptions are those of `sync`.
+type SyncOptions struct {
+	Cluster  string
+	Progress func(cluster, phase string, done, total int)
+}
+
+// InitOptions are those of `init`.
+type InitOptions struct {
+	In         io.Reader
+	ReadSecret func(prompt string) (string, error)
+	Endpoint   string
+	Name       string
+	Force      bool
+}
+
+// DemoOptions are those of `demo`.
+type DemoOptions struct {
+	Serve bool // stay up as an MCP server on stdio
+	In    io.Reader
+}
+
+// SimServeOptions are those of `sim serve`.
+type SimServeOptions struct {
+	World, Addr   string
+	Seed          uint64
+	Nodes, Guests int
+	Latency       string // a duration, or profile
+	Faults        []string
+}
+
+// SimReplayOptions are those of `sim replay`.
+type SimReplayOptions struct {
+	Schema  string
+	Min     float64
+	Methods []string
+	Dirs    []string
+}
+
+// Report is what a command outside the table answers: a value for json and yaml, a view for people, and whether it is complete.
+type Report struct {
+	Value   any
+	View    tools.View
+	Partial bool // exit code 3
+	Failed  bool // exit code 1
+}
+
+// Program is what the commands need of the composition root; app implements it.
+type Program interface {
+	Version() Report
+	// MultiCluster says whether several clusters are configured; it reads the configuration and nothing else.
+	MultiCluster(g Globals) bool
+	Open(ctx context.Context, g Globals) (Session, error)
+	Serve(ctx context.Context, g Globals, o ServeOptions, out, errOut io.Writer) error
+	Sync(ctx context.Context, g Globals, o SyncOptions) (Report, error)
+	Doctor(ctx context.Context, g Globals) (Report, error)
+	Init(ctx context.Context, g Globals, o InitOptions, out io.Writer) error
+	Demo(ctx context.Context, g Globals, o DemoOptions, out, errOut io.Writer) error
+	DBPath(g Globals) (string, error)
+	DBCheck(ctx context.Context, g Globals) (Report, error)
+	DBBackup(ctx context.Context, g Globals, dest string) (Report, error)
+	SimServe(ctx context.Context, o SimServeOptions, out io.Writer) error
+	SimReplay(ctx context.Context, o SimReplayOptions, out io.Writer) error
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// Problem is one missing or wrong setting. Text never holds the value that was set, which might be a secret in the wrong place.
+type Problem struct {
+	File string // "" for the environment
+	Line int    // 1-based, 0 where no line is to blame
+	Key  string // such as clusters[0].token or PROXMOX_VE_ENDPOINT
+	Text string
+}
+
+// String gives file:line: key: text, the form that editors and terminals can jump to.
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d", p.Line)
+		}
+		b.WriteString(": ")
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	return b.String() + p.Text
+}
+
+// Problems are all that is wrong with the settings; errors.AsType finds them in what Load returns.
+type Problems []Problem
+
+// Error lists one problem per line.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, e := range p {
+		lines[i] = e.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// spot is where a setting comes from.
+type spot struct {
+	file string
+	line int
+	key  string
+}
+
+// problems collects; a helper of one Load.
+type problems struct{ list Problems }
+
+func (p *problems) add(at spot, format string, args ...any) {
+	p.list = append(p.list, Problem{File: at.file, Line: at.line, Key: at.key, Text: fmt.Sprintf(format, args...)})
+}
+
+// err joins all problems into one error, those of a file in the order of its lines; nil when there are none.
+func (p *problems) err() error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(p.list, func(a, b Problem) int {
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
+		return a.Line - b.Line
+	})
+	head := "one setting is missing or wrong"
+	if n := len(p.list); n > 1 {
+		head = fmt.Sprintf("%d settings are missing or wrong", n)
+	}
+	e := fault.New(fault.Config, "%s:\n  %s", head, strings.ReplaceAll(p.list.Error(), "\n", "\n  "))
+	e.Err = p.list
+	return e.WithHint("correct these lines, or write a new configuration with: proxmox-mcp init").WithNext("proxmox-mcp doctor")
+}
+
+// wordKey is a key that may be shown: words only, so that a token pasted in a key's place stays hidden.
+var wordKey = regexp.MustCompile(`^[A-Za-z_]{1,32}$`)
+
+// unknownKey says what to write instead of a key that does not exist.
+func unknownKey(key string, known []string) string {
+	shown := "this key"
+	if wordKey.MatchString(key) {
+		shown = fmt.Sprintf("%q", key)
+	}
+	if near, ok := nearest(key, known); ok {
+		return fmt.Sprintf("%s is not a setting; did you mean %q?", shown, near)
+	}
+	return fmt.Sprintf("%s is not a setting; known here: %s", shown, strings.Join(known, ", "))
+}
+
+// nearest finds the known key that is at most a third of its letters away, or that the given one contains (api_token, ca).
+func nearest(key string, known []string) (string, bool) {
+	key = strings.ToLower(strings.ReplaceAll(key, "-", "_"))
+	best, bestD := "", 1<<30
+	for _, k := range known {
+		d := distance(key, k)
+		if d <= max(2, len(k)/3) && d < bestD {
+			best, bestD = k, d
+		}
+	}
+	if best != "" || len(key) < 4 || len(key) > 32 {
+		return best, best != ""
+	}
+	i := slices.IndexFunc(known, func(k string) bool { return strings.Contains(key, k) || strings.Contains(k, key) })
+	if i < 0 {
+		return "", false
+	}
+	return known[i], true
+}
+
+// distance is the edit distance of a and b; keys longer than 32 bytes are far from everything.
+func distance(a, b string) int {
+	if len(a) > 32 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diag, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diag+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// every tool with arguments that fit the recorded world; the task is a backup that the world's task list holds.
+func calls(t *testing.T, task string) [][2]any {
+	t.Helper()
+	return [][2]any{
+		{"get_overview", map[string]any{}},
+		{"find_guests", map[string]any{"query": "type:vm"}},
+		{"get_guest", map[string]any{"guest": "100", "detail": "full"}},
+		{"list_nodes", map[string]any{}},
+		{"get_task", map[string]any{"task": task}},
+		{"check_health", map[string]any{}},
+	}
+}
+
+func recordedTask(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile(shared(t, "pve", "recordings", "02-cluster-and-node-reads", "world.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w struct {
+		Cluster struct{ Tasks []pve.TaskRow }
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		t.Fatal(err)
+	}
+	return w.Cluster.Tasks[0].UPID
+}
+
+type toolResult struct {
+	Name   string
+	Result struct {
+		IsError           bool
+		Content           []struct{ Type, Text string }
+		StructuredContent map[string]any
+	}
+}
+
+type session struct {
+	Version string
+	Server  struct{ Name, Version string }
+	Tools   []struct {
+		Name, Description string
+		InputSchema       struct{ Type string }
+		Annotations       struct{ ReadOnlyHint, DestructiveHint *bool }
+	}
+	Results []toolResult
+}
+
+// TestSDKClients calls every tool over stdio with both TypeScript SDK clients.
+func TestSDKClients(t *testing.T) {
+	node := node(t)
+	for _, c := range []struct{ script, version string }{{"sdk-v1.mjs", ""}, {"sdk-v2.mjs", "2026-07-28"}} {
+		t.Run(c.script, func(t *testing.T) {
+			cl := startCluster(t, recordedWorld(t), recordedToken)
+			list, err := json.Marshal(calls(t, recordedTask(t)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := run(t, cl.env, "", node, filepath.Join("clients", c.script), string(list), program(t), "serve")
+			if o.code != 0 {
+				t.Fatalf("exit %d\n%s", o.code, o.stderr)
+			}
+			s := decode[session](t, o.stdout)
+			if s.Version != c.version {
+				t.Errorf("negotiated %q, want %q", s.Version, c.version)
+			}
+			checkSession(t, s)
+		})
+	}
+}
+
+func checkSession(t *testing.T, s session) {
+	t.Helper()
+	if len(s.Tools) != len(tools.All()) || len(s.Results) != len(tools.All()) {
+		t.Fatalf("%d tools and %d results, want %d", len(s.Tools), len(s.Results), len(tools.All()))
+	}
+	for _, tool := range s.Tools {
+		if tool.Description == "" || tool.InputSchema.Type != "object" || tool.Annotations.ReadOnlyHint == nil || !*tool.Annotations.ReadOnlyHint {
+			t.Errorf("%s: description, object schema and readOnlyHint are all needed: %+v", tool.Name, tool)
+		}
+	}
+	for _, r := range s.Results {
+		if r.Result.IsError || len(r.Result.Content) != 1 || r.Result.Content[0].Text == "" {
+			t.Errorf("%s: %+v", r.Name, r.Result)
+		}
+	}
+	if got := s.Results[2].Result.Content[0].Text; !strings.Contains(got, "vm 100 web on pve1") || strings.Contains(got, canaryPassword) {
+		t.Errorf("get_guest: %s", got)
+	}
+	if got := s.Results[4].Result.StructuredContent["state"]; got != "ok" {
+		t.Errorf("get_task: state %v, want ok", got)
+	}
+}
+
+// TestInspector runs the MCP Inspector's command line: handshake, portable schemas, every tool.
+func TestInspector(t *testing.T) {
+	node := node(t)
+	cl := startCluster(t, recordedWorld(t), recordedToken)
+	inspector := "node_modules/@modelcontextprotocol/inspector"
+	entry := inspectorEntry(t, inspector)
+	inspect := func(args ...string) output {
+		return run(t, cl.env, "", node, append([]string{entry, "--cli", program(t), "serve"}, args...)...)
+	}
+	if o := inspect("--method", "tools/list", "--strict"); o.code != 0 {
+		t.Fatalf("tools/list --strict: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	for _, c := range calls(t, recordedTask(t)) {
+		name, params := c[0].(string), c[1].(map[string]any)
+		args := []string{"--method", "tools/call", "--tool-name", name}
+		for k, v := range params {
+			args = append(args, "--tool-arg", k+"="+v.(string))
+		}
+		if o := inspect(args...); o.code != 0 || !strings.Contains(o.stdout, `"content"`) {
+			t.Errorf("%s: exit %d\n%s%s", name, o.code, o.stdout, o.stderr)
+		}
+	}
+	if o := inspect("--method", "tools/call", "--tool-name", "get_guest", "--tool-arg", "guest=nosuch"); o.code != 5 || !strings.Contains(o.stdout, "not_found") {
+		t.Errorf("an unknown guest: exit %d, want 5 (isError)\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+func inspectorEntry(t *testing.T, dir string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		missing(t, "the MCP Inspector of e2e/package.json (make e2e-deps)")
+	}
+	var pkg struct{ Bin map[string]string }
+	if err := json.Unmarshal(raw, &pkg); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, pkg.Bin["mcp-inspector"])
+}

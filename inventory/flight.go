@@ -1,0 +1,185 @@
+package inventory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+const (
+	// leaseTTL and leaseRenew: a process that dies frees its cluster in 15 s; three renewals fit into that (DESIGN §5).
+	leaseTTL   = 15 * time.Second
+	leaseRenew = 5 * time.Second
+	// leasePoll is how often the results of another process are looked for.
+	leasePoll = 200 * time.Millisecond
+)
+
+// flight is one sync of one cluster that this process runs or waits for. Any number of readers wait on it.
+type flight struct {
+	mode   string        // full or tick, as asked
+	rows   chan struct{} // closed when the guests' rows are in the store
+	done   chan struct{} // closed at the end
+	report SyncReport    // valid after done
+	err    error         // valid after done
+
+	rowsOnce sync.Once
+	progMu   sync.Mutex
+	progress []func(Progress)
+	last     Progress
+}
+
+func newFlight(mode string) *flight {
+	return &flight{mode: mode, rows: make(chan struct{}), done: make(chan struct{})}
+}
+
+func (f *flight) rowsReady() { f.rowsOnce.Do(func() { close(f.rows) }) }
+
+func (f *flight) finish(r SyncReport, err error) {
+	f.report, f.err = r, err
+	f.rowsReady()
+	close(f.done)
+}
+
+func (f *flight) listen(fn func(Progress)) {
+	if fn == nil {
+		return
+	}
+	f.progMu.Lock()
+	defer f.progMu.Unlock()
+	f.progress = append(f.progress, fn)
+}
+
+// say tells the listeners how far the sync is. Listeners are called one at a time.
+func (f *flight) say(p Progress) {
+	f.progMu.Lock()
+	defer f.progMu.Unlock()
+	f.last = p
+	for _, fn := range f.progress {
+		fn(p)
+	}
+}
+
+func (f *flight) lastProgress() Progress {
+	f.progMu.Lock()
+	defer f.progMu.Unlock()
+	return f.last
+}
+
+// The modes of a sync.
+const (
+	modeFull = "full"
+	modeTick = "tick"
+)
+
+// start returns the flight that is under way or starts one. A full sync that is asked for while a tick runs waits for it: the
+// caller starts again. joined says that the flight was there before.
+func (c *cluster) start(mode string, waited bool) (f *flight, joined bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running != nil {
+		return c.running, true
+	}
+	f = newFlight(mode)
+	c.running = f
+	if !c.inv.background(func(ctx context.Context) { c.fly(ctx, f, waited) }) {
+		c.running = nil
+		f.finish(SyncReport{Cluster: c.name}, fault.New(fault.Cancelled, "the inventory is closed"))
+	}
+	return f, false
+}
+
+// fly runs the flight to its end and keeps its outcome.
+func (c *cluster) fly(ctx context.Context, f *flight, waited bool) {
+	report, err := c.sync(ctx, f, waited)
+	c.mu.Lock()
+	c.running = nil
+	c.failed, c.failAt = err, c.inv.now()
+	c.mu.Unlock()
+	f.finish(report, err)
+}
+
+// sync takes the lease and runs, or waits until another process has done the same work.
+func (c *cluster) sync(ctx context.Context, f *flight, waited bool) (SyncReport, error) {
+	began := c.inv.now()
+	st, err := c.inv.openStore(ctx)
+	if err != nil {
+		return SyncReport{Cluster: c.name, Mode: f.mode}, err
+	}
+	src, err := c.source(ctx)
+	if err != nil {
+		return SyncReport{Cluster: c.name, Mode: f.mode}, err
+	}
+	for {
+		lease, ok, err := st.AcquireLease(ctx, "sync:"+c.name, c.inv.opt.Owner, leaseTTL)
+		if err != nil {
+			return SyncReport{Cluster: c.name, Mode: f.mode}, err
+		}
+		if ok {
+			return c.leased(ctx, st, src, lease, f, waited)
+		}
+		if last, ok, err := st.LastSync(ctx, c.name); err == nil && ok && last.Finished.After(began) && f.covers(last.Mode) {
+			return SyncReport{Cluster: c.name, Mode: last.Mode, Complete: last.Complete, Warnings: parseWarnings(last.Warnings)}, nil
+		}
+		if c.othersRows(ctx) {
+			f.rowsReady()
+		}
+		if err := sleep(ctx, leasePoll); err != nil {
+			return SyncReport{Cluster: c.name, Mode: f.mode}, err
+		}
+	}
+}
+
+// covers says that a sync of that mode did what the flight was to do.
+func (f *flight) covers(mode string) bool { return mode == modeFull || f.mode == modeTick }
+
+// othersRows says that another process has guests in the store already: its first rows are there.
+func (c *cluster) othersRows(ctx context.Context) bool {
+	return c.inv.proj.refresh(ctx) == nil && len(c.inv.proj.cluster(c.name).rows) > 0
+}
+
+// leased runs the sync while a goroutine renews the lease. When the lease is lost the run's context ends and the store refuses
+// whatever it still tries to write.
+func (c *cluster) leased(ctx context.Context, st Store, src Source, lease store.Lease, f *flight, waited bool) (SyncReport, error) {
+	runCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() { keepLease(runCtx, st, lease, cancel) })
+	r := &run{c: c, st: st, src: src, lease: lease, flight: f, waited: waited, started: c.inv.now(), calls0: src.Calls()}
+	report, err := r.do(runCtx)
+	if cause := context.Cause(runCtx); cause != nil && err != nil && ctx.Err() == nil {
+		err = cause
+	}
+	cancel(nil)
+	wg.Wait()
+	// The lease is given back even when the run was cancelled; if that fails it runs out by itself.
+	relCtx, relCancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer relCancel()
+	if relErr := st.ReleaseLease(relCtx, lease); relErr != nil && err == nil && fault.CodeOf(relErr) != fault.Fenced {
+		err = relErr
+	}
+	return report, err
+}
+
+func keepLease(ctx context.Context, st Store, lease store.Lease, cancel context.CancelCauseFunc) {
+	for sleep(ctx, leaseRenew) == nil {
+		if _, err := st.RenewLease(ctx, lease, leaseTTL); err != nil && ctx.Err() == nil {
+			cancel(fault.Wrap(fault.Fenced, err, "the sync lost its lease to another process"))
+			return
+		}
+	}
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,113 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+const (
+	defaultPage = 50 // a list's default page holds at least 50 rows (DESIGN §10)
+	maxPage     = 500
+)
+
+// FindGuests answers a query with a page of guests; templates are among them. Errors: fault.Invalid for a query or cursor that
+// breaks a rule, and those of a store or, with nothing stored yet, of Proxmox VE.
+func (i *Inventory) FindGuests(ctx context.Context, q GuestQuery) (GuestPage, error) {
+	parsed, err := parseQuery(q.Query)
+	if err != nil {
+		return GuestPage{}, err
+	}
+	offset, err := decodeCursor(q)
+	if err != nil {
+		return GuestPage{}, err
+	}
+	scope, err := i.ready(ctx, q.ReadOptions)
+	if err != nil {
+		return GuestPage{}, err
+	}
+	v := i.proj.view.Load()
+	rows, counts := i.selectRows(v, scope, &parsed)
+	page := GuestPage{Meta: i.meta(scope), Counts: counts}
+	page.Warnings = append(page.Warnings, backupWarning(v, scope, &parsed)...)
+	end := min(len(rows), offset+pageSize(q.Limit))
+	page.Rows = make([]Guest, 0, max(0, end-offset))
+	for k := offset; k < end; k++ {
+		page.Rows = append(page.Rows, rows[k].view())
+	}
+	if end < len(rows) {
+		page.NextCursor = encodeCursor(q, end)
+	}
+	return page, nil
+}
+
+func pageSize(limit int) int {
+	if limit <= 0 {
+		return defaultPage
+	}
+	return min(limit, maxPage)
+}
+
+// selectRows are the rows that match, in order, with their counts. Without terms and order nothing is copied.
+func (i *Inventory) selectRows(v *view, scope []*cluster, q *query) ([]*row, GuestCounts) {
+	all, counts := v.rows, v.counts
+	if len(scope) != len(i.clusters) {
+		cv := v.clusters[scope[0].name]
+		all, counts = cv.rows, cv.counts
+	}
+	if len(q.terms) == 0 && (q.order == "" || q.order == "vmid" && !q.reverse) {
+		return all, counts
+	}
+	e := &evaluation{now: i.now(), view: v, facts: map[string]*clusterFacts{}}
+	counts = GuestCounts{}
+	var out []*row
+	for _, r := range all {
+		if q.matches(e, r) {
+			out = append(out, r)
+			counts.add(r)
+		}
+	}
+	q.sort(out)
+	return out, counts
+}
+
+// backupWarning says what the answer to a question about backups rests on.
+func backupWarning(v *view, scope []*cluster, q *query) []Warning {
+	var out []Warning
+	if q.backups {
+		out = append(out, Warning{"partial", "backup ages come from the backup tasks of single guests that were seen; guests of which none was seen match no age"})
+	}
+	for _, c := range scope {
+		if q.coverage && v.clusters[c.name].state.NoBackupAt.IsZero() {
+			out = append(out, Warning{"partial", "which guests no backup job covers is not known on " + c.name})
+		}
+	}
+	return out
+}
+
+// A cursor is the next row's position with a check sum of the query it belongs to.
+func encodeCursor(q GuestQuery, offset int) string {
+	return fmt.Sprintf("%d-%s", offset, querySum(q))
+}
+
+func decodeCursor(q GuestQuery) (int, error) {
+	if q.Cursor == "" {
+		return 0, nil
+	}
+	pos, sum, _ := strings.Cut(q.Cursor, "-")
+	n, err := strconv.Atoi(pos)
+	if err != nil || n < 0 || sum != querySum(q) {
+		return 0, fault.BadField("cursor", "it must be next_cursor of a page of the same query", encodeCursor(q, defaultPage))
+	}
+	return n, nil
+}
+
+func querySum(q GuestQuery) string {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%s\x00%s", q.Query, q.Cluster)
+	return strconv.FormatUint(uint64(h.Sum32()), 36)
+}

@@ -1,0 +1,69 @@
+package inventory
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Source is what the inventory asks of one Proxmox VE cluster; proxmox.Client is it (through an adapter in app). Every call has
+// its own deadline, is limited per node and returns *fault.Error kinds: NodeSilent for one silent node, Forbidden with the
+// missing privilege, Unreachable when no endpoint answers. Odd rows come back beside the good ones and never hide them.
+type Source interface {
+	Version(ctx context.Context) (pve.Version, error)
+	ClusterStatus(ctx context.Context) ([]pve.ClusterMember, error)
+	Resources(ctx context.Context) (rows []pve.Resource, odd []error, err error)
+	StorageDefs(ctx context.Context) ([]pve.StorageDef, error)
+	Pools(ctx context.Context) ([]pve.PoolRow, error)
+	ClusterTasks(ctx context.Context) ([]pve.TaskRow, error)
+	NotBackedUp(ctx context.Context) ([]pve.NotBackedUp, error)
+	Permissions(ctx context.Context) (map[string]map[string]bool, error)
+
+	NodeStatus(ctx context.Context, node string) (pve.NodeStatus, error)
+	NodeTasks(ctx context.Context, node string, f TaskListFilter) ([]pve.TaskRow, error)
+
+	// GuestConfig is the default GET config (pending merged), redacted; it includes digest and lock.
+	GuestConfig(ctx context.Context, node string, t pve.GuestType, vmid int) (pve.Config, error)
+	GuestStatus(ctx context.Context, node string, t pve.GuestType, vmid int) (pve.GuestStatus, error)
+	Snapshots(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Snapshot, error)
+	GuestAddresses(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Interface, error)
+
+	TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, error)
+	TaskLog(ctx context.Context, upid string, start, limit int) (lines []string, total int, err error)
+
+	// Calls is the number of requests that were sent so far, retries included.
+	Calls() int64
+}
+
+// TaskListFilter narrows a node's task list.
+type TaskListFilter struct {
+	VMID   int
+	Limit  int
+	Since  time.Time
+	Errors bool
+}
+
+// Store is what the inventory asks of the state store; store.DB is it.
+type Store interface {
+	// Generation grows with every committed batch of any process; it is cheap enough to ask on every read.
+	Generation(ctx context.Context) (int64, error)
+	AcquireLease(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, bool, error)
+	RenewLease(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error)
+	ReleaseLease(ctx context.Context, l store.Lease) error
+
+	BeginSync(ctx context.Context, l store.Lease, s store.Sync) (int64, error)
+	ApplyBatch(ctx context.Context, l store.Lease, b store.Batch) (store.Applied, error)
+	FinishSync(ctx context.Context, l store.Lease, s store.Sync) error
+	LastSync(ctx context.Context, cluster string) (last store.Sync, ok bool, err error) // newest finished one
+
+	Guests(ctx context.Context, f store.GuestFilter) ([]store.Guest, error)
+	Objects(ctx context.Context, cluster string, afterGen int64) ([]store.Object, error)
+	Content(ctx context.Context, hash string) (json.RawMessage, error)
+	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
+	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
+	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error)
+	Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]store.Change, error)
+}

@@ -1,0 +1,291 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// projection is what this process knows of the store, in memory. One generation query per read tells whether it is current; if
+// not, only rows that changed are loaded.
+type projection struct {
+	inv *Inventory
+
+	loading sync.Mutex // one load at a time; readers of a current view never take it
+	gen     atomic.Int64
+	view    atomic.Pointer[view]
+}
+
+// view is one immutable state of the projection. Rows are ordered by cluster (as configured), then vmid.
+type view struct {
+	gen      int64
+	rows     []*row // guests that exist
+	counts   GuestCounts
+	clusters map[string]*clusterView
+}
+
+// clusterView is one cluster in a view.
+type clusterView struct {
+	name     string
+	rows     []*row // a part of view.rows
+	byID     map[int]*row
+	gone     map[int]*row // last known row of each guest that is gone
+	counts   GuestCounts
+	byNode   map[string]GuestCounts
+	unread   int // guests whose configuration was never read
+	nodes    []nodeView
+	storages []Storage
+	defs     map[string]store.Object // storage_config by id
+	pools    map[string]store.Object
+	usage    map[string]store.Object // storage by id
+	nodeObjs map[string]store.Object
+	state    clusterState
+	stateObj store.Object
+	last     store.Sync
+	synced   bool // there is a finished sync
+	tasks    *taskIndex
+	found    *atomic.Pointer[found] // findings of this very view
+}
+
+type nodeView struct {
+	name string
+	st   nodeState
+	obj  store.Object
+}
+
+func (p *projection) init(inv *Inventory) {
+	p.inv = inv
+	v := &view{clusters: map[string]*clusterView{}}
+	for _, c := range inv.clusters {
+		v.clusters[c.name] = &clusterView{name: c.name, tasks: newTaskIndex(), found: new(atomic.Pointer[found])}
+	}
+	p.view.Store(v)
+	p.gen.Store(-1)
+}
+
+func (p *projection) cluster(name string) *clusterView { return p.view.Load().clusters[name] }
+
+func (p *projection) all() []*row { return p.view.Load().rows }
+
+// refresh brings the projection up to the store's generation.
+func (p *projection) refresh(ctx context.Context) error {
+	st, err := p.inv.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	gen, err := st.Generation(ctx)
+	if err != nil {
+		return err
+	}
+	if gen == p.gen.Load() {
+		return nil
+	}
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	if p.gen.Load() >= gen {
+		return nil
+	}
+	return p.load(ctx, st, gen)
+}
+
+// load reads what changed after the view's generation and makes the next view. Rows that are committed meanwhile may be read
+// twice: at the next refresh again, which does no harm.
+func (p *projection) load(ctx context.Context, st Store, gen int64) error {
+	old := p.view.Load()
+	next := &view{gen: gen, clusters: map[string]*clusterView{}}
+	for _, c := range p.inv.clusters {
+		cv, err := p.loadCluster(ctx, st, old.clusters[c.name], old.gen)
+		if err != nil {
+			return err
+		}
+		next.clusters[c.name] = cv
+		next.rows = append(next.rows, cv.rows...)
+		next.counts.plus(cv.counts)
+	}
+	if len(p.inv.clusters) == 1 {
+		next.rows = next.clusters[p.inv.clusters[0].name].rows
+	}
+	p.view.Store(next)
+	p.gen.Store(gen)
+	return nil
+}
+
+// relast asks for the last finished syncs alone: a sync that changed nothing leaves the generation as it was.
+func (p *projection) relast(ctx context.Context) error {
+	st, err := p.inv.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	old := p.view.Load()
+	next := *old
+	next.clusters = make(map[string]*clusterView, len(old.clusters))
+	for id, cv := range old.clusters {
+		c := *cv
+		if c.last, c.synced, err = st.LastSync(ctx, id); err != nil {
+			return err
+		}
+		c.found = new(atomic.Pointer[found])
+		next.clusters[id] = &c
+	}
+	p.view.Store(&next)
+	return nil
+}
+
+func (p *projection) loadCluster(ctx context.Context, st Store, old *clusterView, after int64) (*clusterView, error) {
+	guests, err := st.Guests(ctx, store.GuestFilter{Cluster: old.name, AfterGen: after, WithGone: true})
+	if err != nil {
+		return nil, err
+	}
+	objects, err := st.Objects(ctx, old.name, after)
+	if err != nil {
+		return nil, err
+	}
+	next := *old
+	next.found = new(atomic.Pointer[found])
+	if next.last, next.synced, err = st.LastSync(ctx, old.name); err != nil {
+		return nil, err
+	}
+	if next.tasks, err = old.tasks.advance(ctx, st, old.name, p.inv.now()); err != nil {
+		return nil, err
+	}
+	next.mergeGuests(old, guests)
+	next.mergeObjects(objects)
+	return &next, nil
+}
+
+// mergeGuests replaces changed rows. The newest life of a vmid counts; older lives are history.
+func (c *clusterView) mergeGuests(old *clusterView, changed []store.Guest) {
+	if len(changed) == 0 && old.byID != nil {
+		return
+	}
+	c.byID, c.gone = make(map[int]*row, len(old.byID)+8), make(map[int]*row, len(old.gone))
+	for id, r := range old.byID {
+		c.byID[id] = r
+	}
+	for id, r := range old.gone {
+		c.gone[id] = r
+	}
+	for _, g := range changed {
+		c.put(newRow(g))
+	}
+	c.rows = make([]*row, 0, len(c.byID))
+	for _, r := range c.byID {
+		c.rows = append(c.rows, r)
+	}
+	slices.SortFunc(c.rows, func(a, b *row) int { return cmp.Compare(a.g.VMID, b.g.VMID) })
+	c.recount()
+}
+
+func (c *clusterView) put(r *row) {
+	id := r.g.VMID
+	for _, m := range []map[int]*row{c.byID, c.gone} {
+		if cur := m[id]; cur != nil && cur.g.Life > r.g.Life {
+			return
+		}
+	}
+	delete(c.byID, id)
+	delete(c.gone, id)
+	if r.gone() {
+		c.gone[id] = r
+		return
+	}
+	c.byID[id] = r
+}
+
+func (c *clusterView) recount() {
+	c.counts, c.byNode, c.unread = GuestCounts{}, map[string]GuestCounts{}, 0
+	for _, r := range c.rows {
+		c.counts.add(r)
+		n := c.byNode[r.g.Node]
+		n.add(r)
+		c.byNode[r.g.Node] = n
+		if r.g.ConfigHash == "" {
+			c.unread++
+		}
+	}
+}
+
+func (c *clusterView) mergeObjects(changed []store.Object) {
+	if len(changed) == 0 && c.nodeObjs != nil {
+		return
+	}
+	c.defs, c.pools = with(c.defs, changed, store.KindStorageConfig), with(c.pools, changed, store.KindPool)
+	c.usage, c.nodeObjs = with(c.usage, changed, store.KindStorage), with(c.nodeObjs, changed, store.KindNode)
+	for _, o := range changed {
+		if o.Kind == store.KindCluster {
+			c.stateObj, c.state = o, decodeState[clusterState](o.State)
+		}
+	}
+	c.nodes = make([]nodeView, 0, len(c.nodeObjs))
+	for id, o := range c.nodeObjs {
+		c.nodes = append(c.nodes, nodeView{name: id, st: decodeState[nodeState](o.State), obj: o})
+	}
+	slices.SortFunc(c.nodes, func(a, b nodeView) int { return cmp.Compare(a.name, b.name) })
+	c.storages = c.mergeStorages()
+}
+
+// with is the map of a kind with changed objects replaced and gone ones left out.
+func with(old map[string]store.Object, changed []store.Object, kind store.Kind) map[string]store.Object {
+	next := make(map[string]store.Object, len(old)+4)
+	for id, o := range old {
+		next[id] = o
+	}
+	for _, o := range changed {
+		if o.Kind != kind {
+			continue
+		}
+		if o.GoneAt.IsZero() {
+			next[o.ID] = o
+		} else {
+			delete(next, o.ID)
+		}
+	}
+	return next
+}
+
+// mergeStorages counts a shared storage once, with all its nodes (F43); figures come from the first node that has any.
+func (c *clusterView) mergeStorages() []Storage {
+	shared := map[string]int{}
+	var out []Storage
+	for _, id := range slices.Sorted(maps.Keys(c.usage)) {
+		o := c.usage[id]
+		st := decodeState[storageState](o.State)
+		s := Storage{Cluster: c.name, Name: st.Name, Nodes: []string{st.Node}, Type: st.Type, Content: st.Content, Shared: st.Shared,
+			Status: st.Status, Used: st.Used, Total: st.Total, SeenAt: o.LastSeen}
+		i, seen := shared[st.Name]
+		switch {
+		case st.Shared && seen:
+			out[i] = joinStorage(out[i], s)
+		default:
+			if st.Shared {
+				shared[st.Name] = len(out)
+			}
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Storage) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+func joinStorage(a, b Storage) Storage {
+	a.Nodes = append(slices.Clip(a.Nodes), b.Nodes...)
+	if a.Status != "available" && b.Status == "available" {
+		b.Nodes = a.Nodes
+		return b
+	}
+	if a.Total == nil {
+		a.Used, a.Total = b.Used, b.Total
+	}
+	return a
+}
+
+// asOf is when the cluster was last observed: the start of its last sync that ended.
+func (c *clusterView) asOf() time.Time { return c.last.Started }

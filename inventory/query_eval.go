@@ -1,0 +1,180 @@
+package inventory
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// evaluation is the world that a query is asked of.
+type evaluation struct {
+	now   time.Time
+	view  *view
+	facts map[string]*clusterFacts
+}
+
+// clusterFacts are what matchers need of a cluster, computed once per query.
+type clusterFacts struct {
+	cv        *clusterView
+	uncovered map[int]bool // guests that no backup job covers
+}
+
+func (e *evaluation) of(r *row) *clusterFacts {
+	f := e.facts[r.g.Cluster]
+	if f == nil {
+		cv := e.view.clusters[r.g.Cluster]
+		f = &clusterFacts{cv: cv, uncovered: map[int]bool{}}
+		for _, id := range cv.state.NoBackup {
+			f.uncovered[id] = true
+		}
+		e.facts[r.g.Cluster] = f
+	}
+	return f
+}
+
+func (q *query) matches(e *evaluation, r *row) bool {
+	for i := range q.terms {
+		if q.terms[i].holds(e, r) == q.terms[i].negate {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *term) holds(e *evaluation, r *row) bool {
+	for _, m := range t.any {
+		if m(e, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// sort orders rows by the query's order; what is unknown comes last in either direction. Equal ones keep the order of vmids.
+func (q *query) sort(rows []*row) {
+	if q.order == "" || q.order == "vmid" && !q.reverse {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b *row) int {
+		c, ranked := compareBy(q.order, a, b)
+		if ranked && q.reverse {
+			return -c
+		}
+		return c
+	})
+}
+
+// compareBy compares two guests; ranked is false when the result only puts the unknown last.
+func compareBy(order string, a, b *row) (c int, ranked bool) {
+	switch order {
+	case "name":
+		return strings.Compare(a.lower, b.lower), true
+	case "node":
+		return strings.Compare(a.g.Node, b.g.Node), true
+	case "state":
+		return strings.Compare(a.state, b.state), true
+	case "vmid":
+		return cmp.Compare(a.g.VMID, b.g.VMID), true
+	}
+	x, okX := figure(order, a)
+	y, okY := figure(order, b)
+	switch {
+	case okX && okY:
+		return cmp.Compare(x, y), true
+	case okX:
+		return -1, false
+	case okY:
+		return 1, false
+	}
+	return 0, false
+}
+
+func figure(order string, r *row) (float64, bool) {
+	switch order {
+	case "cpu":
+		return fraction(r.cpu())
+	case "mem":
+		return ratio(r.g.Mem, r.g.MaxMem, r)
+	case "disk":
+		return ratio(r.g.Disk, r.g.MaxDisk, r)
+	}
+	if r.g.Uptime == nil || r.state == stUnknown {
+		return 0, false
+	}
+	return float64(*r.g.Uptime), true
+}
+
+// glob matches text against a pattern with * and ?; without them it is equality. It works in linear space and without
+// backtracking over more than the last star.
+func glob(pattern, s string) bool {
+	if !strings.ContainsAny(pattern, "*?") {
+		return pattern == s
+	}
+	p, i, star, mark := 0, 0, -1, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i] && pattern[p] != '*'):
+			p, i = p+1, i+1
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark, p = p, i, p+1
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// nearest are the candidates most like a word, best first: those that hold it or differ by a few letters.
+func nearest(word string, candidates []string, limit int) []string {
+	type scored struct {
+		text string
+		dist int
+	}
+	word = strings.ToLower(word)
+	var list []scored
+	for _, c := range candidates {
+		l := strings.ToLower(c)
+		d := distance(word, l)
+		if word != "" && l != "" && (strings.Contains(l, word) || strings.Contains(word, l)) {
+			d = min(d, 1)
+		}
+		if d <= 1+len(word)/3 {
+			list = append(list, scored{c, d})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(a.dist, b.dist) })
+	var out []string
+	for _, s := range list[:min(limit, len(list))] {
+		out = append(out, s.text)
+	}
+	return out
+}
+
+// distance is the Levenshtein distance of two short words.
+func distance(a, b string) int {
+	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		diag := prev[0]
+		prev[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = prev[j+1]
+			prev[j+1] = min(prev[j+1]+1, prev[j]+1, cost)
+		}
+	}
+	return prev[len(b)]
+}

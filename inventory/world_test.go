@@ -1,0 +1,388 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+// world is a small Proxmox VE in memory, answering as Source. Its fields are changed by tests between syncs, under mu.
+type world struct {
+	mu     sync.Mutex
+	guests map[int]*worldGuest
+	nodes  map[string]*worldNode
+	tasks  []pve.TaskRow
+	pools  []pve.PoolRow
+	perms  map[string]map[string]bool
+	noJob  []int
+	single bool // a standalone node: no cluster row
+	quorum bool
+	down   error // every call fails with it
+	odd    []error
+	extra  []pve.Resource // rows added to cluster/resources
+	hidden func(vmid int) bool
+	logs   map[string][]string
+
+	delay time.Duration
+	calls atomic.Int64
+	by    sync.Map // call name: *atomic.Int64
+	fail  func(call, node string, vmid int) error
+
+	flying, most sync.Map // node: *atomic.Int64 in flight now, at most
+}
+
+type worldGuest struct {
+	vmid     int
+	typ      pve.GuestType
+	node     string
+	name     string // what the resource row says
+	status   string
+	qmp      string
+	lock     string
+	tags     string
+	pool     string
+	template bool
+	ha       string
+	cpu      float64
+	mem      int64
+	expired  bool // statistics expired: unknown, without name and template (F15, F16)
+	config   pve.Config
+	snaps    []pve.Snapshot
+	ips      []pve.Interface
+}
+
+type worldNode struct {
+	name   string
+	online bool
+	silent bool
+	stale  bool
+}
+
+var _ Source = (*world)(nil)
+
+func newWorld(nodes, guests int) *world {
+	w := &world{guests: map[int]*worldGuest{}, nodes: map[string]*worldNode{}, quorum: true, logs: map[string][]string{},
+		perms: map[string]map[string]bool{"/": {"VM.Audit": true, "Datastore.Audit": true, "Sys.Audit": true, "Pool.Audit": true}}}
+	for k := range nodes {
+		n := fmt.Sprintf("pve%d", k+1)
+		w.nodes[n] = &worldNode{name: n, online: true}
+	}
+	for k := range guests {
+		w.add(100+k, fmt.Sprintf("pve%d", k%nodes+1))
+	}
+	return w
+}
+
+func (w *world) add(vmid int, node string) *worldGuest {
+	g := &worldGuest{vmid: vmid, typ: pve.Qemu, node: node, name: fmt.Sprintf("vm%d", vmid), status: "running", cpu: 0.1, mem: 1 << 29}
+	g.config = pve.Config{"name": g.name, "memory": "1024", "cores": "2", "onboot": "1", "digest": fmt.Sprintf("%040d", vmid), "ostype": "l26",
+		"scsi0": fmt.Sprintf("local-zfs:vm-%d-disk-0,size=32G", vmid), "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0",
+		"smbios1": fmt.Sprintf("uuid=00000000-0000-0000-0000-%012d", vmid), "meta": "creation-qemu=9.0.2,ctime=1700000000"}
+	if vmid%4 == 3 {
+		g.typ = pve.LXC
+		g.config = pve.Config{"hostname": g.name, "memory": "512", "cores": "1", "digest": fmt.Sprintf("%040d", vmid), "ostype": "debian",
+			"rootfs": fmt.Sprintf("local-zfs:subvol-%d-disk-0,size=8G", vmid),
+			"net0":   fmt.Sprintf("name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:02,ip=10.0.%d.%d/24", vmid/250, vmid%250)}
+	}
+	w.guests[vmid] = g
+	return g
+}
+
+func (w *world) enter(ctx context.Context, call, node string, vmid int) (func(), error) {
+	w.calls.Add(1)
+	n, _ := w.by.LoadOrStore(call, new(atomic.Int64))
+	n.(*atomic.Int64).Add(1)
+	if node != "" {
+		f, _ := w.flying.LoadOrStore(node, new(atomic.Int64))
+		m, _ := w.most.LoadOrStore(node, new(atomic.Int64))
+		if now := f.(*atomic.Int64).Add(1); now > m.(*atomic.Int64).Load() {
+			m.(*atomic.Int64).Store(now)
+		}
+		defer f.(*atomic.Int64).Add(-1)
+	}
+	if w.delay > 0 {
+		if err := sleep(ctx, w.delay); err != nil {
+			return func() {}, err
+		}
+	}
+	w.mu.Lock()
+	if err := w.refusal(call, node, vmid); err != nil {
+		w.mu.Unlock()
+		return func() {}, err
+	}
+	return w.mu.Unlock, nil
+}
+
+func (w *world) refusal(call, node string, vmid int) error {
+	if w.down != nil {
+		return w.down
+	}
+	if w.fail != nil {
+		if err := w.fail(call, node, vmid); err != nil {
+			return err
+		}
+	}
+	if n := w.nodes[node]; node != "" && (n == nil || !n.online || n.silent) {
+		return fault.New(fault.NodeSilent, "node %s does not answer", node)
+	}
+	if g := w.guests[vmid]; vmid != 0 && call != "tasks" {
+		if w.hidden != nil && w.hidden(vmid) {
+			return fault.New(fault.Forbidden, "Permission check failed (/vms/%d, VM.Audit)", vmid)
+		}
+		if g == nil || g.node != node {
+			return fault.New(fault.NotFound, "Configuration file 'nodes/%s/qemu-server/%d.conf' does not exist", node, vmid)
+		}
+	}
+	return nil
+}
+
+func (w *world) count(call string) int {
+	n, ok := w.by.Load(call)
+	if !ok {
+		return 0
+	}
+	return int(n.(*atomic.Int64).Load())
+}
+
+func (w *world) maxFlight() int64 {
+	var most int64
+	w.most.Range(func(_, v any) bool { most = max(most, v.(*atomic.Int64).Load()); return true })
+	return most
+}
+
+func (w *world) Calls() int64 { return w.calls.Load() }
+
+func (w *world) Version(ctx context.Context) (pve.Version, error) {
+	done, err := w.enter(ctx, "version", "", 0)
+	if err != nil {
+		return pve.Version{}, err
+	}
+	defer done()
+	return pve.Version{Version: "9.2.11", Release: "9.2"}, nil
+}
+
+func (w *world) ClusterStatus(ctx context.Context) ([]pve.ClusterMember, error) {
+	done, err := w.enter(ctx, "status", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var out []pve.ClusterMember
+	if !w.single {
+		out = append(out, pve.ClusterMember{Type: "cluster", Name: "lab", Quorate: pve.Ptr(pve.Bool(w.quorum)), Nodes: pve.Ptr(pve.Int(len(w.nodes)))})
+	}
+	for _, id := range sortedNames(w.nodes) {
+		out = append(out, pve.ClusterMember{Type: "node", Name: pve.Text(id), Online: pve.Ptr(pve.Bool(w.nodes[id].online)), IP: "10.0.0.1"})
+	}
+	return out, nil
+}
+
+func (w *world) Resources(ctx context.Context) ([]pve.Resource, []error, error) {
+	done, err := w.enter(ctx, "resources", "", 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	var out []pve.Resource
+	for _, id := range sortedIDs(w.guests) {
+		if w.hidden == nil || !w.hidden(id) {
+			out = append(out, w.guests[id].resource())
+		}
+	}
+	for _, id := range sortedNames(w.nodes) {
+		out = append(out, w.nodes[id].resource(), pve.Resource{ID: "storage/" + id + "/local-zfs", Type: "storage", Node: pve.Text(id),
+			Storage: "local-zfs", PluginType: "zfspool", Status: "available", Disk: pve.Ptr(pve.Int(40)), MaxDisk: pve.Ptr(pve.Int(100))},
+			pve.Resource{ID: "storage/" + id + "/ceph1", Type: "storage", Node: pve.Text(id), Storage: "ceph1", Shared: pve.Ptr(pve.Bool(true)),
+				Status: "available", Disk: pve.Ptr(pve.Int(90)), MaxDisk: pve.Ptr(pve.Int(100))})
+	}
+	return append(out, w.extra...), w.odd, nil
+}
+
+func (n *worldNode) resource() pve.Resource {
+	r := pve.Resource{ID: "node/" + n.name, Type: "node", Node: pve.Text(n.name), Status: "online", CPU: pve.Ptr(pve.Float(0.2)),
+		MaxCPU: pve.Ptr(pve.Float(8)), Mem: pve.Ptr(pve.Int(4 << 30)), MaxMem: pve.Ptr(pve.Int(16 << 30)), Uptime: pve.Ptr(pve.Int(1000))}
+	if !n.online {
+		return pve.Resource{ID: r.ID, Type: "node", Node: r.Node, Status: "offline"}
+	}
+	if n.stale {
+		return pve.Resource{ID: r.ID, Type: "node", Node: r.Node, Status: "unknown"}
+	}
+	return r
+}
+
+func (g *worldGuest) resource() pve.Resource {
+	r := pve.Resource{ID: string(g.typ) + "/" + strconv.Itoa(g.vmid), Type: string(g.typ), Node: pve.Text(g.node), VMID: pve.Int(g.vmid),
+		Lock: pve.Text(g.lock), Tags: pve.Text(g.tags), Pool: pve.Text(g.pool), Status: "unknown"}
+	if g.expired {
+		return r
+	}
+	r.Name, r.Status, r.HAState = pve.Text(g.name), pve.Text(g.status), pve.Text(g.ha)
+	r.Template = pve.Ptr(pve.Bool(g.template))
+	r.MaxCPU, r.MaxMem, r.MaxDisk = pve.Ptr(pve.Float(2)), pve.Ptr(pve.Int(1<<30)), pve.Ptr(pve.Int(32<<30))
+	r.CPU, r.Mem, r.Disk, r.Uptime = pve.Ptr(pve.Float(0)), pve.Ptr(pve.Int(0)), pve.Ptr(pve.Int(0)), pve.Ptr(pve.Int(0))
+	if g.status == "running" {
+		r.CPU, r.Mem, r.Uptime = pve.Ptr(pve.Float(g.cpu)), pve.Ptr(pve.Int(g.mem)), pve.Ptr(pve.Int(3600))
+	}
+	return r
+}
+
+func (w *world) StorageDefs(ctx context.Context) ([]pve.StorageDef, error) {
+	done, err := w.enter(ctx, "storage", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return []pve.StorageDef{{Storage: "local-zfs", Type: "zfspool", Raw: []byte(`{"storage":"local-zfs","type":"zfspool","digest":"abc"}`)}}, nil
+}
+
+func (w *world) Pools(ctx context.Context) ([]pve.PoolRow, error) {
+	done, err := w.enter(ctx, "pools", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return slices.Clone(w.pools), nil
+}
+
+func (w *world) ClusterTasks(ctx context.Context) ([]pve.TaskRow, error) {
+	done, err := w.enter(ctx, "clustertasks", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return slices.Clone(w.tasks), nil
+}
+
+func (w *world) NotBackedUp(ctx context.Context) ([]pve.NotBackedUp, error) {
+	done, err := w.enter(ctx, "notbackedup", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	out := []pve.NotBackedUp{}
+	for _, id := range w.noJob {
+		out = append(out, pve.NotBackedUp{VMID: pve.Int(id)})
+	}
+	return out, nil
+}
+
+func (w *world) Permissions(ctx context.Context) (map[string]map[string]bool, error) {
+	done, err := w.enter(ctx, "permissions", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return w.perms, nil
+}
+
+func (w *world) NodeStatus(ctx context.Context, node string) (pve.NodeStatus, error) {
+	done, err := w.enter(ctx, "nodestatus", node, 0)
+	if err != nil {
+		return pve.NodeStatus{}, err
+	}
+	defer done()
+	return pve.NodeStatus{PVEVersion: "pve-manager/9.2.11", LoadAvg: []pve.Text{"0.1", "0.2", "0.3"}, Swap: &pve.Usage{Total: pve.Ptr(pve.Int(1)), Used: pve.Ptr(pve.Int(0))}}, nil
+}
+
+func (w *world) NodeTasks(ctx context.Context, node string, _ TaskListFilter) ([]pve.TaskRow, error) {
+	done, err := w.enter(ctx, "nodetasks", node, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return slices.DeleteFunc(slices.Clone(w.tasks), func(t pve.TaskRow) bool { return string(t.Node) != node }), nil
+}
+
+func (w *world) GuestConfig(ctx context.Context, node string, _ pve.GuestType, vmid int) (pve.Config, error) {
+	done, err := w.enter(ctx, "config", node, vmid)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	g := w.guests[vmid]
+	out := pve.Config{}
+	for k, v := range g.config {
+		out[k] = v
+	}
+	if g.lock != "" {
+		out["lock"] = g.lock
+	}
+	return out, nil
+}
+
+func (w *world) GuestStatus(ctx context.Context, node string, _ pve.GuestType, vmid int) (pve.GuestStatus, error) {
+	done, err := w.enter(ctx, "guststatus", node, vmid)
+	if err != nil {
+		return pve.GuestStatus{}, err
+	}
+	defer done()
+	g := w.guests[vmid]
+	return pve.GuestStatus{Status: pve.Text(g.status), QMPStatus: pve.Text(g.qmp), Lock: pve.Text(g.lock), Name: pve.Text(g.name)}, nil
+}
+
+func (w *world) Snapshots(ctx context.Context, node string, _ pve.GuestType, vmid int) ([]pve.Snapshot, error) {
+	done, err := w.enter(ctx, "snapshots", node, vmid)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return append(slices.Clone(w.guests[vmid].snaps), pve.Snapshot{Name: "current", Description: "You are here!"}), nil
+}
+
+func (w *world) GuestAddresses(ctx context.Context, node string, _ pve.GuestType, vmid int) ([]pve.Interface, error) {
+	done, err := w.enter(ctx, "addresses", node, vmid)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if w.guests[vmid].ips == nil {
+		return nil, fault.New(fault.Upstream, "QEMU guest agent is not running")
+	}
+	return w.guests[vmid].ips, nil
+}
+
+func (w *world) TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, error) {
+	done, err := w.enter(ctx, "taskstatus", "", 0)
+	if err != nil {
+		return pve.TaskStatus{}, err
+	}
+	defer done()
+	for _, t := range w.tasks {
+		if t.UPID == upid {
+			s := pve.TaskStatus{UPID: upid, Node: t.Node, Type: t.Type, ID: t.ID, User: t.User, Status: "running"}
+			if t.EndTime != nil {
+				s.Status, s.ExitStatus = "stopped", t.Status
+			}
+			return s, nil
+		}
+	}
+	return pve.TaskStatus{}, fault.New(fault.NotFound, "no such task")
+}
+
+func (w *world) TaskLog(ctx context.Context, upid string, start, limit int) ([]string, int, error) {
+	done, err := w.enter(ctx, "tasklog", "", 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer done()
+	l := w.logs[upid]
+	return slices.Clone(l[min(start, len(l)):min(start+limit, len(l))]), len(l), nil
+}
+
+// task adds a task to the world; end 0 = it runs.
+func (w *world) task(node, typ, id string, start, end time.Time, status string) string {
+	upid := fmt.Sprintf("UPID:%s:%08X:%08X:%08X:%s:%s:root@pam:", node, len(w.tasks)+1, len(w.tasks)+1, start.Unix(), typ, id)
+	t := pve.TaskRow{UPID: upid, Node: pve.Text(node), Type: pve.Text(typ), ID: pve.Text(id), User: "root@pam", StartTime: pve.Int(start.Unix()), Status: pve.Text(status)}
+	if !end.IsZero() {
+		t.EndTime = pve.Ptr(pve.Int(end.Unix()))
+	}
+	w.tasks = append(w.tasks, t)
+	return upid
+}

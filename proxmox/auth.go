@@ -1,0 +1,228 @@
+package proxmox
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
+)
+
+const (
+	// A ticket lives 2 h (pve-access-control, $ticket_lifetime); renewed at half of it, a failed renewal leaves an hour to succeed.
+	ticketRenewAt = time.Hour
+	ticketLife    = 2 * time.Hour
+	// loginRest is how long a refused login is not tried again: a loop would cost 3 s each and can lock the account (F04).
+	loginRest = 30 * time.Second
+)
+
+const userAgent = "proxmox-mcp"
+
+// auth adds the credentials: an API token, or a ticket that it gets, renews and replaces. One login is in flight at a time; a 401 leads
+// to one new login and one more try, never to a loop.
+type auth struct {
+	next  http.RoundTripper
+	set   *settings
+	now   func() time.Time
+	stats *stats
+
+	login chan struct{} // held while a login is in flight; a channel, so that waiting ends with the caller's context
+
+	mu      sync.Mutex
+	ticket  ticket
+	refused error
+	retryAt time.Time
+}
+
+type ticket struct {
+	value, csrf redact.Secret
+	born        time.Time
+	serial      int
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *auth) RoundTrip(req *http.Request) (*http.Response, error) {
+	if a.set.Token.IsSet() {
+		out := a.dress(req)
+		out.Header.Set("Authorization", "PVEAPIToken="+a.set.Token.Reveal())
+		return a.next.RoundTrip(out)
+	}
+	t, err := a.valid(req.Context(), 0)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.next.RoundTrip(a.withTicket(req, t))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || rewind(req) != nil {
+		return resp, err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	_ = resp.Body.Close()
+	if t, err = a.valid(req.Context(), t.serial); err != nil {
+		return nil, err
+	}
+	return a.next.RoundTrip(a.withTicket(req, t))
+}
+
+func (a *auth) dress(req *http.Request) *http.Request {
+	out := req.WithContext(req.Context())
+	out.Header = req.Header.Clone()
+	for _, h := range []string{"Cookie", "Authorization", "CSRFPreventionToken"} {
+		out.Header.Del(h)
+	}
+	out.Header.Set("User-Agent", userAgent)
+	out.Header.Set("Accept", "application/json")
+	return out
+}
+
+func (a *auth) withTicket(req *http.Request, t ticket) *http.Request {
+	out := a.dress(req)
+	out.Header.Set("Cookie", "PVEAuthCookie="+escapeValue(t.value.Reveal()))
+	if req.Method != http.MethodGet {
+		out.Header.Set("CSRFPreventionToken", t.csrf.Reveal())
+	}
+	return out
+}
+
+func (a *auth) peek() (t ticket, refused error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now().Before(a.retryAt) {
+		refused = a.refused
+	}
+	return a.ticket, refused
+}
+
+// valid returns a ticket younger than an hour and newer than serial; it logs in when there is none.
+func (a *auth) valid(ctx context.Context, serial int) (ticket, error) {
+	t, _ := a.peek()
+	if t.serial > serial && a.now().Sub(t.born) < ticketRenewAt {
+		return t, nil
+	}
+	select {
+	case a.login <- struct{}{}:
+		defer func() { <-a.login }()
+	case <-ctx.Done():
+		return ticket{}, ctx.Err()
+	}
+	t, refused := a.peek()
+	age := a.now().Sub(t.born)
+	switch {
+	case t.serial > serial && age < ticketRenewAt: // another call logged in meanwhile
+		return t, nil
+	case refused != nil:
+		return ticket{}, refused
+	case t.serial > serial && t.serial > 0 && age < ticketLife:
+		// The ticket itself is the password of its renewal (01/004).
+		if n, err := a.logIn(ctx, t.value); err == nil {
+			return n, nil
+		} else if fault.CodeOf(err) != fault.Unauthenticated {
+			return t, nil // it still works; the next call tries again
+		}
+	}
+	n, err := a.logIn(ctx, a.set.Password)
+	if err != nil && fault.CodeOf(err) == fault.Unauthenticated {
+		a.mu.Lock()
+		a.refused, a.retryAt = err, a.now().Add(loginRest)
+		a.mu.Unlock()
+	}
+	return n, err
+}
+
+// forget drops the ticket: the server answered as if it were not valid (F54).
+func (a *auth) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ticket.born = time.Time{}
+}
+
+func (a *auth) logIn(ctx context.Context, password redact.Secret) (ticket, error) {
+	c := newCall(ctx, http.MethodPost, "/access/ticket")
+	c.secretly = true
+	ctx = context.WithValue(ctx, keyCall, c)
+	form := Params{}.Str("username", a.set.Username).Str("password", password.Reveal())
+	req, err := newRequest(ctx, http.MethodPost, "/access/ticket", form)
+	if err != nil {
+		return ticket{}, err
+	}
+	a.stats.login()
+	resp, err := a.next.RoundTrip(a.dress(req))
+	if err != nil {
+		return ticket{}, err
+	}
+	data, err := readAll(resp, 1<<20)
+	_ = resp.Body.Close()
+	if err != nil {
+		return ticket{}, &wireError{addr: addrOf(c), err: err}
+	}
+	if resp.StatusCode != http.StatusOK {
+		c.skew = clockSkew(resp, a.now())
+		e := newAPIError(c, resp, data)
+		e.fault = toFault(e, a.set, c)
+		return ticket{}, e
+	}
+	return a.keep(data)
+}
+
+func (a *auth) keep(data []byte) (ticket, error) {
+	var answer struct {
+		Data struct {
+			Ticket string          `json:"ticket"`
+			CSRF   string          `json:"CSRFPreventionToken"`
+			TFA    json.RawMessage `json:"NeedTFA"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil || answer.Data.Ticket == "" {
+		return ticket{}, fault.New(fault.BadAnswer, "the login answer holds no ticket")
+	}
+	if len(answer.Data.TFA) > 0 || strings.HasPrefix(answer.Data.Ticket, "PVE:!tfa!") {
+		return ticket{}, fault.New(fault.Unauthenticated, "the user %s has two-factor authentication, which a program cannot answer", a.set.Username).
+			WithHint("use an API token: pveum user token add %s mcp --privsep 1", a.set.Username)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ticket = ticket{redact.NewSecret(answer.Data.Ticket), redact.NewSecret(answer.Data.CSRF), a.now(), a.ticket.serial + 1}
+	a.refused = nil
+	return a.ticket, nil
+}
+
+// clockSkew is how far the node's clock is ahead of ours by its Date header, 0 when unknown. Tickets stop working beyond 300 s (F06).
+func clockSkew(resp *http.Response, now time.Time) time.Duration {
+	if resp.Header == nil {
+		return 0
+	}
+	d, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return d.Sub(now).Round(time.Second)
+}
+
+func escapeValue(s string) string {
+	// Cookies may be percent-encoded or raw (pve-api.md 20); a ticket's base64 part holds + and /.
+	var b strings.Builder
+	for _, r := range []byte(s) {
+		if r > ' ' && r < 0x7f && r != '%' && r != ';' && r != ',' && r != '"' && r != '\\' && r != '+' {
+			b.WriteByte(r)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteString(strings.ToUpper(strconv.FormatUint(uint64(r)+0x100, 16)[1:]))
+	}
+	return b.String()
+}
+
+// who names the identity in messages: the token id or the user, never a secret.
+func (s *settings) who() (flag, id string) {
+	if s.tokenID != "" {
+		return "--tokens", s.tokenID
+	}
+	return "--users", s.Username
+}
+
+var _ http.RoundTripper = (*auth)(nil)

@@ -1,0 +1,148 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// breaker keeps calls away from a node that does not answer: after two silent answers in a row only one probe per interval goes out,
+// so that 200 guests of a dead node do not cost 200 connect timeouts and the work for other nodes goes on (I4, F03, F11).
+type breaker struct {
+	next  http.RoundTripper
+	now   func() time.Time
+	every time.Duration
+
+	mu    sync.Mutex
+	nodes map[string]*circuit
+}
+
+// silentAfter is how many silent answers in a row open the circuit: the first and its one retry.
+const silentAfter = 2
+
+// maxProbeGap bounds the growing interval between probes, so that a node that comes back is seen within a minute.
+const maxProbeGap = time.Minute
+
+type circuit struct {
+	fails   int
+	since   time.Time // first failure
+	until   time.Time // no call before
+	gap     time.Duration
+	probing bool
+	last    string // what the node, or its proxy, said
+}
+
+// SilentNode is a node that does not answer although the cluster does.
+type SilentNode struct {
+	Node  string
+	Since time.Time // first failure
+	Until time.Time // next probe
+	Cause string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b *breaker) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := callOf(req.Context())
+	if c.node == "" {
+		return b.next.RoundTrip(req)
+	}
+	if err := b.allow(c.node); err != nil {
+		return nil, err
+	}
+	start := b.now()
+	resp, err := b.next.RoundTrip(req)
+	b.record(c, resp, err, b.now().Sub(start))
+	return resp, err
+}
+
+func (b *breaker) allow(node string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ci := b.nodes[node]
+	if ci == nil || ci.fails < silentAfter {
+		return nil
+	}
+	now := b.now()
+	if now.Before(ci.until) || ci.probing {
+		f := fault.New(fault.NodeSilent, "node %s has not answered since %s and is asked again at %s", node,
+			ci.since.Format(time.TimeOnly), ci.until.Format(time.TimeOnly)).Retry()
+		f.Cause = ci.last
+		return f
+	}
+	ci.probing = true
+	return nil
+}
+
+func (b *breaker) record(c *call, resp *http.Response, err error, took time.Duration) {
+	verdict, text := judgeSilence(c, resp, err, took)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ci := b.nodes[c.node]
+	switch verdict {
+	case nodeAnswered:
+		delete(b.nodes, c.node)
+	case nodeUnjudged:
+		if ci != nil {
+			ci.probing = false
+		}
+	case nodeSilent:
+		if ci == nil {
+			ci = &circuit{since: b.now(), gap: b.every}
+			b.nodes[c.node] = ci
+		}
+		if ci.probing {
+			ci.gap = min(2*ci.gap, maxProbeGap)
+		}
+		ci.fails, ci.probing, ci.last = ci.fails+1, false, text
+		ci.until = b.now().Add(ci.gap)
+	}
+}
+
+type verdict int
+
+const (
+	nodeUnjudged verdict = iota
+	nodeAnswered
+	nodeSilent
+)
+
+// hungAfter is when a caller's own short deadline counts against the node: a healthy node answers a plain read long before.
+const hungAfter = 5 * time.Second
+
+// judgeSilence tells a silent node from everything else. A hung storage or guest agent is not a silent node (F39), a 501 neither (F35),
+// and an endpoint that does not answer says nothing about the node.
+func judgeSilence(c *call, resp *http.Response, err error, took time.Duration) (verdict, string) {
+	if err == nil {
+		switch resp.StatusCode {
+		case statusConnect, statusHandshake:
+			return nodeSilent, reasonOf(resp)
+		case 502, 503, 504, statusBodyLost, statusAborted, statusGarbled, http.StatusTooManyRequests, http.StatusUnauthorized:
+			return nodeUnjudged, ""
+		}
+		return nodeAnswered, ""
+	}
+	_, ours := errors.AsType[*tryTimeout](err)
+	if c.class == classNormal && c.read() && (ours || errors.Is(err, context.DeadlineExceeded) && took >= hungAfter) {
+		return nodeSilent, "no answer in time"
+	}
+	return nodeUnjudged, ""
+}
+
+// silent lists the nodes whose circuit is open.
+func (b *breaker) silent() []SilentNode {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []SilentNode
+	for n, ci := range b.nodes {
+		if ci.fails >= silentAfter {
+			out = append(out, SilentNode{n, ci.since, ci.until, ci.last})
+		}
+	}
+	return out
+}
+
+var _ http.RoundTripper = (*breaker)(nil)

@@ -1,0 +1,92 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+// probeTimeout bounds the probe of a learnt address: one that is not in our network usually swallows packets (F20).
+const probeTimeout = 3 * time.Second
+
+// LearntNode is what LearnPins found out about a node.
+type LearntNode struct {
+	Node         string
+	Addr         string   // host:port from the cluster's member list; "" when unknown
+	Fingerprints []string // of the certificates that its pveproxy can show
+	Usable       bool     // the address answered with such a certificate and is used for failover
+	Err          error    // why not
+}
+
+// LearnPins reads the member list and the certificates of all nodes through the endpoint that is trusted already. The fingerprints are
+// pinned for this process, and each member's address becomes a further endpoint after a probe with its own pin, so that failover works
+// with one configured endpoint and one pin. A node that does not answer is reported, not an error.
+func (c *Client) LearnPins(ctx context.Context) ([]LearntNode, error) {
+	members, err := c.ClusterStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []LearntNode
+	for _, m := range members {
+		if m.Type != "node" {
+			continue
+		}
+		out = append(out, c.learn(ctx, m))
+	}
+	return out, ctx.Err()
+}
+
+func (c *Client) learn(ctx context.Context, m pve.ClusterMember) LearntNode {
+	l := LearntNode{Node: string(m.Name)}
+	if m.IP != "" {
+		l.Addr = net.JoinHostPort(string(m.IP), defaultPort)
+	}
+	certs, err := small[struct {
+		Filename    pve.Text `json:"filename"`
+		Fingerprint pve.Text `json:"fingerprint"`
+	}](ctx, c, nil, "nodes", l.Node, "certificates", "info")
+	if err != nil {
+		l.Err = err
+		return l
+	}
+	for _, cert := range certs {
+		// The root authority's certificate is listed too (02/062); pveproxy shows its own file if there is one, else the node's.
+		if cert.Filename != "pve-ssl.pem" && cert.Filename != "pveproxy-ssl.pem" {
+			continue
+		}
+		if pin, err := ParseFingerprint(string(cert.Fingerprint)); err == nil {
+			l.Fingerprints = append(l.Fingerprints, pin)
+		}
+	}
+	c.trust.learn(l.Fingerprints)
+	l.Usable, l.Err = c.adopt(ctx, l)
+	return l
+}
+
+var errNoPin = errors.New("the node named no certificate of its own")
+
+// adopt probes a learnt address and adds it as an endpoint.
+func (c *Client) adopt(ctx context.Context, l LearntNode) (bool, error) {
+	switch {
+	case l.Addr == "" || len(l.Fingerprints) == 0:
+		return false, errNoPin
+	case slices.Contains(c.set.hosts, l.Addr):
+		return true, nil
+	}
+	e := newEndpoint(l.Addr, c.trust, l.Fingerprints, &c.opts)
+	e.setNode(l.Node)
+	ctx, cancel := context.WithTimeout(onlyVia(ctx, e), probeTimeout)
+	defer cancel()
+	if _, err := c.Raw(ctx, "GET", "/version", nil); err != nil {
+		e.close()
+		return false, err
+	}
+	if !c.ends.add(e) {
+		e.close()
+	}
+	return true, nil
+}

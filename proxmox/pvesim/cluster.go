@@ -1,0 +1,204 @@
+package pvesim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func splitPath(p string) []string {
+	return strings.FieldsFunc(p, func(r rune) bool { return r == '/' })
+}
+
+func indexRoutes() []route {
+	return []route{
+		index("/", "subdir", "version cluster nodes storage access pools"),
+		index("/cluster", "name", "acme backup backup-info bulk-action ceph config firewall ha jobs log mapping metrics "+
+			"notifications nextid options qemu replication resources status tasks sdn"),
+		index("/cluster/config", "name", "nodes totem join qdevice apiversion"),
+		index("/cluster/mapping", "name", "dir pci usb"),
+		index("/nodes/{node}", "name", "aplinfo apt capabilities ceph certificates config disks dns firewall hardware hosts "+
+			"journal lxc migrateall netstat network qemu query-oci-repo-tags query-url-metadata replication report rrd rrddata "+
+			"scan sdn services spiceshell startall status stopall storage subscription suspendall syslog tasks termproxy time "+
+			"version vncshell vzdump wakeonlan"),
+		index("/access", "subdir", "users groups roles acl domains openid tfa ticket password"),
+		get("/version", nil, anyone, func(c *call) (any, error) { return c.w.Version, nil }),
+	}
+}
+
+func clusterRoutes() []route {
+	audit := need("/", "Sys.Audit")
+	return append(daemon(
+		get("/cluster/status", nil, audit, clusterStatus),
+		get("/cluster/config/nodes", nil, audit, clusterMembers),
+		get("/cluster/config/totem", nil, audit, clusterTotem),
+		get("/cluster/config/join", params{"node": str()}, audit, clusterJoin),
+		get("/cluster/ceph/status", nil, anyone, cephMissing),
+		get("/nodes/{node}/ceph/status", nil, anyone, cephMissing)),
+		get("/cluster/options", nil, anyone, clusterOptions),
+		get("/cluster/nextid", params{"vmid": vmidParam()}, anyone, nextID),
+		get("/cluster/log", params{"max": integers(1)}, anyone, clusterLog),
+		get("/cluster/tasks", nil, anyone, clusterTasks))
+}
+
+// clusterStatus is the cluster entry, which a standalone node lacks (F18), and a row per node.
+func clusterStatus(c *call) (any, error) {
+	list := []fields{}
+	if name := c.w.Cluster.Name; name != "" {
+		list = append(list, fields{{"type", "cluster"}, {"id", "cluster"}, {"name", name}, {"nodes", len(c.w.Nodes)},
+			{"quorate", bit(c.w.Cluster.Quorate)}, {"version", len(c.w.Nodes)}})
+	}
+	for _, n := range c.w.Nodes {
+		f := fields{{"type", "node"}, {"id", "node/" + n.Name}, {"name", n.Name}, {"nodeid", n.ID}, {"ip", n.IP},
+			{"local", bit(n.Name == c.entry)}, {"level", ""}, {"online", bit(n.Online)}}
+		list = append(list, f)
+	}
+	return list, nil
+}
+
+func clusterMembers(c *call) (any, error) {
+	list := []fields{}
+	if c.w.Cluster.Name == "" {
+		return list, nil
+	}
+	for _, n := range c.w.Nodes {
+		list = append(list, fields{{"node", n.Name}, {"name", n.Name}, {"nodeid", strconv.Itoa(n.ID)},
+			{"quorum_votes", "1"}, {"ring0_addr", n.IP}})
+	}
+	return list, nil
+}
+
+func clusterTotem(c *call) (any, error) {
+	if c.w.Cluster.Name == "" {
+		return nil, nil
+	}
+	return Object{"cluster_name": c.w.Cluster.Name, "config_version": strconv.Itoa(len(c.w.Nodes)),
+		"interface": Object{"0": Object{"linknumber": "0"}}, "ip_version": "ipv4-6", "link_mode": "passive",
+		"secauth": "on", "version": "2"}, nil
+}
+
+func clusterJoin(c *call) (any, error) {
+	if c.w.Cluster.Name == "" {
+		return nil, &apiError{status: 424, message: "node is not in a cluster, no join info available!"}
+	}
+	list := []Object{}
+	for _, n := range c.w.Nodes {
+		list = append(list, Object{"name": n.Name, "nodeid": strconv.Itoa(n.ID), "pve_addr": n.IP, "pve_fp": c.fingerprint(n),
+			"quorum_votes": "1", "ring0_addr": n.IP})
+	}
+	totem, err := clusterTotem(c)
+	return Object{"config_digest": emptyDigest, "nodelist": list, "preferred_node": c.entry, "totem": totem}, err
+}
+
+func cephMissing(*call) (any, error) { return nil, fail("binary not installed: /usr/bin/ceph-mon") }
+
+// clusterOptions adds the tags in use, which depend on the guests that the caller sees (11/060), and hides the
+// settings from those without Sys.Audit.
+func clusterOptions(c *call) (any, error) {
+	out := clone(c.w.Cluster.Options)
+	if !c.may("/", "Sys.Audit", "Sys.Modify") {
+		for k := range out {
+			if k != "tag-style" {
+				delete(out, k)
+			}
+		}
+	}
+	tags := []string{}
+	for _, g := range c.w.Guests() {
+		if c.seesGuest(g) {
+			tags = append(tags, splitList(text(g.Config["tags"]))...)
+		}
+	}
+	slices.Sort(tags)
+	out["allowed-tags"] = slices.Compact(tags)
+	return out, nil
+}
+
+func nextID(c *call) (any, error) {
+	if c.given("vmid") {
+		id := int(integer(c.params["vmid"]))
+		if c.w.Guest(id) != nil {
+			return nil, badParam("vmid", "VM "+strconv.Itoa(id)+" already exists")
+		}
+		return strconv.Itoa(id), nil
+	}
+	id := int(minVMID)
+	for c.w.Guest(id) != nil {
+		id++
+	}
+	return strconv.Itoa(id), nil
+}
+
+// logDefault is how many log lines come without max (faults.md 3.4).
+const logDefault = 50
+
+func clusterLog(c *call) (any, error) {
+	most := logDefault
+	if c.given("max") {
+		most = int(integer(c.params["max"]))
+	}
+	all := c.may("/", "Sys.Syslog")
+	list := []fields{}
+	for _, e := range c.w.Cluster.Log {
+		if len(list) == most {
+			break
+		}
+		if !all && e.User != c.id.name() {
+			continue
+		}
+		uid := strconv.Itoa(e.uid)
+		list = append(list, fields{{"id", uid + ":" + e.Node}, {"uid", uid}, {"node", e.Node}, {"tag", e.Tag},
+			{"user", e.User}, {"msg", e.Msg}, {"pid", e.PID}, {"pri", e.Pri}, {"time", e.Time.Unix()}})
+	}
+	return list, nil
+}
+
+// tasksPerNode is how many tasks of a node cluster/tasks holds (faults.md 3.4): running ones first.
+const tasksPerNode = 25
+
+func clusterTasks(c *call) (any, error) {
+	all := c.may("/", "Sys.Audit")
+	list := []fields{}
+	for _, n := range c.w.Nodes {
+		for _, t := range n.recent() {
+			if all || t.User == c.id.name() {
+				list = append(list, t.clusterRow())
+			}
+		}
+	}
+	return list, nil
+}
+
+func (n *Node) recent() []*Task {
+	var list []*Task
+	for _, t := range n.Tasks {
+		if t.Running() {
+			list = append(list, t)
+		}
+	}
+	for _, t := range n.Tasks {
+		if len(list) >= tasksPerNode {
+			break
+		}
+		if !t.Running() {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// clusterRow is the task in cluster/tasks: running ones have neither status nor endtime (facts 32).
+func (t *Task) clusterRow() fields {
+	f := fields{{"upid", t.UPID}, {"node", t.Node}, {"type", t.Type}, {"id", t.ID}, {"user", t.User}, {"starttime", t.Start.Unix()}}
+	if t.TokenID != "" {
+		f.add("tokenid", t.TokenID)
+	}
+	if t.Running() {
+		f.add("saved", "0")
+		return f
+	}
+	f.add("saved", "1")
+	f.add("endtime", t.End.Unix())
+	f.add("status", t.Exit)
+	return f
+}

@@ -1,0 +1,63 @@
+package pvesim
+
+import "strings"
+
+// clusterListRoutes are collections that are stored as the API shows them.
+func clusterListRoutes() []route {
+	audit := need("/", "Sys.Audit")
+	return []route{
+		get("/cluster/replication", nil, anyone, clusterList("replication")),
+		get("/nodes/{node}/replication", params{"guest": vmidParam()}, anyone, nodeReplication),
+		get("/cluster/metrics/server", nil, audit, clusterList("metrics_servers")),
+		get("/cluster/metrics/server/{id}", nil, audit, clusterItem("metrics_servers", "id", "server '%s' does not exist", "id", "disable")),
+		index("/cluster/metrics", "name", "server export"),
+		index("/cluster/notifications", "name", "endpoints matcher-field-values matcher-fields matchers targets"),
+		get("/cluster/notifications/targets", nil, anyone, clusterList("notification_targets")),
+		get("/cluster/notifications/matchers", nil, anyone, clusterList("notification_matchers")),
+		get("/cluster/notifications/endpoints", nil, anyone, clusterList("notification_endpoints")),
+		get("/cluster/acme/plugins", params{"type": enum("dns", "standalone")}, anyone, clusterList("acme_plugins")),
+		get("/cluster/mapping/dir", params{"check-node": str()}, anyone, mappingList("dir")),
+		get("/cluster/mapping/pci", params{"check-node": str()}, anyone, mappingList("pci")),
+		get("/cluster/mapping/usb", params{"check-node": str()}, anyone, mappingList("usb")),
+		index("/cluster/jobs", "subdir", "schedule-analyze realm-sync"),
+	}
+}
+
+func clusterList(name string) handler {
+	return func(c *call) (any, error) { return notNil(c.w.Cluster.Lists[name]), nil }
+}
+
+// clusterItem answers with one entry of a collection, without the keys that the real one leaves out.
+func clusterItem(name, key, missing string, leaveOut ...string) handler {
+	return func(c *call) (any, error) {
+		for _, o := range c.w.Cluster.Lists[name] {
+			if o[key] == c.vars[key] {
+				return without(o, leaveOut...), nil
+			}
+		}
+		return nil, fail(missing, c.vars[key])
+	}
+}
+
+func nodeReplication(c *call) (any, error) {
+	list, _ := objects(c.node.Info["replication"])
+	out := []Object{}
+	for _, o := range list {
+		if guest := text(o["guest"]); c.may("/vms/"+guest, "VM.Audit") && (!c.given("guest") || guest == c.param("guest")) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+func mappingList(kind string) handler {
+	return func(c *call) (any, error) {
+		out := []Object{}
+		for _, o := range c.w.Cluster.Lists["mapping_"+kind] {
+			if c.may(strings.Join([]string{"/mapping", kind, text(o["id"])}, "/"), "Mapping.Audit", "Mapping.Use", "Mapping.Modify") {
+				out = append(out, o)
+			}
+		}
+		return out, nil
+	}
+}

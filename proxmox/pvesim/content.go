@@ -1,0 +1,129 @@
+package pvesim
+
+import (
+	"fmt"
+	"strconv"
+)
+
+var contentTypes = []string{"images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"}
+
+func formatContent(s string) error {
+	for _, t := range splitList(s) {
+		if !contains(contentTypes, t) {
+			return fmt.Errorf("invalid content type '%s'", t)
+		}
+	}
+	return nil
+}
+
+func contentRoutes() []route {
+	base := "/nodes/{node}/storage/{storage}/content"
+	use := need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
+	return daemon(
+		get(base, params{"content": formatted(formatContent), "vmid": vmidParam()}, use, listContent),
+		get(base+"/{volume...}", nil, anyone, getVolume))
+}
+
+func listContent(c *call) (any, error) {
+	id := c.vars["storage"]
+	if err := c.usableStorage(id); err != nil {
+		return nil, err
+	}
+	out := []Object{}
+	for _, v := range c.node.Content[id] {
+		kind := c.param("content")
+		if kind != "" && !contains(splitList(kind), text(v["content"])) {
+			continue
+		}
+		if c.ofGuest(v) && c.seesVolume(id, v) {
+			out = append(out, without(v, "attributes"))
+		}
+	}
+	return out, nil
+}
+
+// ofGuest applies the filter vmid, which does not look at snippets and imports (02/097).
+func (c *call) ofGuest(v Object) bool {
+	kind := v["content"]
+	return !c.given("vmid") || kind == "snippets" || kind == "import" || text(v["vmid"]) == c.param("vmid")
+}
+
+// seesVolume hides what belongs to guests that the caller may not see; backups need more than the rights on the
+// storage (11/066).
+func (c *call) seesVolume(id string, v Object) bool {
+	if c.may("/storage/"+id, "Datastore.Allocate") {
+		return true
+	}
+	vmid := text(v["vmid"])
+	switch text(v["content"]) {
+	case "images", "rootdir":
+		return vmid != "" && c.may("/vms/"+vmid, "VM.Audit", "VM.Config.Disk")
+	case "backup":
+		return vmid != "" && c.may("/vms/"+vmid, "VM.Backup") && c.may("/storage/"+id, "Datastore.AllocateSpace") || c.may("/storage/"+id, "Datastore.Audit") && vmid != "" && c.may("/vms/"+vmid, "VM.Audit")
+	}
+	return c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace")
+}
+
+// getVolume answers with the attributes of one volume (02/099). ISO images have them by their size alone.
+func getVolume(c *call) (any, error) {
+	id := c.vars["storage"]
+	volid := volumeID(id, c.vars["volume"])
+	if !c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace") {
+		return nil, forbidden("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace")
+	}
+	for _, v := range c.node.Content[id] {
+		if v["volid"] == volid {
+			return c.attributes(id, v), nil
+		}
+	}
+	return nil, fail("volume_size_info on '%s' failed - no format", volid)
+}
+
+func (c *call) attributes(id string, v Object) any {
+	if a, ok := v["attributes"].(Object); ok {
+		return a
+	}
+	format := text(v["format"])
+	if format == "iso" || text(v["content"]) == "vztmpl" {
+		format = "raw"
+	}
+	size := integer(v["size"])
+	def := c.w.Storage(id)
+	return Object{"format": format, "size": size, "used": (size + 4095) / 4096 * 4096,
+		"path": volumePath(text(def["path"]), text(v["content"]), text(v["volid"]), id)}
+}
+
+// volumePath is where a directory storage keeps a volume.
+func volumePath(root, kind, volid, id string) string {
+	name := volid[len(id)+1:]
+	switch kind {
+	case "iso", "vztmpl":
+		return root + "/template/" + map[string]string{"iso": "iso", "vztmpl": "cache"}[kind] + "/" + baseName(name)
+	case "backup":
+		return root + "/dump/" + baseName(name)
+	case "snippets":
+		return root + "/snippets/" + baseName(name)
+	case "import":
+		return root + "/import/" + baseName(name)
+	}
+	return root + "/images/" + name
+}
+
+func baseName(s string) string {
+	parts := splitPath(s)
+	if len(parts) == 0 {
+		return s
+	}
+	return parts[len(parts)-1]
+}
+
+// vmids turns a comma list of numbers into a set.
+func vmids(s string) map[int]bool {
+	out := map[int]bool{}
+	for _, p := range splitList(s) {
+		if n, err := strconv.Atoi(p); err == nil {
+			out[n] = true
+		}
+	}
+	return out
+}

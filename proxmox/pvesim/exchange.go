@@ -1,0 +1,244 @@
+package pvesim
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// exchange is one request as it came in, before it is understood.
+type exchange struct {
+	ctx    context.Context
+	entry  string // name of the node whose daemon was asked
+	method string
+	path   string // decoded, without query
+	query  string
+	header http.Header
+	body   []byte
+	// length is the Content-Length, 0 when there was none; chunked is a body without one.
+	length  int64
+	chunked bool
+	// found while it is handled, for statistics and faults
+	apiPath, format, target, template, principal string
+	params                                       map[string]any
+	vars                                         map[string]string
+}
+
+// response is what goes out.
+type response struct {
+	status int
+	reason string
+	ctype  string
+	header [][2]string
+	body   []byte
+	// protected answers carry Connection: close beside Keep-Alive (facts 7).
+	protected bool
+	wire      wire
+}
+
+// wire is how faults spoil the sending of a response.
+type wire struct {
+	drop  bool          // close the connection without a byte
+	cut   int           // close it after that many bytes of the body; 0 = not
+	stall int           // stop sending after that many bytes of the body and keep the connection open; 0 = not
+	drip  time.Duration // pause after each byte of the body
+}
+
+// call is a request that has a route: what handlers see.
+type call struct {
+	sim    *Sim
+	w      *World
+	acl    *acls
+	id     identity
+	node   *Node // the node of the path, nil outside /nodes/{node}
+	vars   map[string]string
+	params map[string]any
+	now    time.Time
+	entry  string
+	path   string
+	// total becomes the key total beside data (facts 36); file makes the answer a download.
+	total *int
+	file  *download
+	// hold delays the answer after the handler, outside of the lock.
+	hold time.Duration
+}
+
+type download struct {
+	name, text string
+}
+
+// param gives a parameter as a string, "" when it was not sent.
+func (c *call) param(name string) string { return text(c.params[name]) }
+
+// given is whether a parameter was sent.
+func (c *call) given(name string) bool { return has(c.params, name) }
+
+// knownMethods are those that the daemon lets through at all (01/058 to 01/060).
+const knownMethods = " GET POST PUT DELETE "
+
+// apiRoot is where the API begins; the next part of the path is the format.
+const apiRoot = "/api2/"
+
+// ServeHTTP answers as the first node's daemon would. net/http sends its own reason phrases and has none of the
+// daemon's connection manners: use Start or Serve where they matter.
+func (s *Sim) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return
+	}
+	x := &exchange{ctx: r.Context(), entry: s.firstNode(), method: r.Method, path: r.URL.Path, query: r.URL.RawQuery,
+		header: r.Header, body: body, length: max(0, r.ContentLength), chunked: len(r.TransferEncoding) > 0}
+	resp := s.serve(x)
+	for _, h := range resp.header {
+		rw.Header().Add(h[0], h[1])
+	}
+	if resp.ctype != "" {
+		rw.Header().Set("Content-Type", resp.ctype)
+	}
+	rw.WriteHeader(resp.status)
+	_, _ = rw.Write(resp.body)
+}
+
+func (s *Sim) firstNode() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.world.Nodes[0].Name
+}
+
+// serve answers one exchange with faults, latency, statistics and the delay of a 401.
+func (s *Sim) serve(x *exchange) *response {
+	x.split()
+	done := s.stats.begin(x)
+	defer done()
+	resp := s.faulty(x)
+	if resp.status == http.StatusUnauthorized {
+		if wait(x.ctx, s.authDelay) != nil {
+			resp.wire.drop = true
+		}
+	}
+	s.stats.end(x)
+	s.log.Debug("request", "method", x.method, "path", x.apiPath, "status", resp.status, "principal", x.principal)
+	return resp
+}
+
+// split takes the API path, the format and the target node from the path.
+func (x *exchange) split() {
+	x.target = x.entry
+	rest, ok := strings.CutPrefix(x.path, apiRoot)
+	if !ok {
+		return
+	}
+	format, path, _ := strings.Cut(rest, "/")
+	x.format, x.apiPath = format, "/"+path
+	segs := strings.FieldsFunc(x.apiPath, func(r rune) bool { return r == '/' })
+	if len(segs) > 2 && segs[0] == "nodes" && segs[1] != "localhost" {
+		x.target = segs[1]
+	}
+}
+
+// answer is the daemon's own work: everything but faults and delays.
+func (s *Sim) answer(x *exchange) *response {
+	if err := s.admit(x); err != nil {
+		return s.failure(x, err)
+	}
+	r, vars := s.routes.find(x.method, x.apiPath)
+	if r == nil {
+		return s.failure(x, unimplemented(x.method, strings.TrimSuffix(x.apiPath, "/")))
+	}
+	x.template, x.vars = strings.ReplaceAll(r.pattern, "...}", "}"), vars
+	release, err := s.workers.take(x, r)
+	if err != nil {
+		return &response{status: 500, wire: wire{drop: true}}
+	}
+	defer release()
+	if wait(x.ctx, s.latency.of(s, x, r)) != nil {
+		return &response{status: 500, wire: wire{drop: true}}
+	}
+	resp, hold := s.dispatch(x, r)
+	if !s.instant && wait(x.ctx, hold) != nil {
+		return &response{status: 500, wire: wire{drop: true}}
+	}
+	resp.protected = r.protected
+	return resp
+}
+
+// dispatch runs the handler under the world's lock, and encodes its answer there: answers share the world's maps.
+func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration) {
+	if r.method == http.MethodGet {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+	} else {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
+	c := &call{sim: s, w: s.world, acl: s.acl, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
+	data, err := s.run(x, c, r)
+	if err != nil {
+		return s.failure(x, err), c.hold
+	}
+	return s.success(x, c, data), c.hold
+}
+
+// run keeps the real order: login, rights, the way to another node, parameters, the method itself.
+func (s *Sim) run(x *exchange, c *call, r *route) (any, error) {
+	if err := c.authenticate(x, r); err != nil {
+		return nil, err
+	}
+	x.principal = c.id.name()
+	if r.check != nil {
+		if err := r.check(c); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.reach(); err != nil {
+		return nil, err
+	}
+	if bad := r.params.verify(c.params, c.vars); len(bad) > 0 {
+		return nil, badParams(bad)
+	}
+	return r.handle(c)
+}
+
+// reach finds the node of the path, or says how the way there fails (facts 16).
+func (c *call) reach() error {
+	name, ok := c.vars["node"]
+	if !ok {
+		return nil
+	}
+	if name == "localhost" {
+		name = c.entry
+	}
+	if c.node = c.w.Node(name); c.node != nil {
+		c.vars["node"] = name
+		if !c.node.Online {
+			return silent(595, "No route to host")
+		}
+		return nil
+	}
+	if c.resolves(name) {
+		return silent(595, "Connection refused")
+	}
+	return fail("hostname lookup '%s' failed - failed to get address info for: %s: %s", name, name, resolverError(name))
+}
+
+// resolves is whether a name that is no node's leads to one all the same: names are looked up without case.
+func (c *call) resolves(name string) bool {
+	for _, n := range c.w.Nodes {
+		if strings.EqualFold(n.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolverError is what the resolver says of an unknown name (01/055) and of one that no host can have (01/056).
+func resolverError(name string) string {
+	for _, r := range name {
+		if r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return "Name or service not known"
+		}
+	}
+	return "Temporary failure in name resolution"
+}

@@ -1,0 +1,44 @@
+package pvesim
+
+import (
+	"net"
+	"strconv"
+	"strings"
+)
+
+func lxcRoutes() []route {
+	base := "/nodes/{node}/lxc/{vmid}"
+	return append(daemon(
+		get(base+"/interfaces", nil, need("/vms/{vmid}", "VM.Audit"), of(typeLXC, containerInterfaces))),
+		index(base, "subdir", "config pending status vncproxy termproxy vncwebsocket spiceproxy migrate clone rrd rrddata firewall "+
+			"snapshot resize interfaces"),
+		index(base+"/status", "subdir", "current start stop shutdown suspend resume reboot"))
+}
+
+// containerInterfaces is null for a stopped container (06/037). Without a recorded answer it follows from the
+// configuration: the loopback device and each network device with its static address (07/082).
+func containerInterfaces(_ *call, g *Guest) (any, error) {
+	if !g.Live.Running {
+		return nil, nil
+	}
+	if g.Interfaces != nil {
+		return g.Interfaces, nil
+	}
+	list := []Object{containerInterface("lo", "00:00:00:00:00:00", "")}
+	for i := range 32 {
+		if nic := text(g.Config["net"+strconv.Itoa(i)]); nic != "" {
+			list = append(list, containerInterface(driveOption(nic, "name"), strings.ToLower(driveOption(nic, "hwaddr")), driveOption(nic, "ip")))
+		}
+	}
+	return list, nil
+}
+
+func containerInterface(name, mac, cidr string) Object {
+	o := Object{"name": name, "hwaddr": mac, "hardware-address": mac, "ip-addresses": []Object{}}
+	if ip, network, err := net.ParseCIDR(cidr); err == nil {
+		ones, _ := network.Mask.Size()
+		o["inet"] = cidr
+		o["ip-addresses"] = []Object{{"ip-address": ip.String(), "ip-address-type": "inet", "prefix": strconv.Itoa(ones)}}
+	}
+	return o
+}

@@ -1,0 +1,269 @@
+package pvesim
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// emptyDigest is the SHA-1 of nothing: the digest of a configuration file that does not exist.
+const emptyDigest = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+func newFirewall() *Firewall { return &Firewall{Options: Object{"digest": emptyDigest}} }
+
+// AddGuest puts a guest into the world; it replaces one of the same vmid. Missing parts are filled: an empty
+// configuration, a firewall, a process id when it runs, the digest.
+func (w *World) AddGuest(g *Guest) *Guest {
+	if g.Config == nil {
+		g.Config = Object{}
+	}
+	if g.Pending == nil {
+		g.Pending = Object{}
+	}
+	if g.Firewall == nil {
+		g.Firewall = newFirewall()
+	}
+	if g.Live.Running && g.Live.PID == 0 {
+		g.Live.PID = w.nextPID()
+	}
+	g.redigest()
+	if w.guests == nil {
+		w.guests = map[int]*Guest{}
+	}
+	w.guests[g.VMID], w.order = g, nil
+	g.prev, g.changedAt = &shown{}, w.Now()
+	return g
+}
+
+// RemoveGuest takes a guest out of the world, with its volumes on its node.
+func (w *World) RemoveGuest(vmid int) {
+	g := w.guests[vmid]
+	if g == nil {
+		return
+	}
+	if n := w.Node(g.Node); n != nil {
+		for s, list := range n.Content {
+			n.Content[s] = slices.DeleteFunc(slices.Clone(list), func(v Object) bool {
+				return int(integer(v["vmid"])) == vmid && v["content"] != "backup"
+			})
+		}
+	}
+	delete(w.guests, vmid)
+	w.order = nil
+}
+
+// SetStatus starts ("running") or stops ("stopped") a guest at the world's present time. An unknown vmid is ignored.
+func (w *World) SetStatus(vmid int, status string) {
+	g := w.guests[vmid]
+	if g == nil || g.Status() == status {
+		return
+	}
+	w.touch(g)
+	g.Live = Live{}
+	if status == "running" {
+		g.Live = Live{Running: true, Since: w.Now(), PID: w.nextPID()}
+		g.applyPending()
+	}
+}
+
+// applyPending makes waiting values the ones in effect, as a start does.
+func (g *Guest) applyPending() {
+	if len(g.Pending) == 0 && len(g.Deleted) == 0 {
+		return
+	}
+	g.Config, g.Pending, g.Deleted = g.merged(), Object{}, nil
+	g.redigest()
+}
+
+// SetConfig sets one key of a guest's configuration, or removes it when val is nil, and computes the digest anew.
+func (w *World) SetConfig(vmid int, key string, val any) {
+	g := w.guests[vmid]
+	if g == nil {
+		return
+	}
+	w.touch(g)
+	g.Config = clone(g.Config)
+	if val == nil {
+		delete(g.Config, key)
+	} else {
+		g.Config[key] = val
+	}
+	g.redigest()
+}
+
+// SetPending makes a value wait for the next start; nil makes the key wait for removal.
+func (w *World) SetPending(vmid int, key string, val any) {
+	g := w.guests[vmid]
+	if g == nil {
+		return
+	}
+	if val == nil {
+		g.Deleted = append(g.Deleted, key)
+	} else {
+		g.Pending = clone(g.Pending)
+		g.Pending[key] = val
+	}
+	g.redigest()
+}
+
+// MoveGuest makes another node the guest's home, as a migration does.
+func (w *World) MoveGuest(vmid int, node string) {
+	if g := w.guests[vmid]; g != nil {
+		g.Node = node
+	}
+}
+
+// AddSnapshot takes a snapshot of the guest's present configuration. It becomes the parent of what follows.
+func (w *World) AddSnapshot(vmid int, name, description string) *Snapshot {
+	g := w.guests[vmid]
+	if g == nil {
+		return nil
+	}
+	config := clone(g.Config)
+	config["snaptime"] = w.Now().Unix()
+	if description != "" {
+		config["description"] = description
+	} else {
+		delete(config, "description")
+	}
+	s := &Snapshot{Name: name, Description: description, Parent: text(g.Config["parent"]), Time: w.Now(), Config: config}
+	g.Snapshots = append(g.Snapshots, s)
+	g.Config = clone(g.Config)
+	g.Config["parent"] = name
+	g.redigest()
+	return s
+}
+
+// touch remembers how the statistics showed a guest before a change; see StatLag.
+func (w *World) touch(g *Guest) {
+	g.prev = &shown{known: true, live: g.Live, name: g.Name()}
+	g.changedAt = w.Now()
+}
+
+// SetNodeOnline switches a node on or off at the world's present time.
+func (w *World) SetNodeOnline(name string, online bool) {
+	n := w.Node(name)
+	if n == nil || n.Online == online {
+		return
+	}
+	n.Online, n.DownSince = online, w.Now()
+	if online {
+		n.Booted = w.Now()
+	}
+}
+
+// AddACL grants a role on a path. ugid is a user, a group (kind "group") or a token (kind "token").
+func (w *World) AddACL(path, kind, ugid, role string, propagate bool) {
+	w.Access.ACL = append(w.Access.ACL, Object{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": bit(propagate)})
+}
+
+// RemoveACL takes away all entries of a path for ugid; an empty path means all paths.
+func (w *World) RemoveACL(path, ugid string) {
+	w.Access.ACL = slices.DeleteFunc(slices.Clone(w.Access.ACL), func(o Object) bool {
+		return o["ugid"] == ugid && (path == "" || o["path"] == path)
+	})
+}
+
+// AddUser adds an account that is enabled; an empty password means that it cannot log in by password.
+func (w *World) AddUser(id, password string) *User {
+	realm := id[strings.LastIndexByte(id, '@')+1:]
+	u := &User{ID: id, Enabled: true, Password: password, RealmType: realm}
+	w.Access.Users = append(w.Access.Users, u)
+	return u
+}
+
+// AddToken adds a token to a user and gives the string that the Authorization header and clients take, or "" when
+// there is no such user.
+func (w *World) AddToken(user, name, secret string, privsep bool) string {
+	u := w.Access.user(user)
+	if u == nil {
+		return ""
+	}
+	u.Tokens = append(u.Tokens, &Token{ID: name, Secret: secret, PrivSep: privsep})
+	return user + "!" + name + "=" + secret
+}
+
+// AddTask puts a task on its node's list at the world's present time and writes the line of its start into the
+// cluster log. id is the guest's number or empty; with an empty exit the task runs until FinishTask.
+func (w *World) AddTask(node, kind, id, user, exit string, log ...string) *Task {
+	return w.AddTaskAt(w.Now(), 0, node, kind, id, user, exit, log...)
+}
+
+// AddTaskAt is AddTask for a task that started at a given time and, if exit is not empty, took a given time.
+func (w *World) AddTaskAt(at time.Time, took time.Duration, node, kind, id, user, exit string, log ...string) *Task {
+	n := w.Node(node)
+	if n == nil {
+		return nil
+	}
+	t := w.newTask(n, at, kind, id, user)
+	t.Log = log
+	w.addLog(LogEntry{Node: node, Tag: "pvedaemon", User: user, PID: t.PID, Pri: 6, Time: at, Msg: "starting task " + t.UPID})
+	n.Tasks = slices.Insert(n.Tasks, w.taskPlace(n, at), t)
+	if exit != "" {
+		w.endTask(t, at.Add(took), exit)
+	}
+	return t
+}
+
+func (w *World) taskPlace(n *Node, at time.Time) int {
+	for i, t := range n.Tasks {
+		if !t.Start.After(at) {
+			return i
+		}
+	}
+	return len(n.Tasks)
+}
+
+// FinishTask ends a running task with an exit status: OK, "WARNINGS: n" or an error text.
+func (w *World) FinishTask(upid, exit string) {
+	for _, n := range w.Nodes {
+		for _, t := range n.Tasks {
+			if t.UPID == upid && t.Running() {
+				w.endTask(t, w.Now(), exit)
+			}
+		}
+	}
+}
+
+func (w *World) endTask(t *Task, at time.Time, exit string) {
+	t.End, t.Exit = at, exit
+	t.Log = append(t.Log, lastLine(exit))
+	pri := 6
+	if exit != "OK" {
+		pri = 3
+	}
+	w.addLog(LogEntry{Node: t.Node, Tag: "pvedaemon", User: t.principal(), PID: t.PID, Pri: pri, Time: at,
+		Msg: "end task " + t.UPID + " " + exit})
+}
+
+// lastLine is what a task's log ends with (facts 36).
+func lastLine(exit string) string {
+	switch {
+	case exit == "OK":
+		return "TASK OK"
+	case strings.HasPrefix(exit, "WARNINGS: "):
+		return "TASK " + exit
+	}
+	return "TASK ERROR: " + exit
+}
+
+// logEntries bounds the cluster log: its ring holds 128 KiB (faults.md 3.4), about a thousand lines of tasks.
+const logEntries = 1000
+
+func (w *World) addLog(e LogEntry) {
+	w.serial++
+	e.uid = w.serial
+	i := 0
+	for i < len(w.Cluster.Log) && w.Cluster.Log[i].Time.After(e.Time) {
+		i++
+	}
+	w.Cluster.Log = slices.Insert(w.Cluster.Log, i, e)
+	if len(w.Cluster.Log) > logEntries {
+		w.Cluster.Log = w.Cluster.Log[:logEntries]
+	}
+}
+
+func (w *World) nextPID() int {
+	w.taskSeq++
+	return 1000 + w.taskSeq
+}

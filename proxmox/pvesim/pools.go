@@ -1,0 +1,63 @@
+package pvesim
+
+func poolRoutes() []route {
+	return []route{
+		get("/pools", params{"poolid": str(), "type": enum("qemu", "lxc", "storage")}, anyone, listPools),
+		get("/pools/{poolid}", params{"type": enum("qemu", "lxc", "storage")}, need("/pool/{poolid}", "Pool.Audit"), getPool),
+	}
+}
+
+func (p *Pool) row() fields {
+	f := fields{{"poolid", p.ID}}
+	if p.HasComment || p.Comment != "" {
+		f.add("comment", p.Comment)
+	}
+	return f
+}
+
+// listPools shows a pool that is asked for by poolid without looking at rights on it (facts 72, 11/069).
+func listPools(c *call) (any, error) {
+	list := []fields{}
+	if id := c.param("poolid"); id != "" {
+		p := c.w.Pool(id)
+		if p == nil {
+			return nil, fail("pool '%s' does not exist", id)
+		}
+		return append(list, append(p.row(), field{"members", c.members(p)})), nil
+	}
+	for _, p := range c.w.Pools {
+		if c.may("/pool/"+p.ID, "Pool.Audit") {
+			list = append(list, p.row())
+		}
+	}
+	return list, nil
+}
+
+func getPool(c *call) (any, error) {
+	p := c.w.Pool(c.vars["poolid"])
+	if p == nil {
+		return nil, fail("pool '%s' does not exist", c.vars["poolid"])
+	}
+	return append(p.row(), field{"members", c.members(p)}), nil
+}
+
+func (c *call) members(p *Pool) []fields {
+	list, kind := []fields{}, c.param("type")
+	for _, g := range c.w.Guests() {
+		if n := c.w.Node(g.Node); g.Pool == p.ID && (kind == "" || kind == g.Type) {
+			list = append(list, c.guestRow(g, n != nil && n.statsFresh(c.now), false))
+		}
+	}
+	for _, id := range p.Storages {
+		def := c.w.Storage(id)
+		if def == nil || kind != "" && kind != "storage" {
+			continue
+		}
+		for _, n := range c.w.Nodes {
+			if storedOn(def, n.Name) {
+				list = append(list, c.storageRow(def, n))
+			}
+		}
+	}
+	return list
+}

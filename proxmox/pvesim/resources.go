@@ -1,0 +1,231 @@
+package pvesim
+
+import (
+	"strconv"
+	"time"
+)
+
+func resourceRoutes() []route {
+	return []route{
+		get("/cluster/resources", params{"type": enum("vm", "storage", "node", "sdn")}, anyone, clusterResources),
+	}
+}
+
+// statsExpire is after how long without a sign of life figures are dropped (faults.md 3.4).
+const statsExpire = 300 * time.Second
+
+// statsFresh is whether the cluster still has figures of a node.
+func (n *Node) statsFresh(now time.Time) bool {
+	if !n.StatsSince.IsZero() && now.Sub(n.StatsSince) > statsExpire {
+		return false
+	}
+	return n.Online || !n.DownSince.IsZero() && now.Sub(n.DownSince) <= statsExpire
+}
+
+func clusterResources(c *call) (any, error) {
+	kind := c.param("type")
+	list := []fields{}
+	if kind == "" {
+		list = c.poolRows(list)
+	}
+	if kind == "" || kind == "vm" {
+		list = c.guestRows(list)
+	}
+	if kind == "" || kind == "node" {
+		for _, n := range c.w.Nodes {
+			list = append(list, c.nodeRow(n, true))
+		}
+	}
+	if kind == "" || kind == "storage" {
+		list = c.storageRows(list)
+	}
+	if kind == "" {
+		list = c.networkRows(list)
+	}
+	return list, nil
+}
+
+func (c *call) poolRows(list []fields) []fields {
+	for _, p := range c.w.Pools {
+		if c.may("/pool/"+p.ID, "Pool.Audit") {
+			list = append(list, fields{{"id", "/pool/" + p.ID}, {"type", "pool"}, {"pool", p.ID}})
+		}
+	}
+	return list
+}
+
+// seesGuest is whether lists show the guest to the caller.
+func (c *call) seesGuest(g *Guest) bool { return c.may("/vms/"+strconv.Itoa(g.VMID), "VM.Audit") }
+
+func (c *call) guestRows(list []fields) []fields {
+	fresh := map[string]bool{}
+	for _, n := range c.w.Nodes {
+		fresh[n.Name] = n.statsFresh(c.now)
+	}
+	for _, g := range c.w.Guests() {
+		if c.seesGuest(g) {
+			list = append(list, c.guestRow(g, fresh[g.Node], true))
+		}
+	}
+	return list
+}
+
+// guestRow is one guest in cluster/resources. Without figures it has lost its name, its template flag and all
+// numbers, and its status is unknown (F15); lock and tags come from the configuration and stay.
+func (c *call) guestRow(g *Guest, fresh, withPool bool) fields {
+	f := make(fields, 0, 24)
+	f = append(f, field{"id", g.Type + "/" + strconv.Itoa(g.VMID)}, field{"vmid", g.VMID}, field{"type", g.Type}, field{"node", g.Node})
+	if withPool && g.Pool != "" {
+		f.add("pool", g.Pool)
+	}
+	for _, k := range [...]string{"lock", "tags"} {
+		if v, ok := g.Config[k]; ok {
+			f.add(k, v)
+		}
+	}
+	if c.w.haResource(g) != nil {
+		if st := c.haState(g); st != nil {
+			f.add("hastate", st)
+		}
+	}
+	seen := c.shown(g)
+	if !fresh || !seen.known {
+		f.add("status", "unknown")
+		return f
+	}
+	return c.guestFigures(f, g, seen)
+}
+
+// shown is what the statistics know of a guest: its present state, or that before its last change while they lag.
+func (c *call) shown(g *Guest) shown {
+	if lag := c.w.StatLag; lag > 0 && g.prev != nil && c.now.Sub(g.changedAt) < lag {
+		return *g.prev
+	}
+	return shown{known: true, live: g.Live, name: g.Name()}
+}
+
+func (c *call) guestFigures(f fields, g *Guest, s shown) fields {
+	l := s.live
+	status := "stopped"
+	if l.Running {
+		status = "running"
+	}
+	f = append(f, field{"name", s.name}, field{"status", status}, field{"template", bit(g.Template())},
+		field{"uptime", l.uptime(c.now)}, field{"maxcpu", g.cpus(c.w)}, field{"cpu", l.cpu()}, field{"maxmem", g.maxMem()},
+		field{"mem", l.Mem}, field{"maxdisk", g.maxDisk()}, field{"disk", l.Disk}, field{"netin", l.NetIn}, field{"netout", l.NetOut},
+		field{"diskread", l.DiskRead}, field{"diskwrite", l.DiskWrite}, field{"memhost", l.MemHost})
+	return f
+}
+
+func (l Live) uptime(now time.Time) int64 {
+	if !l.Running {
+		return 0
+	}
+	return max(0, int64(now.Sub(l.Since)/time.Second))
+}
+
+// cpu keeps 0 an integer, as the API shows it.
+func (l Live) cpu() any {
+	if l.CPU == 0 {
+		return 0
+	}
+	return l.CPU
+}
+
+// nodeRow is a node in cluster/resources and, with ssl_fingerprint in place of cgroup-mode, in /nodes. Those
+// without rights see no figures (11/038, 11/039).
+func (c *call) nodeRow(n *Node, resources bool) fields {
+	f := fields{{"id", "node/" + n.Name}, {"node", n.Name}, {"type", "node"}}
+	if n.Online {
+		f.add("status", "online")
+	} else {
+		f.add("status", "offline")
+	}
+	f.add("level", "")
+	if !resources {
+		f.add("ssl_fingerprint", c.fingerprint(n))
+	}
+	if !n.statsFresh(c.now) {
+		return f
+	}
+	if resources {
+		f.add("cgroup-mode", 2)
+	}
+	if c.may("/nodes/"+n.Name, "Sys.Audit") {
+		f = append(f, c.nodeFigures(n)...)
+	}
+	return f
+}
+
+func (c *call) nodeFigures(n *Node) fields {
+	status, _ := n.Info["status"].(Object)
+	memory, _ := status["memory"].(Object)
+	rootfs, _ := status["rootfs"].(Object)
+	cpuinfo, _ := status["cpuinfo"].(Object)
+	return fields{{"uptime", n.uptime(c.now)}, {"cpu", Live{CPU: n.CPU}.cpu()}, {"maxcpu", cpuinfo["cpus"]}, {"mem", n.Mem},
+		{"maxmem", memory["total"]}, {"disk", rootfs["used"]}, {"maxdisk", rootfs["total"]}}
+}
+
+func (n *Node) uptime(now time.Time) int64 { return max(0, int64(now.Sub(n.Booted)/time.Second)) }
+
+// storageRows lists each storage once per node that has it; a shared one too, with equal figures (F43).
+func (c *call) storageRows(list []fields) []fields {
+	for _, def := range c.w.Storages {
+		id := text(def["storage"])
+		if truth(def["disable"]) || !c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace", "Datastore.Allocate") {
+			continue
+		}
+		for _, n := range c.w.Nodes {
+			if storedOn(def, n.Name) {
+				list = append(list, c.storageRow(def, n))
+			}
+		}
+	}
+	return list
+}
+
+// storedOn is whether a storage definition is meant for a node.
+func storedOn(def Object, node string) bool {
+	nodes := text(def["nodes"])
+	return nodes == "" || contains(splitList(nodes), node)
+}
+
+func (c *call) storageRow(def Object, n *Node) fields {
+	id := text(def["storage"])
+	f := fields{{"id", "storage/" + n.Name + "/" + id}, {"storage", id}, {"node", n.Name}, {"type", "storage"},
+		{"plugintype", def["type"]}, {"content", def["content"]}, {"shared", bit(truth(def["shared"]))}}
+	status := n.storage(id)
+	if status == nil || !n.statsFresh(c.now) || !truth(status["active"]) {
+		f.add("status", "unknown")
+		return f
+	}
+	return append(f, field{"status", "available"}, field{"disk", status["used"]}, field{"maxdisk", status["total"]})
+}
+
+// storage gives the node's status of a storage.
+func (n *Node) storage(id string) Object {
+	for _, s := range n.Storage {
+		if s["storage"] == id {
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *call) networkRows(list []fields) []fields {
+	for _, o := range c.w.Cluster.Resources {
+		zone := text(o["network"])
+		if zone == "" {
+			zone = text(o["sdn"])
+		}
+		if !c.may("/sdn/zones/"+zone, "SDN.Audit", "SDN.Allocate", "SDN.Use") {
+			continue
+		}
+		var f fields
+		for k, v := range o {
+			f.add(k, v)
+		}
+		list = append(list, f)
+	}
+	return list
+}

@@ -1,0 +1,205 @@
+package pvesim
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// World is the complete state of a cluster. It is not safe for use by several goroutines: once it belongs to a
+// Sim, read and change it only inside Sim.Update.
+type World struct {
+	// TakenAt is when the state was true: the dump's time, or the time given to a generator.
+	TakenAt time.Time
+	// Version is the body of GET /version.
+	Version Object
+	// Principals are the named identities of a recorded world, by name.
+	Principals map[string]Principal
+	Nodes      []*Node
+	Cluster    *Cluster
+	// Storages are the entries of GET /storage.
+	Storages []Object
+	Pools    []*Pool
+	Access   *Access
+	// StatLag is how long GET /cluster/resources keeps showing a guest as it was before a change (facts 47: up to
+	// about 10 s). 0 shows changes at once.
+	StatLag time.Duration
+
+	guests  map[int]*Guest
+	order   []int // vmids ascending; nil = to be rebuilt
+	clock   func() time.Time
+	taskSeq int
+	serial  int
+}
+
+// Principal is one identity that a recorded scenario names: kind is password, token or none.
+type Principal struct {
+	Kind     string `json:"kind"`
+	UserID   string `json:"userid"`
+	Password string `json:"password"`
+	TokenID  string `json:"tokenid"`
+	Secret   string `json:"secret"`
+}
+
+// Node is one member of the cluster.
+type Node struct {
+	Name string
+	// ID is the cluster's node number, 0 on a standalone node.
+	ID int
+	IP string
+	// Online is whether the node answers; DownSince tells since when it does not (zero: for longer than the 300 s
+	// after which its statistics expire).
+	Online    bool
+	DownSince time.Time
+	// StatsSince is when pvestatd stopped sending figures although the node answers (F16); zero = it sends.
+	StatsSince time.Time
+	// Booted is when the node was started.
+	Booted time.Time
+	// Info holds bodies of GET /nodes/{node}/X by X: status, version, dns, time, config, hosts, network, services,
+	// subscription, certificates, apt_versions, apt_update, disks, pci, usb, cpu_models, machines, replication,
+	// netstat.
+	Info Object
+	// Storage is the status list of GET /nodes/{node}/storage.
+	Storage []Object
+	// Content is the list of volumes by storage; the key attributes of a volume is the body of its own GET.
+	Content  map[string][]Object
+	Firewall *Firewall
+	// Tasks are newest first.
+	Tasks []*Task
+	// CPU is the load as a fraction 0..1, Mem the bytes in use.
+	CPU float64
+	Mem int64
+}
+
+// Cluster is what belongs to no node.
+type Cluster struct {
+	// Name is empty on a node that is in no cluster.
+	Name    string
+	Quorate bool
+	// Options is the body of GET /cluster/options without its computed keys.
+	Options Object
+	// Lists are collections by the names that world.json uses: backup_jobs, replication, metrics_servers,
+	// ha_resources, ha_rules, sdn_zones, sdn_vnets, sdn_controllers, sdn_ipams, sdn_dns, mapping_dir, mapping_pci,
+	// mapping_usb, notification_targets, notification_matchers, notification_endpoints, acme_plugins.
+	Lists map[string][]Object
+	// Subnets are the SDN subnets by vnet.
+	Subnets map[string][]Object
+	// Resources are rows of GET /cluster/resources that follow from no other state: running SDN zones.
+	Resources []Object
+	Firewall  *Firewall
+	// Log is the cluster log, newest first.
+	Log []LogEntry
+}
+
+// LogEntry is one line of GET /cluster/log.
+type LogEntry struct {
+	Node, Tag, User, Msg string
+	PID, Pri             int
+	Time                 time.Time
+	uid                  int
+}
+
+// Firewall is the rule set of the cluster, a node or a guest.
+type Firewall struct {
+	Options Object
+	Rules   []Object
+	Aliases []Object
+	Macros  []Object
+	// Groups and Sets carry their list under the keys rules and members.
+	Groups []Object
+	Sets   []Object
+}
+
+// Pool is a resource pool. Its guests are those whose Guest.Pool names it.
+type Pool struct {
+	ID, Comment string
+	HasComment  bool
+	// Storages are the member storages by node: "node/storage".
+	Storages []string
+}
+
+// Guest gives a guest, nil when there is none.
+func (w *World) Guest(vmid int) *Guest { return w.guests[vmid] }
+
+// Guests gives all guests by ascending vmid. The slice is the caller's, the guests are the world's.
+func (w *World) Guests() []*Guest {
+	w.sortGuests()
+	list := make([]*Guest, 0, len(w.order))
+	for _, id := range w.order {
+		list = append(list, w.guests[id])
+	}
+	return list
+}
+
+func (w *World) sortGuests() {
+	if w.order != nil {
+		return
+	}
+	w.order = make([]int, 0, len(w.guests))
+	for id := range w.guests {
+		w.order = append(w.order, id)
+	}
+	slices.Sort(w.order)
+}
+
+// Node gives a node by name, nil when there is none.
+func (w *World) Node(name string) *Node {
+	for _, n := range w.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// Pool gives a pool by id, nil when there is none.
+func (w *World) Pool(id string) *Pool {
+	for _, p := range w.Pools {
+		if p.ID == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// Storage gives the definition of a storage, nil when there is none.
+func (w *World) Storage(id string) Object {
+	for _, s := range w.Storages {
+		if s["storage"] == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// Now is the world's time: the clock of the Sim that it belongs to, or TakenAt.
+func (w *World) Now() time.Time {
+	if w.clock == nil {
+		return w.TakenAt
+	}
+	return w.clock()
+}
+
+// user gives a user's record, nil when there is none.
+func (a *Access) user(id string) *User {
+	for _, u := range a.Users {
+		if u.ID == id {
+			return u
+		}
+	}
+	return nil
+}
+
+// haState gives the managed state of a guest by its service id ("vm:100"), nil when HA does not manage it.
+func (w *World) haResource(g *Guest) Object {
+	sid := "vm:" + strconv.Itoa(g.VMID)
+	if g.Type == "lxc" {
+		sid = "ct:" + strconv.Itoa(g.VMID)
+	}
+	for _, r := range w.Cluster.Lists["ha_resources"] {
+		if r["sid"] == sid {
+			return r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package proxmox
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
+)
+
+// NodeStatus reads GET /nodes/{node}/status (02/045).
+func (c *Client) NodeStatus(ctx context.Context, node string) (pve.NodeStatus, error) {
+	return get[pve.NodeStatus](ctx, c, nil, "nodes", node, "status")
+}
+
+// NodeStorage reads GET /nodes/{node}/storage (02/084): the usage of each storage in bytes as this node sees it. It may block on a dead
+// storage.
+func (c *Client) NodeStorage(ctx context.Context, node string) ([]pve.StorageStatus, error) {
+	return small[pve.StorageStatus](ctx, c, nil, "nodes", node, "storage")
+}
+
+// StorageContent reads GET /nodes/{node}/storage/{storage}/content (02/093); content is "" or images, rootdir, iso, vztmpl, backup. It
+// may block on a dead storage.
+func (c *Client) StorageContent(ctx context.Context, node, storage, content string) ([]pve.Config, error) {
+	var p Params
+	if content != "" {
+		p = p.Str("content", content)
+	}
+	raws, err := small[json.RawMessage](ctx, c, p, "nodes", node, "storage", storage, "content")
+	if err != nil {
+		return nil, err
+	}
+	return configs(c, raws, "storage content"), nil
+}
+
+// NodeTaskFilter narrows NodeTasks. Zero fields do not filter; Source is "" (archive), "active" or "all".
+type NodeTaskFilter struct {
+	VMID   int
+	Limit  int
+	Since  time.Time
+	Errors bool
+	Source string
+}
+
+// NodeTasks reads GET /nodes/{node}/tasks, newest first (10/010). Tasks of other users need Sys.Audit on /nodes/{node}; without it they
+// are missing, not refused (pve-api.md 71).
+func (c *Client) NodeTasks(ctx context.Context, node string, f NodeTaskFilter) ([]pve.TaskRow, error) {
+	var p Params
+	if f.VMID > 0 {
+		p = p.Int("vmid", int64(f.VMID))
+	}
+	if f.Limit > 0 {
+		p = p.Int("limit", int64(f.Limit))
+	}
+	if !f.Since.IsZero() {
+		p = p.Int("since", f.Since.Unix())
+	}
+	if f.Errors {
+		p = p.Bool("errors", true)
+	}
+	if f.Source != "" {
+		p = p.Str("source", f.Source)
+	}
+	rows, err := small[pve.TaskRow](ctx, c, p, "nodes", node, "tasks")
+	for i := range rows {
+		// While a task runs this list says RUNNING where the cluster's says nothing (pve-api.md 33).
+		if rows[i].Status == "RUNNING" {
+			rows[i].Status = ""
+		}
+	}
+	return rows, err
+}
+
+// TaskStatus reads GET /nodes/{node}/tasks/{upid}/status; the node is taken from the task id. A task that the node does not know any
+// more is fault.NotFound (400 "no such task").
+func (c *Client) TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, error) {
+	u, err := pve.ParseUPID(upid)
+	if err != nil {
+		return pve.TaskStatus{}, badUPID(err)
+	}
+	return get[pve.TaskStatus](ctx, c, nil, "nodes", u.Node, "tasks", upid, "status")
+}
+
+type logLine struct {
+	N pve.Int  `json:"n"`
+	T pve.Text `json:"t"`
+}
+
+// TaskLog reads limit lines of a task's log from line start (0-based) and the number of lines there are; limit 0 means the server's 50.
+// Secrets are masked; the text is otherwise as it came. The log of an unknown task is one line that says so (pve-api.md 36).
+func (c *Client) TaskLog(ctx context.Context, upid string, start, limit int) (lines []string, total int, err error) {
+	u, err := pve.ParseUPID(upid)
+	if err != nil {
+		return nil, 0, badUPID(err)
+	}
+	path, err := Path("nodes", u.Node, "tasks", upid, "log")
+	if err != nil {
+		return nil, 0, err
+	}
+	p := Params{}.Int("start", int64(start))
+	if limit > 0 {
+		p = p.Int("limit", int64(limit))
+	}
+	e, err := c.roundTrip(ctx, http.MethodGet, path, p)
+	if err != nil {
+		return nil, 0, err
+	}
+	lines, err = decodeLog(e.Data)
+	if err != nil {
+		return nil, 0, badAnswer(http.MethodGet, path, err)
+	}
+	return lines, int(e.Total), nil
+}
+
+func decodeLog(raw json.RawMessage) ([]string, error) {
+	rows, _, err := pve.DecodeRows[logLine](raw)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]string, 0, len(rows))
+	for _, r := range rows {
+		lines = append(lines, redact.Text(string(r.T)))
+	}
+	return lines, nil
+}

@@ -1,0 +1,164 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// wire is the innermost layer: it refuses writes of a read-only client, counts, and sends the request to the first endpoint that
+// answers. A GET moves on to the next endpoint after any lost answer, a write only when it was provably not sent.
+type wire struct {
+	ends     *endpoints
+	readOnly bool
+	now      func() time.Time
+	log      *slog.Logger
+	stats    *stats
+}
+
+// wireError is a request without an answer.
+type wireError struct {
+	addr string
+	sent bool // the request may have reached the server
+	err  error
+}
+
+func (e *wireError) Error() string { return e.addr + ": " + e.err.Error() }
+func (e *wireError) Unwrap() error { return e.err }
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := callOf(req.Context())
+	if w.readOnly && req.Method != http.MethodGet && !c.secretly {
+		return nil, fault.New(fault.ReadOnly, "this client is read-only: %s %s was not sent", c.method, c.path).
+			WithHint("start it with writes allowed to change anything")
+	}
+	order := w.ends.order(w.now())
+	if only, ok := req.Context().Value(keyOnly).(*endpoint); ok {
+		order = []*endpoint{only}
+	}
+	var first error
+	for i, e := range order {
+		if i > 0 {
+			w.stats.failover()
+			w.log.Debug("endpoint failover", "from", order[i-1].addr, "to", e.addr, "cause", first)
+		}
+		resp, err := w.via(req, c, e, i+1 < len(order) && !order[i+1].resting(w.now()))
+		if err == nil {
+			return resp, nil
+		}
+		first = worse(first, err)
+		if !w.mayMoveOn(req, err) || rewind(req) != nil {
+			break
+		}
+	}
+	return nil, first
+}
+
+// worse keeps the error that helps most: a certificate that can be pinned says more than a refused connection.
+func worse(a, b error) error {
+	if _, ok := errors.AsType[*certError](b); a == nil || ok {
+		return b
+	}
+	return a
+}
+
+func (w *wire) mayMoveOn(req *http.Request, err error) bool {
+	if req.Context().Err() != nil {
+		return false
+	}
+	we, ok := errors.AsType[*wireError](err)
+	return ok && (!we.sent || req.Method == http.MethodGet)
+}
+
+func rewind(req *http.Request) error {
+	if req.Body == nil || req.Body == http.NoBody {
+		return nil
+	}
+	if req.GetBody == nil {
+		return errors.New("the body cannot be sent twice")
+	}
+	body, err := req.GetBody()
+	req.Body = body
+	return err
+}
+
+// via sends the request through one endpoint. When that one is full and others are left, it is passed over without counting as failed.
+func (w *wire) via(req *http.Request, c *call, e *endpoint, others bool) (*http.Response, error) {
+	if err := e.enter(req.Context(), c.user || c.secretly, others); err != nil {
+		return nil, &wireError{addr: e.addr, err: err}
+	}
+	ctx := req.Context()
+	var sent atomic.Bool
+	if req.Method != http.MethodGet {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	}
+	out := req.WithContext(ctx)
+	u := *req.URL
+	u.Scheme, u.Host = "https", e.addr
+	out.URL, out.Host = &u, ""
+	w.stats.count(c)
+	resp, err := e.tr.RoundTrip(out)
+	if err != nil {
+		e.leave()
+		// A node that hangs says nothing about the endpoint in front of it; an entry node that hangs is asked last for a while.
+		if req.Context().Err() == nil || c.node == "" && context.Cause(req.Context()) == errOwnDeadline {
+			e.failedAt.Store(w.now().UnixNano())
+		}
+		if ce, ok := errors.AsType[*certError](err); ok {
+			w.log.Warn("endpoint certificate is not trusted", "endpoint", e.addr, "fingerprint", ce.Fingerprint)
+		}
+		return nil, &wireError{addr: e.addr, sent: sent.Load(), err: stripURL(err)}
+	}
+	if e.failedAt.Load() != 0 {
+		e.failedAt.Store(0)
+	}
+	e.answered.Store(true)
+	w.stick(req, e)
+	c.endpoint = e
+	resp.Body = &onClose{ReadCloser: resp.Body, do: e.leave}
+	return resp, nil
+}
+
+func (w *wire) stick(req *http.Request, e *endpoint) {
+	cur := w.ends.sticky.Load()
+	if cur == e || req.Context().Value(keyOnly) != nil {
+		return
+	}
+	// An overflow answered by another endpoint must not unseat a healthy one.
+	if cur == nil || cur.resting(w.now()) {
+		w.ends.sticky.Store(e)
+	}
+}
+
+var errFull = errors.New("this endpoint has enough requests in flight")
+
+// enter takes a slot of the entry node. In the background a third of the slots is enough (performance.md 5, 13).
+func (e *endpoint) enter(ctx context.Context, user, others bool) error {
+	a := ask{max: e.total, user: user}
+	if !user {
+		a.max = max(1, e.total/3)
+	}
+	if others && e.slots.full(a) {
+		return errFull
+	}
+	return e.slots.enter(ctx, a)
+}
+
+func (e *endpoint) leave() { e.slots.leave(false) }
+
+func stripURL(err error) error {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		return ue.Err
+	}
+	return err
+}
+
+var _ http.RoundTripper = (*wire)(nil)

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// Stats says how large the store is: bytes on disk, its log included, and rows per table.
+type Stats struct {
+	Path       string           `json:"path"`
+	Bytes      int64            `json:"bytes"`
+	Generation int64            `json:"generation"`
+	Rows       map[string]int64 `json:"rows"`
+}
+
+// CheckReport is the result of a full check. Problems is empty when the store is sound; each is one sentence.
+type CheckReport struct {
+	Stats
+	Schema   string   `json:"schema"`       // newest migration applied
+	Known    string   `json:"schema_known"` // newest this program knows
+	Contents int64    `json:"contents_verified"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// OK says whether nothing was found.
+func (r CheckReport) OK() bool { return len(r.Problems) == 0 }
+
+// problem adds one, unless an earlier step met the same.
+func (r *CheckReport) problem(text string) {
+	if !slices.Contains(r.Problems, text) {
+		r.Problems = append(r.Problems, text)
+	}
+}
+
+// checkedTables are counted by Stats.
+var checkedTables = []string{"clusters", "guests", "objects", "object_versions", "contents", "changes", "tasks", "syncs", "leases"}
+
+// maxProblems bounds the problems of one kind that a report names.
+const maxProblems = 20
+
+// Stats counts the store's rows and bytes.
+func (d *DB) Stats(ctx context.Context) (Stats, error) {
+	s := Stats{Path: d.Path(), Rows: make(map[string]int64, len(checkedTables))}
+	var err error
+	if s.Bytes, err = d.eng.size(); err != nil {
+		return s, d.fault(err)
+	}
+	if err := d.read.NewRaw("SELECT value FROM meta WHERE key = 'generation'").Scan(ctx, &s.Generation); err != nil {
+		return s, d.fault(err)
+	}
+	for _, table := range checkedTables {
+		n, err := d.read.NewSelect().Table(table).Count(ctx)
+		if err != nil {
+			return s, d.fault(err)
+		}
+		s.Rows[table] = int64(n)
+	}
+	return s, nil
+}
+
+// Check reads everything: the engine's own integrity check, references between tables, the schema, and every content against its
+// hash. It changes nothing. What is damaged is a problem of the report; the error says that the check itself could not go on.
+func (d *DB) Check(ctx context.Context) (CheckReport, error) {
+	var r CheckReport
+	for _, step := range []func(context.Context, *CheckReport) error{
+		d.checkEngine, d.checkSchema, d.checkContents, d.checkVersions, d.checkStats,
+	} {
+		err := d.fault(step(ctx, &r))
+		if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.StoreCorrupt {
+			r.problem(e.Cause)
+		} else if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// CheckFile checks the store at path even when it is too damaged to be opened. It creates and migrates nothing. NotFound when there
+// is no file; StoreNewer and the like when it cannot be judged by this program.
+func CheckFile(ctx context.Context, path string) (CheckReport, error) {
+	eng := newSQLite(path)
+	d := &DB{eng: eng}
+	if _, err := os.Stat(eng.path); err != nil {
+		return CheckReport{}, fault.Wrap(fault.NotFound, err, "there is no state store at %s", eng.path)
+	}
+	pool, err := eng.readPool()
+	if err != nil {
+		return CheckReport{}, d.fault(err)
+	}
+	d.read = bun.NewDB(pool, eng.dialect())
+	r, err := d.Check(ctx)
+	return r, errors.Join(err, d.fault(d.read.Close()))
+}
+
+func (d *DB) checkEngine(ctx context.Context, r *CheckReport) error {
+	found, err := d.eng.integrity(ctx, d.read.DB)
+	r.Problems = append(r.Problems, found...)
+	return err
+}
+
+func (d *DB) checkSchema(ctx context.Context, r *CheckReport) error {
+	known, err := d.migrations()
+	if err != nil {
+		return err
+	}
+	state, err := d.schemaOf(ctx, d.read, known)
+	r.Schema, r.Known = state.found, state.known
+	return err
+}
+
+// checkContents hashes every body.
+func (d *DB) checkContents(ctx context.Context, r *CheckReport) (err error) {
+	rows, err := d.read.QueryContext(ctx, "SELECT hash, body FROM contents")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	wrong := 0
+	for rows.Next() {
+		var hash, body string
+		if err := rows.Scan(&hash, &body); err != nil {
+			return err
+		}
+		r.Contents++
+		if ContentHash([]byte(body)) == hash {
+			continue
+		}
+		if wrong++; wrong <= maxProblems {
+			r.Problems = append(r.Problems, fmt.Sprintf("content %.16s... does not have its hash", hash))
+		}
+	}
+	return rows.Err()
+}
+
+// checkVersions looks for versions without content and lives whose current version is not exactly their newest.
+func (d *DB) checkVersions(ctx context.Context, r *CheckReport) error {
+	for _, q := range []string{
+		"SELECT 'version ' || seq || ' of ' || kind || ' ' || id || ' has no content' FROM object_versions " +
+			"WHERE hash NOT IN (SELECT hash FROM contents)",
+		"SELECT kind || ' ' || id || ' has ' || sum(CASE WHEN current THEN 1 ELSE 0 END) || ' current versions' FROM object_versions " +
+			"GROUP BY cluster, kind, id, life HAVING sum(CASE WHEN current THEN 1 ELSE 0 END) <> 1",
+	} {
+		found, err := texts(ctx, d.read.DB, fmt.Sprintf("%s LIMIT %d", q, maxProblems))
+		if err != nil {
+			return err
+		}
+		r.Problems = append(r.Problems, found...)
+	}
+	return nil
+}
+
+func (d *DB) checkStats(ctx context.Context, r *CheckReport) (err error) {
+	r.Stats, err = d.Stats(ctx)
+	return err
+}
+
+// Backup writes a consistent copy of the store to dest, which must not exist, while others go on writing.
+func (d *DB) Backup(ctx context.Context, dest string) error {
+	return d.fault(d.eng.backup(ctx, dest))
+}

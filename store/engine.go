@@ -1,0 +1,42 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+
+	"github.com/uptrace/bun/schema"
+)
+
+// engine is the seam between the store and a database: everything that differs from one to the other.
+type engine interface {
+	// prepare looks at what is there before anything is opened for writing; fresh says that there is no store yet.
+	prepare(ctx context.Context) (fresh bool, err error)
+	// writePool gives the pool of writers; its transactions take the write lock when they begin.
+	writePool() (*sql.DB, error)
+	// migrationPool is a pool of one writing connection that is never replaced: a lost one would end the transaction unseen.
+	migrationPool() (*sql.DB, error)
+	// readPool gives a pool that cannot write.
+	readPool() (*sql.DB, error)
+	dialect() schema.Dialect
+	// placeholder is the n-th parameter (from 1) of a prepared statement.
+	placeholder(n int) string
+	migrations() fs.FS
+	// lockSchema opens a transaction that keeps every other process from migrating.
+	lockSchema() string
+	// tableExists is a query for whether the table of its one parameter exists; tableCount one for how many there are.
+	tableExists() string
+	tableCount() string
+	// fault gives a database error its code, message and hint; nil when it is not one of this engine.
+	fault(err error) error
+	// busy says that a transaction could not begin because another process writes.
+	busy(err error) bool
+	// backup writes a consistent copy to a path that does not exist.
+	backup(ctx context.Context, dest string) error
+	// integrity gives the engine's own findings about the file; none means sound.
+	integrity(ctx context.Context, db *sql.DB) (findings []string, err error)
+	// size is what the store takes on disk, in bytes.
+	size() (int64, error)
+	// place names the store for messages: a path.
+	place() string
+}

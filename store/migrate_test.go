@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// later is a program of a later version: it has more migrations.
+type later struct {
+	*sqliteEngine
+	fsys fs.FS
+}
+
+func (e later) migrations() fs.FS { return e.fsys }
+
+// laterMigrations are the released ones and then these statements, one migration each.
+func laterMigrations(t *testing.T, statements ...string) fs.FS {
+	t.Helper()
+	all := fstest.MapFS{}
+	err := fs.WalkDir(sqliteMigrations, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := sqliteMigrations.ReadFile(path)
+		all[path] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range statements {
+		all["migrations/sqlite/2999010100000"+string(rune('1'+i))+"_later.up.sql"] = &fstest.MapFile{Data: []byte(s)}
+	}
+	return all
+}
+
+func openLater(t *testing.T, path string, fsys fs.FS) (*DB, error) {
+	t.Helper()
+	d, err := open(t.Context(), later{newSQLite(path), fsys}, Options{})
+	if err == nil {
+		t.Cleanup(func() {
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return d, err
+}
+
+// released makes a store of the released schema with one lease in it.
+func released(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s.db")
+	d, err := Open(t.Context(), Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = d.AcquireLease(t.Context(), "sync:a", "p", 0)
+	if err := d.fault(err); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestUpgrade lets 8 handles of a later version open a released store at once: each migration runs once, what was stored stays,
+// and the older program then refuses the file.
+func TestUpgrade(t *testing.T) {
+	path := released(t)
+	fsys := laterMigrations(t, "CREATE TABLE later (n INTEGER)", "INSERT INTO later VALUES (1)")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			d, err := open(t.Context(), later{newSQLite(path), fsys}, Options{})
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	d, err := openLater(t, path, fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows, leases int
+	if err := d.read.QueryRow("SELECT (SELECT count(*) FROM later), (SELECT count(*) FROM leases)").Scan(&rows, &leases); err != nil {
+		t.Fatal(err)
+	}
+	if rows != 1 || leases != 1 {
+		t.Errorf("%d rows of the new migration, %d leases of before; want 1 and 1", rows, leases)
+	}
+	if _, err := Open(t.Context(), Options{Path: path}); fault.CodeOf(err) != fault.StoreNewer {
+		t.Errorf("the older program says %v", err)
+	}
+}
+
+// TestUpgradeFails breaks the second of two migrations: neither is kept, and the released program goes on with its store.
+func TestUpgradeFails(t *testing.T) {
+	path := released(t)
+	_, err := openLater(t, path, laterMigrations(t, "CREATE TABLE later (n INTEGER)", "INSERT INTO nonesuch VALUES (1)"))
+	if fault.CodeOf(err) != fault.Store || !strings.Contains(err.Error(), "nonesuch") {
+		t.Fatalf("error %v", err)
+	}
+	d, err := Open(t.Context(), Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Check(t.Context())
+	if err != nil || !r.OK() || r.Schema != r.Known || r.Rows["leases"] != 1 {
+		t.Errorf("after a failed upgrade: %v, %+v", err, r)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMigrationConnection loses the connection that migrates: no other one takes its place, which would be outside the transaction.
+func TestMigrationConnection(t *testing.T) {
+	pool, err := newSQLite(released(t)).migrationPool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // as a driver says that a connection is gone
+	if _, err := pool.ExecContext(context.Background(), "SELECT 1"); err == nil || !strings.Contains(err.Error(), "was lost") {
+		t.Errorf("a second connection was made: %v", err)
+	}
+	if err := pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// changeLimit is how many changes are given when no limit is asked for.
+const changeLimit = 1000
+
+func limitOr(limit, standard int) int {
+	if limit <= 0 {
+		return standard
+	}
+	return limit
+}
+
+func convert[R, T any](rows []R, to func(*R) T) []T {
+	out := make([]T, len(rows))
+	for i := range rows {
+		out[i] = to(&rows[i])
+	}
+	return out
+}
+
+// Guests gives the guest rows that f selects, by cluster, vmid and life. To follow changes ask WithGone with the last generation
+// seen: a guest that went is a changed row.
+func (d *DB) Guests(ctx context.Context, f GuestFilter) ([]Guest, error) {
+	var rows []guestRow
+	q := d.read.NewSelect().Model(&rows).Order("cluster", "vmid", "life")
+	if f.Cluster != "" {
+		q.Where("cluster = ?", clean(f.Cluster))
+	}
+	if f.AfterGen > 0 {
+		q.Where("gen > ?", f.AfterGen)
+	}
+	if !f.WithGone {
+		q.Where("gone_at = 0")
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, d.fault(err)
+	}
+	return convert(rows, (*guestRow).guest), nil
+}
+
+// Objects gives the other objects of a cluster ("" = all) that changed after a generation, gone ones too, by kind and id.
+func (d *DB) Objects(ctx context.Context, cluster string, afterGen int64) ([]Object, error) {
+	var rows []objectRow
+	q := d.read.NewSelect().Model(&rows).Order("cluster", "kind", "id").Where("gen > ?", afterGen)
+	if cluster != "" {
+		q.Where("cluster = ?", clean(cluster))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, d.fault(err)
+	}
+	return convert(rows, (*objectRow).object), nil
+}
+
+// Content gives the canonical JSON that a hash names; NotFound when there is none.
+func (d *DB) Content(ctx context.Context, hash string) (json.RawMessage, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, d.fault(err)
+	}
+	var body string
+	err := d.conStm.QueryRowContext(context.WithoutCancel(ctx), clean(hash)).Scan(&body) // see Generation
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fault.New(fault.NotFound, "the state store has no content %q", hash)
+	}
+	return json.RawMessage(body), d.fault(err)
+}
+
+// Versions gives the versions of an object, all lives, oldest first.
+func (d *DB) Versions(ctx context.Context, ref Ref) ([]Version, error) {
+	var rows []versionRow
+	err := d.read.NewSelect().Model(&rows).Order("life", "seq").
+		Where("cluster = ? AND kind = ? AND id = ?", clean(ref.Cluster), clean(string(ref.Kind)), clean(ref.ID)).Scan(ctx)
+	if err != nil {
+		return nil, d.fault(err)
+	}
+	return convert(rows, (*versionRow).version), nil
+}
+
+// Changes gives what happened in a cluster ("" = all) at or after since, newest first, at most limit (0 = 1000).
+func (d *DB) Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]Change, error) {
+	var rows []changeRow
+	q := d.read.NewSelect().Model(&rows).Order("at DESC", "id DESC").Limit(int64(limitOr(limit, changeLimit))).
+		Where("at >= ?", millis(since))
+	if cluster != "" {
+		q.Where("cluster = ?", clean(cluster))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, d.fault(err)
+	}
+	return convert(rows, (*changeRow).change), nil
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Options says where the store is. Path "" means DefaultPath. Clock is asked for lease and retention times (nil: time.Now);
+// Logger hears of migrations (nil: silent).
+type Options struct {
+	Path   string
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// DB is an open store; it is safe for concurrent use and shares its file with other processes.
+type DB struct {
+	eng   engine
+	clock func() time.Time
+	log   *slog.Logger
+	// patience is how long a write waits for other processes; engines wait a moment themselves before they say busy.
+	patience time.Duration
+	write    *bun.DB // one connection: writers of this process queue here instead of meeting SQLITE_BUSY
+	read     *bun.DB
+	genStm   *sql.Stmt
+	conStm   *sql.Stmt
+}
+
+// Open opens the store at o.Path, creates it (folder 0700, file 0600) when there is none, and brings its schema up to date. It
+// refuses a file that a newer version wrote, that is damaged, that is not a store or cannot be written; such a file is left as it is.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	if o.Path == "" {
+		path, err := DefaultPath()
+		if err != nil {
+			return nil, err
+		}
+		o.Path = path
+	}
+	return open(ctx, newSQLite(o.Path), o)
+}
+
+func open(ctx context.Context, eng engine, o Options) (*DB, error) {
+	d := &DB{eng: eng, clock: o.Clock, log: o.Logger, patience: busyTimeout}
+	if d.clock == nil {
+		d.clock = time.Now
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if err := d.start(ctx); err != nil {
+		_ = d.Close() // the error that counts is why it did not open
+		return nil, d.fault(err)
+	}
+	return d, nil
+}
+
+// start opens the pools in the order that leaves a refused file untouched: look, migrate, then write and read.
+func (d *DB) start(ctx context.Context) error {
+	fresh, err := d.eng.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.ensureSchema(ctx, fresh); err != nil {
+		return err
+	}
+	w, err := d.eng.writePool()
+	if err != nil {
+		return err
+	}
+	d.write = bun.NewDB(w, d.eng.dialect())
+	r, err := d.eng.readPool()
+	if err != nil {
+		return err
+	}
+	d.read = bun.NewDB(r, d.eng.dialect())
+	d.genStm, err = r.PrepareContext(ctx, "SELECT value FROM meta WHERE key = 'generation'")
+	if err != nil {
+		return err
+	}
+	d.conStm, err = r.PrepareContext(ctx, "SELECT body FROM contents WHERE hash = "+d.eng.placeholder(1))
+	return err
+}
+
+// Close closes the store; it waits for queries that run.
+func (d *DB) Close() error {
+	var errs []error
+	for _, s := range []*sql.Stmt{d.genStm, d.conStm} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	// Readers first: the writer's connection then is the last one and folds the write-ahead log into the file.
+	for _, p := range []*bun.DB{d.read, d.write} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	return d.fault(errors.Join(errs...))
+}
+
+// Path is where the store is.
+func (d *DB) Path() string { return d.eng.place() }
+
+// inTx runs fn in one write transaction and gives its error its code. While other processes write it waits, as long as ctx and
+// d.patience allow.
+func (d *DB) inTx(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
+	for began := time.Now(); ; {
+		err := d.write.RunInTx(ctx, nil, fn)
+		switch {
+		case err == nil || !d.eng.busy(err):
+			return d.fault(err)
+		case ctx.Err() != nil:
+			return d.fault(ctx.Err())
+		case time.Since(began) > d.patience:
+			return d.fault(err)
+		}
+	}
+}
+
+// Generation grows by one with every batch that any process commits. It costs some ten microseconds: ask it on every read.
+func (d *DB) Generation(ctx context.Context) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, d.fault(err)
+	}
+	var gen int64
+	// A context that can end costs a watching goroutine per query, more than the query itself.
+	err := d.genStm.QueryRowContext(context.WithoutCancel(ctx)).Scan(&gen)
+	return gen, d.fault(err)
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+const (
+	// taskAge and taskRows bound what is kept of ended tasks per cluster: a month answers "what happened", 20,000 rows are 10 MB.
+	taskAge  = 30 * 24 * time.Hour
+	taskRows = 20_000
+	// taskLimit is how many tasks a filter without limit gives.
+	taskLimit = 50
+)
+
+type taskRow struct {
+	bun.BaseModel `bun:"table:tasks,alias:t"`
+
+	Cluster  string `bun:"cluster,pk"`
+	UPID     string `bun:"upid,pk"`
+	Handle   string `bun:"handle"`
+	Node     string `bun:"node"`
+	Type     string `bun:"type"`
+	Object   string `bun:"object"`
+	Username string `bun:"username"`
+	Started  int64  `bun:"started"`
+	Ended    int64  `bun:"ended"`
+	Exit     string `bun:"exit"`
+	Gen      int64  `bun:"gen"`
+}
+
+func newTaskRow(t *Task, cluster string, gen int64) taskRow {
+	return taskRow{
+		Cluster: cluster, UPID: clean(t.UPID), Handle: pve.TaskHandle(t.UPID), Node: clean(t.Node), Type: clean(t.Type),
+		Object: clean(t.ID), Username: clean(t.User), Started: millis(t.Start), Ended: millis(t.End), Exit: clean(t.Exit), Gen: gen,
+	}
+}
+
+func (r *taskRow) task() Task {
+	return Task{
+		Cluster: r.Cluster, UPID: r.UPID, Node: r.Node, Type: r.Type, ID: r.Object, User: r.Username,
+		Start: moment(r.Started), End: moment(r.Ended), Exit: r.Exit, Gen: r.Gen,
+	}
+}
+
+// Tasks gives the tasks that f selects, newest first. A task that ended without a known exit text is no failed one.
+func (d *DB) Tasks(ctx context.Context, f TaskFilter) ([]Task, error) {
+	var rows []taskRow
+	q := d.read.NewSelect().Model(&rows).Order("started DESC", "upid DESC").Limit(int64(limitOr(f.Limit, taskLimit)))
+	for column, value := range map[string]string{"cluster": f.Cluster, "object": f.ID, "node": f.Node} {
+		if value != "" {
+			q.Where("? = ?", bun.Ident(column), clean(value))
+		}
+	}
+	if !f.Since.IsZero() {
+		q.Where("started >= ?", millis(f.Since))
+	}
+	if f.Running {
+		q.Where("ended = 0")
+	}
+	if f.Failed {
+		q.Where("ended > 0 AND exit NOT IN ('', 'OK') AND exit NOT LIKE 'WARNINGS:%'")
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, d.fault(err)
+	}
+	return convert(rows, (*taskRow).task), nil
+}
+
+// TaskByHandle finds a task by its short name (pve.TaskHandle). Should two tasks share it, the newer one is meant.
+func (d *DB) TaskByHandle(ctx context.Context, handle string) (Task, bool, error) {
+	var row taskRow
+	err := d.read.NewSelect().Model(&row).Where("handle = ?", clean(handle)).Order("started DESC").Limit(1).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Task{}, false, nil
+	}
+	return row.task(), err == nil, d.fault(err)
+}
+
+// pruneTasks forgets ended tasks of a cluster that are too old or too many; running ones stay.
+func pruneTasks(ctx context.Context, tx bun.Tx, cluster string, now time.Time) error {
+	cut := millis(now.Add(-taskAge))
+	var nth int64 // start of the oldest task that the row limit still keeps
+	err := tx.NewSelect().Model((*taskRow)(nil)).Column("started").Where("cluster = ?", cluster).
+		Order("started DESC").Offset(taskRows-1).Limit(1).Scan(ctx, &nth)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	_, err = tx.NewDelete().Model((*taskRow)(nil)).
+		Where("cluster = ? AND ended > 0 AND started < ?", cluster, max(cut, nth)).Exec(ctx)
+	return err
+}

@@ -1,0 +1,37 @@
+package tools
+
+import (
+	"reflect"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// All is the one list of tools, in the order in which doors show them.
+func All() []Spec {
+	return []Spec{
+		getOverview(),
+		findGuests(),
+		getGuest(),
+		listNodes(),
+		getTask(),
+		checkHealth(),
+	}
+}
+
+// Find returns the tool of that name; the error names the nearest one.
+func Find(name string) (Spec, error) {
+	var names []string
+	for _, s := range All() {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	e := fault.New(fault.NotFound, "there is no tool %.60q", name)
+	if n := Nearest(name, names); n != "" {
+		e.WithHint("did you mean %s?", n)
+	}
+	return Spec{}, e
+}
+
+func typeOf(v any) reflect.Type { return reflect.TypeOf(v) }

@@ -1,0 +1,103 @@
+package tools
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/tiktoken-go/tokenizer"
+)
+
+func tokens(t *testing.T, s string) int {
+	t.Helper()
+	enc, err := tokenizer.Get(tokenizer.O200kBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, _, err := enc.Encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(ids)
+}
+
+// TestBudgetTools is the gate on what the tool list costs a model: o200k tokens of {name, description, input_schema}.
+func TestBudgetTools(t *testing.T) {
+	const all, each, outputs = 1000, 400, 600
+	sum, out := 0, 0
+	for _, s := range All() {
+		api, err := json.Marshal(map[string]any{"name": s.Name, "description": s.Summary, "input_schema": s.InputSchema(Caller{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := tokens(t, string(api))
+		t.Logf("%-14s %4d tokens", s.Name, n)
+		if n > each {
+			t.Errorf("%s costs %d tokens, at most %d", s.Name, n, each)
+		}
+		sum += n
+		if s.Handle != nil {
+			out += tokens(t, string(outputSchema(s.Handle)))
+		}
+	}
+	t.Logf("tools/list %d tokens (limit %d, ratio %.2f), output schemas %d (limit %d)", sum, all, float64(sum)/all, out, outputs)
+	if sum > all || out > outputs {
+		t.Errorf("tools/list costs %d tokens (at most %d), output schemas %d (at most %d)", sum, all, out, outputs)
+	}
+}
+
+// TestBudgetAnswers is the gate on what answers cost.
+func TestBudgetAnswers(t *testing.T) {
+	hundred, thousand := manyGuests(100), manyGuests(1000)
+	thousand.Rows, thousand.NextCursor = thousand.Rows[:50], "50-3f9a"
+	for _, c := range []struct {
+		name, tool, args string
+		f                *fake
+		limit            int
+	}{
+		{"100 guests", "find_guests", `{"limit":100}`, &fake{page: hundred}, 1900},
+		{"page one of 1,000 guests", "find_guests", `{}`, &fake{page: thousand}, 1100},
+		{"one guest", "get_guest", `{"guest":"104"}`, &fake{guest: oneGuest()}, 350},
+		{"one guest, full", "get_guest", `{"guest":"104","detail":"full"}`, &fake{guest: oneGuest()}, 900},
+		{"overview of 1,000 guests", "get_overview", `{}`, &fake{overview: bigOverview()}, 400},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := text(t, c.f, c.tool, c.args)
+			n := tokens(t, out)
+			t.Logf("%d tokens (limit %d, ratio %.2f)", n, c.limit, float64(n)/float64(c.limit))
+			if n > c.limit {
+				t.Errorf("%d tokens, at most %d:\n%s", n, c.limit, out)
+			}
+		})
+	}
+}
+
+// TestSchemasPortable holds the rules that clients enforce: a flat closed object without combinators, a type everywhere.
+func TestSchemasPortable(t *testing.T) {
+	for _, s := range All() {
+		for _, c := range []Caller{{}, {MultiCluster: true}} {
+			var schema map[string]any
+			if err := json.Unmarshal(s.InputSchema(c), &schema); err != nil {
+				t.Fatalf("%s: %v", s.Name, err)
+			}
+			if schema["type"] != "object" || schema["additionalProperties"] != false {
+				t.Errorf("%s: input schema is not a closed object", s.Name)
+			}
+			for _, k := range []string{"oneOf", "anyOf", "allOf", "$ref", "not"} {
+				if _, ok := schema[k]; ok {
+					t.Errorf("%s: input schema has a top-level %s, which ends sessions of several clients", s.Name, k)
+				}
+			}
+			_, has := schema["properties"].(map[string]any)["cluster"]
+			if has != c.MultiCluster {
+				t.Errorf("%s: input cluster shown = %v with several clusters = %v", s.Name, has, c.MultiCluster)
+			}
+		}
+		if s.Summary == "" || s.Title == "" || s.Command == "" || len(s.Examples) == 0 {
+			t.Errorf("%s: summary, title, command and examples are all needed", s.Name)
+		}
+		if s.Handle != nil && s.Handle.Kind() != reflect.Struct {
+			t.Errorf("%s: the structured result must be an object", s.Name)
+		}
+	}
+}

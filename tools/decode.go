@@ -1,0 +1,214 @@
+package tools
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// decodeInput reads a JSON object into the input struct: once, for all doors. Unknown and repeated keys are refused with the nearest
+// known one; "5" is taken where 5 is meant, 100 where "100" is; a bad value names the field, the rule and an example.
+func decodeInput(raw json.RawMessage, into reflect.Value) error {
+	known := fields(into.Type())
+	given, err := objectMembers(raw)
+	if err != nil {
+		return err
+	}
+	for _, m := range given {
+		i := slices.IndexFunc(known, func(f field) bool { return f.name == m.key })
+		if i < 0 {
+			return unknownField(m.key, known)
+		}
+		if err := known[i].set(into.FieldByIndex(known[i].index), m.value); err != nil {
+			return err
+		}
+	}
+	for _, f := range known {
+		if f.required && into.FieldByIndex(f.index).IsZero() {
+			return f.bad("is required")
+		}
+	}
+	return nil
+}
+
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+func objectMembers(raw json.RawMessage) ([]member, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	notObject := fault.BadField("arguments", "must be a JSON object", `{"query":"state:running"}`)
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, notObject
+	}
+	var out []member
+	for dec.More() {
+		t, err := dec.Token()
+		key, ok := t.(string)
+		if err != nil || !ok {
+			return nil, notObject
+		}
+		var v json.RawMessage
+		if err := dec.Decode(&v); err != nil {
+			return nil, notObject
+		}
+		if slices.ContainsFunc(out, func(m member) bool { return m.key == key }) {
+			return nil, fault.BadField(key, "is given twice", "once")
+		}
+		out = append(out, member{key, v})
+	}
+	return out, nil
+}
+
+func unknownField(key string, known []field) error {
+	names := make([]string, 0, len(known))
+	for _, f := range known {
+		names = append(names, f.name)
+	}
+	e := fault.BadField(fmt.Sprintf("%.40q", key), "is not an input of this tool; it takes "+strings.Join(names, ", "), "")
+	if n := Nearest(key, names); n != "" {
+		e.WithHint("did you mean %q?", n)
+	}
+	return e
+}
+
+func (f field) set(v reflect.Value, raw json.RawMessage) error {
+	if bytes.Equal(raw, []byte("null")) {
+		return nil
+	}
+	text, isString := unquote(raw)
+	switch v.Kind() {
+	case reflect.Bool:
+		return f.setBool(v, text)
+	case reflect.Int, reflect.Int64:
+		return f.setInt(v, text)
+	case reflect.Slice:
+		return f.setList(v, raw)
+	default:
+		if !isString && (raw[0] == '{' || raw[0] == '[') {
+			return f.bad("must be a text")
+		}
+		return f.setString(v, text)
+	}
+}
+
+func unquote(raw json.RawMessage) (string, bool) {
+	var s string
+	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return s, true
+	}
+	return string(raw), false
+}
+
+func (f field) setBool(v reflect.Value, text string) error {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "true", "1", "yes", "on":
+		v.SetBool(true)
+	case "false", "0", "no", "off", "":
+		v.SetBool(false)
+	default:
+		return f.bad("must be true or false")
+	}
+	return nil
+}
+
+func (f field) setInt(v reflect.Value, text string) error {
+	text = strings.TrimSuffix(strings.TrimSpace(text), ".0")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || (f.min != nil && n < *f.min) || (f.max != nil && n > *f.max) {
+		return f.bad(f.intRule())
+	}
+	v.SetInt(n)
+	return nil
+}
+
+func (f field) intRule() string {
+	switch {
+	case f.min != nil && f.max != nil:
+		return fmt.Sprintf("must be a whole number from %d to %d", *f.min, *f.max)
+	case f.min != nil:
+		return fmt.Sprintf("must be a whole number of at least %d", *f.min)
+	}
+	return "must be a whole number"
+}
+
+func (f field) setString(v reflect.Value, text string) error {
+	// 4 KiB is far above any query, name or id; it bounds what an error or a log line can repeat.
+	if len(text) > 4096 {
+		return f.bad("must be at most 4096 characters")
+	}
+	if len(f.enum) > 0 && text != "" && !slices.Contains(f.enum, text) {
+		lower := strings.ToLower(text)
+		if !slices.Contains(f.enum, lower) {
+			return f.bad("must be one of " + strings.Join(f.enum, ", "))
+		}
+		text = lower
+	}
+	v.SetString(text)
+	return nil
+}
+
+func (f field) setList(v reflect.Value, raw json.RawMessage) error {
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) != nil {
+		text, ok := unquote(raw)
+		if !ok {
+			return f.bad("must be a list of texts")
+		}
+		for part := range strings.SplitSeq(text, ",") {
+			v.Set(reflect.Append(v, reflect.ValueOf(strings.TrimSpace(part))))
+		}
+		return nil
+	}
+	for _, it := range items {
+		text, _ := unquote(it)
+		v.Set(reflect.Append(v, reflect.ValueOf(text)))
+	}
+	return nil
+}
+
+// Nearest returns the candidate that is at most two edits away from s, "" when none is.
+func Nearest(s string, candidates []string) string {
+	best, dist := "", 3
+	for _, c := range candidates {
+		if d := edits(strings.ToLower(s), c); d < dist {
+			best, dist = c, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance, capped work for long inputs.
+func edits(a, b string) int {
+	if len(a) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		prev := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := prev
+			if a[i] != b[j] {
+				cost++
+			}
+			prev = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

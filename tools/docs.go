@@ -1,0 +1,32 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Reference is the reference page of all tools in Markdown, made from the table; docs/tools.md is it and a test keeps it so.
+func Reference() string {
+	var b strings.Builder
+	b.WriteString("# Tools\n\nGenerated from the tool table (`UPDATE_GOLDEN=1 go test ./tools`); do not edit.\n\n" +
+		"Every tool is an MCP tool and a command. All answers carry `as_of`, `age_s` and `warnings`; `format: json` gives the whole answer as\n" +
+		"structured content (`-o json` on the command line). `cluster` is an input only where several clusters are configured.\n")
+	for _, s := range All() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nCommand: `proxmox-mcp %s`\n\n", s.Name, s.Summary, s.Command)
+		b.WriteString("| input | type | what |\n|---|---|---|\n")
+		for _, in := range s.Inputs(Caller{MultiCluster: true}) {
+			name := in.Name
+			if in.Required {
+				name += " (required)"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", name, in.Type, strings.ReplaceAll(in.Help(), "|", `\|`))
+		}
+		b.WriteString("\n")
+		for _, e := range s.Examples {
+			args, _ := json.Marshal(e.Args) // maps of plain values always encode
+			fmt.Fprintf(&b, "- %s: `proxmox-mcp %s`, as a tool `%s`\n", e.Why, e.CLI, args)
+		}
+	}
+	return b.String()
+}

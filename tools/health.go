@@ -1,0 +1,109 @@
+package tools
+
+import (
+	"context"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+type healthIn struct {
+	Common
+	Severity string `json:"severity" enum:"critical,warning,info" desc:"at least this severe"`
+}
+
+type healthOut struct {
+	Envelope
+	Findings []findingOut `json:"findings"`
+	Checked  []string     `json:"checked"`
+	Skipped  []string     `json:"skipped,omitempty"`
+	src      inventory.Health
+}
+
+type findingOut struct {
+	Severity string `json:"severity"`
+	Code     string `json:"code"`
+	Cluster  string `json:"cluster,omitempty"`
+	Object   string `json:"object"`
+	Title    string `json:"title"`
+	Evidence string `json:"evidence,omitempty"`
+	Since    string `json:"since,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+func checkHealth() Spec {
+	return define(Spec{
+		Name: "check_health", Title: "Health findings", Family: "cluster", Command: "health",
+		Summary: "Every problem found, worst first, with evidence and what to do.",
+		Examples: []Example{
+			{CLI: "health", Args: map[string]any{}, Why: "all findings"},
+			{CLI: "health --severity critical", Args: map[string]any{"severity": "critical"}, Why: "only the critical ones"},
+		},
+	}, func(ctx context.Context, d Deps, in *healthIn) (*healthOut, error) {
+		h, err := d.Inventory.Health(ctx, in.read())
+		if err != nil {
+			return nil, err
+		}
+		h.Findings = atLeast(h.Findings, inventory.Severity(in.Severity))
+		return &healthOut{Envelope: envelope(d, h.Meta), Findings: findingsOf(d, h.Findings), Checked: h.Checked, Skipped: h.Skipped, src: h}, nil
+	})
+}
+
+var severityRank = map[inventory.Severity]int{inventory.Critical: 3, inventory.Warn: 2, inventory.Info: 1}
+
+func atLeast(all []inventory.Finding, floor inventory.Severity) []inventory.Finding {
+	var out []inventory.Finding
+	for _, f := range all {
+		if severityRank[f.Severity] >= severityRank[floor] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func findingsOf(d Deps, all []inventory.Finding) []findingOut {
+	out := make([]findingOut, 0, len(all))
+	for _, f := range all {
+		o := findingOut{Severity: string(f.Severity), Code: f.Code, Cluster: f.Cluster, Object: f.Object, Title: f.Title, Evidence: f.Evidence, Hint: f.Hint}
+		if !f.Since.IsZero() {
+			o.Since = stamp(d, f.Since)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// findingTable lists findings; the evidence and the hint only where there is room for them.
+func findingTable(d Deps, all []inventory.Finding, full bool) Table {
+	t := Table{Name: "problems", Columns: []string{"severity", "object", "problem"}}
+	if full {
+		t = Table{Name: "findings", Main: true, Columns: []string{"severity", "object", "problem", "evidence", "since", "hint"}}
+	}
+	for _, f := range all {
+		row := []string{string(f.Severity), cell(f.Object, 80), cell(f.Title, 120)}
+		if full {
+			row = append(row, cell(f.Evidence, 300), ago(d, f.Since), cell(f.Hint, 200))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// View implements Answer.
+func (o *healthOut) View(d Deps) View {
+	v := View{Warnings: o.src.Warnings}
+	by := map[inventory.Severity]int{}
+	for _, f := range o.src.Findings {
+		by[f.Severity]++
+	}
+	summary := nonzero(by[inventory.Critical], "critical", by[inventory.Warn], "warning", by[inventory.Info], "info")
+	if summary == "" {
+		summary = "no problems found"
+	}
+	v.Line("%s; %d checks ran, %s", summary, len(o.Checked), asOf(d, o.src.Meta))
+	v.Table(findingTable(d, o.src.Findings, true))
+	if len(o.Skipped) > 0 {
+		v.Line("not checked: %s", strings.Join(o.Skipped, "; "))
+	}
+	return v
+}

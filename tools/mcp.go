@@ -1,0 +1,157 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
+)
+
+// This file is the only one of the package that knows mcp-go.
+
+// callDeadline bounds a call above the 45 s that waiting may take, so that no handler outlives its answer.
+const callDeadline = 60 * time.Second
+
+// ServerTool is the tool as mcp-go registers it. deps is asked on each call, because the first one opens store and cluster.
+func (s Spec) ServerTool(c Caller, deps func(ctx context.Context) (Deps, error)) server.ServerTool {
+	tool := mcp.Tool{
+		Name: s.Name, Title: s.Title, Description: s.Summary, RawInputSchema: s.InputSchema(c),
+		Annotations: mcp.ToolAnnotation{Title: s.Title, ReadOnlyHint: pve.Ptr(s.Tier == R0), DestructiveHint: pve.Ptr(false),
+			IdempotentHint: pve.Ptr(s.Tier == R0), OpenWorldHint: pve.Ptr(true)},
+	}
+	if s.Handle != nil {
+		tool.RawOutputSchema = outputSchema(s.Handle)
+	}
+	return server.ServerTool{Tool: tool, Handler: s.handler(deps)}
+}
+
+func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolHandlerFunc {
+	return func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		ctx, cancel := context.WithTimeout(ctx, callDeadline)
+		defer cancel()
+		d, err := deps(ctx)
+		if err != nil {
+			return errorResult(err), nil
+		}
+		d.Progress = progress(ctx, r)
+		raw, err := rawArguments(r)
+		if err != nil {
+			return errorResult(err), nil
+		}
+		res, err := s.Call(ctx, d, raw)
+		if err != nil {
+			return errorResult(err), nil
+		}
+		return result(res, d), nil
+	}
+}
+
+func rawArguments(r mcp.CallToolRequest) (json.RawMessage, error) {
+	if len(r.Params.RawArguments) > 0 {
+		return r.Params.RawArguments, nil
+	}
+	raw, err := json.Marshal(r.Params.Arguments)
+	if err != nil {
+		return nil, fault.BadField("arguments", "must be a JSON object", "{}")
+	}
+	return raw, nil
+}
+
+// result renders an answer once: text; a handle beside it where programs read on; or, for format json, the whole value as
+// structured content with one line of text, because some clients show both and data should reach the model once.
+func result(res Result, d Deps) *mcp.CallToolResult {
+	view := res.Answer.View(d)
+	text := view.Compact()
+	if res.JSON {
+		head, _, _ := strings.Cut(text, "\n")
+		return &mcp.CallToolResult{StructuredContent: res.Answer,
+			Content: []mcp.Content{mcp.NewTextContent(head + "\n(all of it is in the structured content; format text shows it here)")}}
+	}
+	out := &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(text)}}
+	if s, ok := res.Answer.(Structured); ok {
+		out.StructuredContent = s.Handle()
+	}
+	return out
+}
+
+// errorResult is a domain error as the model sees it. Proxmox VE's own words can quote guest names: they are data and cleaned.
+func errorResult(err error) *mcp.CallToolResult {
+	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{mcp.NewTextContent(ErrorText(err))}}
+}
+
+// ErrorText is an error in lines: code and message, cause, hint, example, next.
+func ErrorText(err error) string {
+	e := fault.Of(err)
+	var b strings.Builder
+	b.WriteString("error " + string(e.Code) + ": " + clean.Line(redact.Text(e.Message), 500))
+	add := func(label, text string) {
+		if text != "" {
+			b.WriteString("\n" + label + ": " + clean.Block(redact.Text(text), 800))
+		}
+	}
+	if !strings.Contains(e.Message, e.Cause) {
+		add("cause", e.Cause)
+	}
+	add("example", e.Example)
+	add("hint", e.Hint)
+	add("next", e.Next)
+	if e.Retryable {
+		b.WriteString("\nretryable: yes")
+	}
+	return b.String()
+}
+
+// progress sends notifications/progress where the client gave a token for the call.
+func progress(ctx context.Context, r mcp.CallToolRequest) func(done, total float64, text string) {
+	srv := server.ServerFromContext(ctx)
+	if srv == nil || r.Params.Meta == nil || r.Params.Meta.ProgressToken == nil {
+		return nil
+	}
+	last := -1.0
+	return func(done, total float64, text string) {
+		// The protocol wants progress to grow with each notification; a repeated figure moves by a hair.
+		if done <= last {
+			done = last + 0.001
+		}
+		last = done
+		params := map[string]any{"progressToken": r.Params.Meta.ProgressToken, "progress": done, "message": text}
+		if total > 0 {
+			params["total"] = total
+		}
+		// A notification that cannot be delivered must not fail the call; mcp-go reports it to its error hook.
+		_ = srv.SendNotificationToClient(ctx, "notifications/progress", params)
+	}
+}
+
+// outputSchema describes a structured result: its fields by type, without descriptions (they cost tokens where clients forward them).
+func outputSchema(t reflect.Type) json.RawMessage {
+	var props, required []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous || name == "" {
+			continue
+		}
+		typ := f.Type
+		if typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+		body := `{"type":"` + jsonType(typ) + `"}`
+		if typ.Kind() == reflect.Slice {
+			body = `{"type":"array","items":{"type":"object"}}`
+		}
+		props = append(props, `"`+name+`":`+body)
+		if opts != "omitempty" {
+			required = append(required, `"`+name+`"`)
+		}
+	}
+	return json.RawMessage(`{"type":"object","properties":{` + strings.Join(props, ",") + `},"required":[` + strings.Join(required, ",") + `]}`)
+}

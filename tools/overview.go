@@ -1,0 +1,216 @@
+package tools
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// problemsShown is how many problems an overview lists; check_health has them all.
+const problemsShown = 6
+
+type overviewIn struct {
+	Common
+}
+
+type overviewOut struct {
+	Envelope
+	Clusters []clusterOut `json:"clusters"`
+	Problems []findingOut `json:"problems"`
+	src      inventory.Overview
+}
+
+type clusterOut struct {
+	Name         string       `json:"name"`
+	Version      string       `json:"version,omitempty"`
+	Standalone   bool         `json:"standalone"`
+	Quorate      *bool        `json:"quorate,omitempty"`
+	Nodes        []nodeOut    `json:"nodes"`
+	Guests       countsOut    `json:"guests"`
+	Storages     []storageOut `json:"storages"`
+	RunningTasks int          `json:"running_tasks"`
+	FailedTasks  int          `json:"failed_tasks_24h"`
+}
+
+type countsOut struct {
+	Total     int `json:"total"`
+	Running   int `json:"running"`
+	Stopped   int `json:"stopped"`
+	Paused    int `json:"paused"`
+	Suspended int `json:"suspended"`
+	Unknown   int `json:"unknown"`
+	Templates int `json:"templates"`
+	VMs       int `json:"vms"`
+	CTs       int `json:"cts"`
+}
+
+type storageOut struct {
+	Name   string   `json:"name"`
+	Nodes  []string `json:"nodes"`
+	Type   string   `json:"type,omitempty"`
+	Shared bool     `json:"shared"`
+	Status string   `json:"status"`
+	Used   *int64   `json:"used_bytes,omitempty"`
+	Total  *int64   `json:"total_bytes,omitempty"`
+}
+
+func getOverview() Spec {
+	return define(Spec{
+		Name: "get_overview", Title: "Cluster overview", Family: "cluster", Command: "overview",
+		Summary: "Start here: nodes, guest counts, storage fill, tasks and the ranked problems of the whole Proxmox VE cluster.",
+		Examples: []Example{
+			{CLI: "overview", Args: map[string]any{}, Why: "the cluster at a glance"},
+			{CLI: "overview --fresh", Args: map[string]any{"fresh": true}, Why: "asked now, not from the store"},
+		},
+	}, func(ctx context.Context, d Deps, in *overviewIn) (*overviewOut, error) {
+		o, err := d.Inventory.Overview(ctx, in.read())
+		if err != nil {
+			return nil, err
+		}
+		out := &overviewOut{Envelope: envelope(d, o.Meta), Clusters: []clusterOut{}, src: o}
+		for _, c := range o.Clusters {
+			out.Clusters = append(out.Clusters, clusterOf(d, c))
+		}
+		out.Problems = findingsOf(d, o.Problems)
+		return out, nil
+	})
+}
+
+func clusterOf(d Deps, c inventory.ClusterOverview) clusterOut {
+	out := clusterOut{Name: c.Name, Version: c.Version, Standalone: c.Standalone, Quorate: c.Quorate,
+		Guests: countsOut(c.Guests), RunningTasks: c.RunningTasks, FailedTasks: c.FailedTasks, Nodes: []nodeOut{}, Storages: []storageOut{}}
+	for _, n := range c.Nodes {
+		out.Nodes = append(out.Nodes, nodeOf(d, n))
+	}
+	for _, s := range c.Storages {
+		out.Storages = append(out.Storages, storageOut{Name: s.Name, Nodes: s.Nodes, Type: s.Type, Shared: s.Shared, Status: s.Status,
+			Used: s.Used, Total: s.Total})
+	}
+	return out
+}
+
+// View implements Answer.
+func (o *overviewOut) View(d Deps) View {
+	v := View{Warnings: o.src.Warnings}
+	for _, c := range o.src.Clusters {
+		clusterView(&v, d, c, len(o.src.Clusters) > 1)
+	}
+	v.Line("%s", asOf(d, o.src.Meta))
+	if len(o.src.Problems) == 0 {
+		v.Line("no problems found")
+		return v
+	}
+	shown := o.src.Problems[:min(problemsShown, len(o.src.Problems))]
+	head := counted(len(o.src.Problems), "problem")
+	if len(shown) < len(o.src.Problems) {
+		head += ", worst " + strconv.Itoa(len(shown)) + " (all: check_health)"
+	}
+	v.Line("%s", head)
+	v.Table(findingTable(d, shown, false))
+	return v
+}
+
+func clusterView(v *View, d Deps, c inventory.ClusterOverview, named bool) {
+	head := []string{}
+	if named {
+		head = append(head, "["+cell(c.Name, 40)+"]")
+	}
+	head = append(head, clusterHead(c))
+	v.Line("%s", strings.Join(head, " "))
+	guests := guestCounts(c.Guests)
+	if guests == "" {
+		guests = "none visible"
+	}
+	v.Line("%s (%d vm, %d ct): %s; tasks: %d running, %d failed in 24h", counted(c.Guests.Total, "guest"), c.Guests.VMs, c.Guests.CTs,
+		guests, c.RunningTasks, c.FailedTasks)
+	v.Table(overviewNodes(d, c.Nodes))
+	if line := storageLine(c.Storages); line != "" {
+		v.Line("storage: %s", line)
+	}
+}
+
+func clusterHead(c inventory.ClusterOverview) string {
+	name := "standalone node"
+	if !c.Standalone {
+		name = "cluster " + cell(c.ClusterName, 60)
+	}
+	if c.Version != "" {
+		name += ", Proxmox VE " + cell(c.Version, 20)
+	}
+	switch {
+	case c.Standalone:
+	case c.Quorate == nil:
+		name += ", quorum unknown"
+	case *c.Quorate:
+		name += ", quorate"
+	default:
+		name += ", NO QUORUM"
+	}
+	return name
+}
+
+// nodesShown bounds the node table of an overview: 20 nodes cost some 300 tokens; list_nodes has them all.
+const nodesShown = 8
+
+// overviewNodes puts the nodes that need attention first and leaves out the rest of a large cluster.
+func overviewNodes(d Deps, nodes []inventory.Node) Table {
+	t := Table{Name: "nodes", Main: true, Columns: []string{"node", "status", "cpu%", "mem%", "guests"}}
+	sorted := slices.Clone(nodes)
+	if len(sorted) > nodesShown {
+		slices.SortStableFunc(sorted, func(a, b inventory.Node) int { return nodeRank(b) - nodeRank(a) })
+	}
+	for i, n := range sorted {
+		if i == nodesShown {
+			t.Rows = append(t.Rows, []string{"… " + strconv.Itoa(len(nodes)-i) + " more: list_nodes"})
+			break
+		}
+		t.Rows = append(t.Rows, []string{n.Name, nodeStatus(d, n), fraction(n.CPU), percent(n.Mem, n.MaxMem), strconv.Itoa(n.Guests.Total)})
+	}
+	return t
+}
+
+func nodeRank(n inventory.Node) int {
+	rank := 0
+	if n.Status != "online" {
+		rank += 1000
+	}
+	if n.Mem != nil && n.MaxMem != nil && *n.MaxMem > 0 {
+		rank += int(*n.Mem * 100 / *n.MaxMem)
+	}
+	return rank
+}
+
+// storagesShown bounds the storage line to the fullest ones.
+const storagesShown = 6
+
+func storageLine(all []inventory.Storage) string {
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b inventory.Storage) int { return int(fill(b)*1000) - int(fill(a)*1000) })
+	var parts []string
+	for i, s := range sorted {
+		if i == storagesShown {
+			parts = append(parts, strconv.Itoa(len(sorted)-i)+" more below")
+			break
+		}
+		name := s.Name
+		if !s.Shared && len(s.Nodes) == 1 {
+			name += "@" + s.Nodes[0]
+		}
+		if p := percent(s.Used, s.Total); p != "" {
+			parts = append(parts, name+" "+p+"%")
+		} else {
+			parts = append(parts, name+" "+s.Status)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func fill(s inventory.Storage) float64 {
+	if s.Used == nil || s.Total == nil || *s.Total <= 0 {
+		return -1
+	}
+	return float64(*s.Used) / float64(*s.Total)
+}

@@ -1,0 +1,134 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// Tier is how much a tool can disturb; the annotations of the MCP door and the policy of writes derive from it alone.
+type Tier int
+
+// The tiers of DESIGN §2. Only reading exists so far.
+const (
+	R0 Tier = iota // read
+)
+
+// Inventory is what the tools ask of package inventory.
+type Inventory interface {
+	Overview(ctx context.Context, o inventory.ReadOptions) (inventory.Overview, error)
+	FindGuests(ctx context.Context, q inventory.GuestQuery) (inventory.GuestPage, error)
+	Guest(ctx context.Context, ref inventory.GuestRef) (inventory.GuestDetail, error)
+	Nodes(ctx context.Context, o inventory.ReadOptions) (inventory.NodeList, error)
+	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
+	Health(ctx context.Context, o inventory.ReadOptions) (inventory.Health, error)
+}
+
+// Deps is what a handler may use. Now and Zone are injected, so that answers are the same bytes in tests.
+type Deps struct {
+	Inventory Inventory
+	Now       func() time.Time
+	Zone      *time.Location
+	// Progress, if set, hears of long work: how far it is, of how much (0 = unknown), and a few words.
+	Progress func(done, total float64, text string)
+}
+
+// Caller tells the table what the door's deployment looks like; it decides which inputs are shown.
+type Caller struct {
+	MultiCluster bool // the input "cluster" exists only where several clusters are configured
+}
+
+// Example is a call that works in the demo world: documentation, help texts and tests use it.
+type Example struct {
+	CLI  string         // arguments after the program's name
+	Args map[string]any // the same as tool input
+	Why  string
+}
+
+// Spec is one tool.
+type Spec struct {
+	Name     string // verb_noun, the MCP name
+	Title    string
+	Family   string
+	Command  string   // noun verb, the CLI form
+	Args     []string // inputs that the CLI takes as positional arguments, in order
+	Tier     Tier
+	Summary  string // what a model reads: when to use it, what it answers
+	Examples []Example
+	Handle   reflect.Type // output type of the structured result, nil where text alone is the answer
+
+	in  reflect.Type
+	run func(ctx context.Context, d Deps, in any) (Answer, error)
+}
+
+// Answer is the result of a tool: a value that is encoded as JSON as it is, and its view for people and models.
+type Answer interface {
+	View(d Deps) View
+}
+
+// Structured is implemented by answers whose handle, state and counts programs read on: the value goes out as structured content
+// beside the text. It must not repeat what only people read.
+type Structured interface {
+	Handle() any
+}
+
+// define makes a Spec out of a typed handler.
+func define[In any, Out Answer](s Spec, run func(ctx context.Context, d Deps, in *In) (Out, error)) Spec {
+	s.in = reflect.TypeFor[In]()
+	s.run = func(ctx context.Context, d Deps, in any) (Answer, error) {
+		typed, ok := in.(*In)
+		if !ok {
+			return nil, fault.New(fault.Internal, "input of %s has the wrong type", s.Name)
+		}
+		return run(ctx, d, typed)
+	}
+	return s
+}
+
+// Result is what Call returns: the answer and the format that the caller asked for.
+type Result struct {
+	Answer Answer
+	JSON   bool
+}
+
+// Call decodes, checks and runs one call. raw is a JSON object, nil or empty for no arguments. Errors are *fault.Error.
+func (s Spec) Call(ctx context.Context, d Deps, raw json.RawMessage) (Result, error) {
+	in := reflect.New(s.in)
+	if err := decodeInput(raw, in.Elem()); err != nil {
+		return Result{}, fault.Of(err)
+	}
+	answer, err := s.run(ctx, d, in.Interface())
+	if err != nil {
+		return Result{}, fault.Of(err)
+	}
+	f, ok := in.Interface().(interface{ wantsJSON() bool })
+	return Result{Answer: answer, JSON: ok && f.wantsJSON()}, nil
+}
+
+// Common are the inputs that every reading tool has.
+type Common struct {
+	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
+	Fresh   bool   `json:"fresh" desc:"ask Proxmox now, not the store"`
+	Format  string `json:"format" enum:"text,json"`
+}
+
+func (c *Common) wantsJSON() bool { return c.Format == "json" }
+
+func (c *Common) read() inventory.ReadOptions {
+	return inventory.ReadOptions{Cluster: c.Cluster, Fresh: c.Fresh}
+}
+
+// Envelope goes with every answer: when it was observed, how old that is, and what is missing.
+type Envelope struct {
+	AsOf     string              `json:"as_of"`
+	AgeS     int                 `json:"age_s"`
+	Warnings []inventory.Warning `json:"warnings,omitempty"`
+}
+
+func envelope(d Deps, m inventory.Meta) Envelope {
+	return Envelope{AsOf: stamp(d, m.AsOf), AgeS: int(m.Age / time.Second), Warnings: m.Warnings}
+}

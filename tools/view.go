@@ -1,0 +1,208 @@
+package tools
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// View is an answer for people and models: blocks in order. Each door renders it once (a model gets compact text, a terminal
+// aligned tables); no door adds or drops information.
+type View struct {
+	Blocks   []Block
+	Warnings []inventory.Warning
+}
+
+// Block is a line of text or a table.
+type Block struct {
+	Text  string
+	Table *Table
+}
+
+// Table is columns and rows of text. Name says what the rows are; Main marks the one that csv, jsonl and name formats print.
+type Table struct {
+	Name    string
+	Columns []string
+	Rows    [][]string
+	Main    bool
+}
+
+// Line appends a line of text.
+func (v *View) Line(format string, args ...any) {
+	v.Blocks = append(v.Blocks, Block{Text: fmt.Sprintf(format, args...)})
+}
+
+// Table appends a table unless it has no rows.
+func (v *View) Table(t Table) {
+	if len(t.Rows) > 0 {
+		v.Blocks = append(v.Blocks, Block{Table: &t})
+	}
+}
+
+// Compact is the view in the fewest tokens: tables as tab-separated lines (a tab costs a token where " | " costs two), empty cells
+// at the end of a row dropped, warnings last.
+func (v View) Compact() string {
+	var b strings.Builder
+	for _, block := range v.Blocks {
+		if block.Table == nil {
+			b.WriteString(block.Text)
+			b.WriteByte('\n')
+			continue
+		}
+		if block.Table.Name != "" && !block.Table.Main {
+			b.WriteString(block.Table.Name)
+			b.WriteString(":\n")
+		}
+		compactRow(&b, block.Table.Columns)
+		for _, r := range block.Table.Rows {
+			compactRow(&b, r)
+		}
+	}
+	for _, w := range v.Warnings {
+		b.WriteString("! ")
+		b.WriteString(clean.Line(w.Text, 400))
+		b.WriteByte('\n')
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func compactRow(b *strings.Builder, cells []string) {
+	last := len(cells)
+	for last > 0 && cells[last-1] == "" {
+		last--
+	}
+	for i, c := range cells[:last] {
+		if i > 0 {
+			b.WriteByte('\t')
+		}
+		b.WriteString(c)
+	}
+	if last > 0 {
+		b.WriteByte('\n')
+	}
+}
+
+// stamp is a point in time in the configured zone with its offset; "never" for the zero time.
+func stamp(d Deps, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.In(zone(d)).Format("2006-01-02T15:04:05Z07:00")
+}
+
+func zone(d Deps) *time.Location {
+	if d.Zone == nil {
+		return time.UTC
+	}
+	return d.Zone
+}
+
+// asOf is the freshness of an answer in words: "as of 2026-11-21T20:15:03+01:00 (12s old)".
+func asOf(d Deps, m inventory.Meta) string {
+	if m.AsOf.IsZero() {
+		return "never observed"
+	}
+	return "as of " + stamp(d, m.AsOf) + " (" + span(m.Age) + " old)"
+}
+
+// span is a duration in its largest unit: 45s, 12m, 3h, 9d. Whole units are enough to judge an age by.
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < 2*time.Minute:
+		return strconv.Itoa(int(d/time.Second)) + "s"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d/time.Minute)) + "m"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d/time.Hour)) + "h"
+	}
+	return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+}
+
+// ago is the age of t; "" for the zero time.
+func ago(d Deps, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return span(d.Now().Sub(t))
+}
+
+// size is a number of bytes in IEC units with at most three digits: 512M, 1.5G, 32G.
+func size(n int64) string {
+	const units = "BKMGTPE"
+	f, u := float64(n), 0
+	for f >= 1024 && u < len(units)-1 {
+		f /= 1024
+		u++
+	}
+	if f < 10 && f != float64(int64(f)) {
+		return strconv.FormatFloat(f, 'f', 1, 64) + units[u:u+1]
+	}
+	return strconv.FormatFloat(f, 'f', 0, 64) + units[u:u+1]
+}
+
+// usage is "used/total (percent)"; "" when neither is known, "?" for the unknown one.
+func usage(used, total *int64) string {
+	if used == nil && total == nil {
+		return ""
+	}
+	u, t := "?", "?"
+	if used != nil {
+		u = size(*used)
+	}
+	if total != nil {
+		t = size(*total)
+	}
+	if p := percent(used, total); p != "" {
+		return u + "/" + t + " (" + p + "%)"
+	}
+	return u + "/" + t
+}
+
+// percent is used of total in whole percent; "" when either is unknown or total is 0.
+func percent(used, total *int64) string {
+	if used == nil || total == nil || *total <= 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(*used)/float64(*total)*100, 'f', 0, 64)
+}
+
+// fraction is a load of 0..1 in whole percent (Proxmox VE's cpu is of the whole guest or node: 0.2 = 20 %); "" when unknown.
+func fraction(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*f*100, 'f', 0, 64)
+}
+
+// cell makes text from a guest safe inside a row: one line, no tabs, capped.
+func cell(s string, limit int) string { return clean.Line(s, limit) }
+
+// counted is "1 node", "3 nodes".
+func counted(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return strconv.Itoa(n) + " " + word + "s"
+}
+
+// nonzero joins "12 running, 3 stopped" out of the counts that are not 0.
+func nonzero(pairs ...any) string {
+	var out []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if n, ok := pairs[i].(int); ok && n > 0 {
+			out = append(out, fmt.Sprintf("%d %s", n, pairs[i+1]))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func guestCounts(c inventory.GuestCounts) string {
+	return nonzero(c.Running, "running", c.Stopped, "stopped", c.Paused, "paused", c.Suspended, "suspended",
+		c.Unknown, "unknown", c.Templates, "templates")
+}
