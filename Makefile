@@ -1,5 +1,6 @@
 # Everything that this project does to itself. `make help` lists it.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 GO ?= go
 BIN := bin/proxmox-mcp
 LINT_VERSION := v2.15.0
@@ -16,7 +17,8 @@ build: ## build bin/proxmox-mcp
 
 test: e2e-deps ## fetch what the tests need and run them all, race detector on
 	$(GO) test -race -timeout 20m ./...
-	$(GO) test -timeout 10m -count=1 -run '^TestBudget|^TestGolden|^TestLimit' ./...
+	@echo "limits, one package at a time and without race detector:"
+	$(GO) test -timeout 10m -p 1 -count=1 -v -run '^TestLimit|^TestBudget' ./tools ./inventory ./store ./app ./e2e | grep -vE '^=== |no test files'
 
 test-fast: ## the tests without race detector and without the programs that npm brings
 	$(GO) test -short ./...

@@ -8,14 +8,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/lmittmann/tint"
-	"golang.org/x/term"
-
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/buildinfo"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
-	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -40,48 +36,28 @@ func (a *App) loadOptions(g cli.Globals) config.LoadOptions {
 	return config.LoadOptions{Path: g.ConfigPath, Env: a.Env, GOOS: a.GOOS, Home: a.Home}
 }
 
-// loadConfig reads the configuration with the flags on top; notes go to the log.
-func (a *App) loadConfig(ctx context.Context, g cli.Globals, log *slog.Logger) (*config.Config, error) {
+// loadConfig reads the configuration with the flags on top, and makes the logger that it asks for; notes go there.
+func (a *App) loadConfig(ctx context.Context, g cli.Globals, errOut io.Writer) (*config.Config, *slog.Logger, error) {
 	cfg, notes, err := config.Load(ctx, a.loadOptions(g))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if g.StatePath != "" {
 		cfg.State.Path = g.StatePath
 	}
+	log := configured(g, cfg.Log, errOut)
 	for _, n := range notes {
 		log.Warn(string(n))
 	}
-	return cfg, nil
+	return cfg, log, nil
 }
 
-// MultiCluster implements cli.Program: it reads the configuration file without its secrets.
-func (a *App) MultiCluster(g cli.Globals) bool {
+// settings reads the configuration without any secret, for what has to work where no cluster is configured or can be reached.
+func (a *App) settings(g cli.Globals) (*config.Config, error) {
 	o := a.loadOptions(g)
 	o.WithoutClusters = true
 	cfg, _, err := config.Load(context.Background(), o)
-	return err == nil && len(cfg.Clusters) > 1
-}
-
-// logger logs to stderr: coloured text on a terminal, JSON otherwise. Secrets are masked by pattern as a last defence.
-func (a *App) logger(g cli.Globals, w io.Writer) *slog.Logger {
-	level := slog.LevelWarn
-	if g.LogLevel != "" {
-		_ = level.UnmarshalText([]byte(g.LogLevel)) // the command line checked it
-	}
-	mask := func(_ []string, at slog.Attr) slog.Attr {
-		if at.Value.Kind() == slog.KindString {
-			return slog.String(at.Key, redact.Text(at.Value.String()))
-		}
-		if err, ok := at.Value.Any().(error); ok {
-			return slog.String(at.Key, redact.Text(err.Error()))
-		}
-		return at
-	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, ReplaceAttr: mask, NoColor: g.NoColor}))
-	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: mask}))
+	return cfg, err
 }
 
 // Version implements cli.Program.

@@ -28,16 +28,15 @@ func (a *App) Init(ctx context.Context, g cli.Globals, o cli.InitOptions, out io
 		Endpoint: o.Endpoint, Name: o.Name, Force: o.Force, Clock: a.Clock})
 }
 
-// DBCheck implements cli.Program.
+// DBCheck implements cli.Program: it also judges files that are too damaged to open, and changes nothing.
 func (a *App) DBCheck(ctx context.Context, g cli.Globals) (cli.Report, error) {
 	ctx, cancel := deadline(ctx, dbLimit)
 	defer cancel()
-	db, _, err := a.openDB(ctx, g)
+	path, err := a.DBPath(g)
 	if err != nil {
 		return cli.Report{}, err
 	}
-	defer func() { _ = db.Close() }()
-	r, err := db.Check(ctx)
+	r, err := store.CheckFile(ctx, path)
 	if err != nil {
 		return cli.Report{}, err
 	}

@@ -18,9 +18,7 @@ func (a *App) DBPath(g cli.Globals) (string, error) {
 	if g.StatePath != "" {
 		return g.StatePath, nil
 	}
-	o := a.loadOptions(g)
-	o.WithoutClusters = true
-	cfg, _, err := config.Load(context.Background(), o)
+	cfg, err := a.settings(g)
 	if err != nil {
 		return "", err
 	}
@@ -35,7 +33,11 @@ func (a *App) openDB(ctx context.Context, g cli.Globals) (*store.DB, string, err
 	if err != nil {
 		return nil, "", err
 	}
-	db, err := store.Open(ctx, store.Options{Path: path, Clock: a.Clock, Logger: a.logger(g, a.Stderr)})
+	var l config.Log
+	if cfg, err := a.settings(g); err == nil { // with --state the store is of use although the configuration is broken
+		l = cfg.Log
+	}
+	db, err := store.Open(ctx, store.Options{Path: path, Clock: a.Clock, Logger: configured(g, l, a.Stderr)})
 	return db, path, err
 }
 

@@ -26,14 +26,15 @@ type parts struct {
 	db *store.DB
 }
 
-// build makes the parts out of a configuration. It touches neither the store nor the network: both open at first use.
-func (a *App) build(cfg *config.Config, log *slog.Logger) (*parts, error) {
+// build makes the parts out of a configuration. It touches neither the store nor the network: both open at first use. more are
+// options for the clients of all clusters.
+func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option) (*parts, error) {
 	p := &parts{cfg: cfg, log: log}
 	var clusters []proxmox.ClusterConfig
 	for _, c := range cfg.Clusters {
 		clusters = append(clusters, clientConfig(c))
 	}
-	pool, err := proxmox.NewPool(clusters, proxmox.WithLogger(log), proxmox.WithClock(a.Clock))
+	pool, err := proxmox.NewPool(clusters, append([]proxmox.Option{proxmox.WithLogger(log), proxmox.WithClock(a.Clock)}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger) (*parts, error) {
 	}
 	p.inv, err = inventory.New(inventory.Options{
 		Store: func(ctx context.Context) (inventory.Store, error) { return p.openStore(ctx, a.Clock) }, Sources: sources,
-		Clock: a.Clock, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(),
+		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(),
 	})
 	if err != nil {
 		pool.Close()
@@ -98,8 +99,7 @@ func (a *App) deps(p *parts) tools.Deps {
 
 // Open implements cli.Program.
 func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
-	log := a.logger(g, a.Stderr)
-	cfg, err := a.loadConfig(ctx, g, log)
+	cfg, log, err := a.loadConfig(ctx, g, a.Stderr)
 	if err != nil {
 		return cli.Session{}, err
 	}
@@ -107,5 +107,10 @@ func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
 	if err != nil {
 		return cli.Session{}, err
 	}
-	return cli.Session{Deps: a.deps(p), GuestNames: p.inv.GuestNames, Close: p.Close}, nil
+	complete := func(ctx context.Context, progress func(string, int, int)) error {
+		ctx, cancel := deadline(ctx, syncLimit)
+		defer cancel()
+		return p.inv.Complete(ctx, "", func(e inventory.Progress) { progress(e.Cluster+": first sync, "+e.Phase, e.Done, e.Total) })
+	}
+	return cli.Session{Deps: a.deps(p), Complete: complete, Settle: p.inv.Wait, Close: p.Close}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/buildinfo"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -50,15 +51,19 @@ func (l *lazy) Close() error {
 
 // Serve implements cli.Program.
 func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out, errOut io.Writer) error {
-	log := a.logger(g, errOut)
 	l := &lazy{open: func(ctx context.Context) (*parts, error) {
-		cfg, err := a.loadConfig(ctx, g, log)
+		cfg, log, err := a.loadConfig(ctx, g, errOut)
 		if err != nil {
 			return nil, err
 		}
 		return a.build(cfg, log)
 	}}
-	return a.serveStdio(ctx, l, tools.Caller{MultiCluster: a.MultiCluster(g)}, o.In, out, log)
+	var caller tools.Caller
+	var logging config.Log
+	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
+		caller.MultiCluster, logging = len(cfg.Clusters) > 1, cfg.Log
+	}
+	return a.serveStdio(ctx, l, caller, o.In, out, configured(g, logging, errOut))
 }
 
 func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in io.Reader, out io.Writer, log *slog.Logger) error {
@@ -94,7 +99,33 @@ func tick(ctx context.Context, l *lazy, log *slog.Logger) {
 		log.Warn("not watching the cluster", "err", err)
 		return
 	}
+	learning := sync.WaitGroup{}
+	learning.Go(func() { p.learnPins(ctx) })
+	defer learning.Wait()
 	if err := p.inv.Serve(ctx); err != nil && ctx.Err() == nil {
 		log.Error("watching the cluster ended", "err", err)
+	}
+}
+
+// learnLimit bounds learning of one cluster: each node is asked for its certificates and probed once.
+const learnLimit = 2 * time.Minute
+
+// learnPins lets each client learn the other nodes' certificates and addresses through the one that is trusted, once per process, so
+// that failover works with one configured endpoint. It is no part of any answer: what fails is logged.
+func (p *parts) learnPins(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, learnLimit)
+	defer cancel()
+	for _, name := range p.pool.Names() {
+		c, err := p.pool.Get(name)
+		if err != nil {
+			continue
+		}
+		nodes, err := c.LearnPins(ctx)
+		if err != nil {
+			p.log.Debug("other nodes' certificates were not learnt", "cluster", name, "err", err)
+		}
+		for _, n := range nodes {
+			p.log.Debug("node learnt", "cluster", name, "node", n.Node, "usable", n.Usable, "err", n.Err)
+		}
 	}
 }

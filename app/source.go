@@ -6,12 +6,16 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // source is a proxmox.Client as package inventory wants to see it.
 type source struct{ *proxmox.Client }
 
-var _ inventory.Source = source{}
+var (
+	_ inventory.Source = source{}
+	_ inventory.Store  = (*store.DB)(nil)
+)
 
 // NodeTasks implements inventory.Source.
 func (s source) NodeTasks(ctx context.Context, node string, f inventory.TaskListFilter) ([]pve.TaskRow, error) {

@@ -15,8 +15,7 @@ const syncLimit = 15 * time.Minute
 
 // Sync implements cli.Program.
 func (a *App) Sync(ctx context.Context, g cli.Globals, o cli.SyncOptions) (cli.Report, error) {
-	log := a.logger(g, a.Stderr)
-	cfg, err := a.loadConfig(ctx, g, log)
+	cfg, log, err := a.loadConfig(ctx, g, a.Stderr)
 	if err != nil {
 		return cli.Report{}, err
 	}

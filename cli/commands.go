@@ -2,18 +2,22 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
-	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
 // addCommands adds the commands outside the tool table.
 func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
-	root.AddCommand(serveCommand(p, g, s), syncCommand(p, g, s), doctorCommand(p, g, s), initCommand(p, g, s), demoCommand(p, g, s),
-		dbCommand(p, g, s), simCommand(p, s), versionCommand(p, g, s))
+	for group, cmds := range map[string][]*cobra.Command{
+		groupRun:     {serveCommand(p, g, s), syncCommand(p, g, s), demoCommand(p, g, s)},
+		groupSetUp:   {initCommand(p, g, s), doctorCommand(p, g, s), dbCommand(p, g, s), versionCommand(p, g, s)},
+		groupDevelop: {simCommand(p, s)},
+	} {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
 }
 
 func printReport(s Streams, g Globals, r Report) error {
@@ -48,7 +52,7 @@ func syncCommand(p Program, g *Globals, s Streams) *cobra.Command {
 		Example: "  proxmox-mcp sync\n  proxmox-mcp sync -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			bar := newProgress(s.Err)
-			o.Progress = func(cluster, phase string, done, total int) { bar.update(cluster+": "+phase, done, total) }
+			o.Progress = bar.sync
 			r, err := p.Sync(cmd.Context(), *g, o)
 			bar.done()
 			if err != nil {
@@ -57,7 +61,7 @@ func syncCommand(p Program, g *Globals, s Streams) *cobra.Command {
 			return printReport(s, *g, r)
 		},
 	}
-	cmd.Flags().StringVar(&o.Cluster, "cluster", "", "only this cluster")
+	cmd.Flags().StringVar(&o.Cluster, "cluster", "", "only this cluster, by its `NAME` in the configuration")
 	return cmd
 }
 
@@ -76,36 +80,21 @@ func doctorCommand(p Program, g *Globals, s Streams) *cobra.Command {
 }
 
 func initCommand(p Program, g *Globals, s Streams) *cobra.Command {
-	o := InitOptions{In: s.In}
+	var o InitOptions
 	cmd := &cobra.Command{
 		Use: "init", Short: "Connect a cluster: token, address, certificate, configuration file", Args: cobra.NoArgs,
 		Long: `Prints the pveum lines that make a least-privilege token, asks for the address and the token, tests the connection, pins the
 certificate, writes the configuration file (mode 0600) and prints the snippets for MCP clients. The token is never echoed.`,
 		Example: "  proxmox-mcp init\n  proxmox-mcp init --endpoint https://pve1.example.org:8006",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.ReadSecret = readSecret(s)
+			o.In, o.ReadSecret = interruptible{cmd.Context(), s.In}, readSecret(cmd.Context(), s)
 			return p.Init(cmd.Context(), *g, o, s.Out)
 		},
 	}
-	cmd.Flags().StringVar(&o.Endpoint, "endpoint", "", "address of a node, such as https://192.0.2.10:8006")
-	cmd.Flags().StringVar(&o.Name, "name", "", "name for the cluster in the configuration")
+	cmd.Flags().StringVar(&o.Endpoint, "endpoint", "", "`ADDRESS` of a node, such as https://192.0.2.10:8006")
+	cmd.Flags().StringVar(&o.Name, "name", "", "`NAME` for the cluster in the configuration (default: that of the cluster)")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "replace the cluster of that name in the configuration")
 	return cmd
-}
-
-// readSecret reads without echo, from a terminal only: a pipe or argument would leave the secret in a history or process list.
-func readSecret(s Streams) func(string) (string, error) {
-	return func(prompt string) (string, error) {
-		f, ok := s.In.(*os.File)
-		if !ok || !term.IsTerminal(int(f.Fd())) {
-			return "", fault.New(fault.Invalid, "the token is asked for on a terminal, and standard input is none").
-				WithHint("run init in a terminal, or write the configuration file by hand with token_file")
-		}
-		_, _ = fmt.Fprint(s.Out, prompt)
-		b, err := term.ReadPassword(int(f.Fd()))
-		_, _ = fmt.Fprintln(s.Out)
-		return string(b), err
-	}
 }
 
 func demoCommand(p Program, g *Globals, s Streams) *cobra.Command {
@@ -124,7 +113,7 @@ exact lines that connect Claude to it. With --serve it stays up as an MCP server
 }
 
 func dbCommand(p Program, g *Globals, s Streams) *cobra.Command {
-	db := &cobra.Command{Use: "db", Short: "The state database", Args: cobra.NoArgs}
+	db := &cobra.Command{Use: "db", Short: "Look after the state database", Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 	db.AddCommand(
 		&cobra.Command{Use: "path", Short: "Print where the state database is", Args: cobra.NoArgs, Example: "  proxmox-mcp db path",
 			RunE: func(*cobra.Command, []string) error {
@@ -157,19 +146,19 @@ func dbCommand(p Program, g *Globals, s Streams) *cobra.Command {
 }
 
 func simCommand(p Program, s Streams) *cobra.Command {
-	sim := &cobra.Command{Use: "sim", Short: "The simulated Proxmox VE", Args: cobra.NoArgs}
+	sim := &cobra.Command{Use: "sim", Short: "Run a simulated Proxmox VE", Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 	var so SimServeOptions
 	serve := &cobra.Command{Use: "serve", Short: "Serve a simulated Proxmox VE API over HTTPS", Args: cobra.NoArgs,
 		Example: "  proxmox-mcp sim serve --seed 1 --nodes 3 --guests 60\n  proxmox-mcp sim serve --world world.json --latency 20ms",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.SimServe(cmd.Context(), so, s.Out) }}
 	f := serve.Flags()
-	f.StringVar(&so.World, "world", "", "world.json to load; without it and without --nodes or --guests the demo world is served")
-	f.StringVar(&so.Addr, "addr", "127.0.0.1:8006", "address to listen on")
-	f.Uint64Var(&so.Seed, "seed", 1, "seed of the generated world")
-	f.IntVar(&so.Nodes, "nodes", 0, "nodes of the generated world")
-	f.IntVar(&so.Guests, "guests", 0, "guests of the generated world")
-	f.StringVar(&so.Latency, "latency", "", "how long each call takes, such as 20ms; profile = as seen on real nodes")
-	f.StringArrayVar(&so.Faults, "fault", nil, "a fault to inject, such as F11:node=pve2 (repeatable)")
+	f.StringVar(&so.World, "world", "", "`FILE` (world.json) to load; without it and without --nodes or --guests the demo world is served")
+	f.StringVar(&so.Addr, "addr", "127.0.0.1:8006", "`HOST:PORT` to listen on")
+	f.Uint64Var(&so.Seed, "seed", 1, "seed `N` of the generated world")
+	f.IntVar(&so.Nodes, "nodes", 0, "`N` nodes in the generated world")
+	f.IntVar(&so.Guests, "guests", 0, "`N` guests in the generated world")
+	f.StringVar(&so.Latency, "latency", "", "`TIME` that each call takes, such as 20ms; profile = as seen on real nodes")
+	f.StringArrayVar(&so.Faults, "fault", nil, "a `FAULT` to inject, such as F11:node=pve2 (repeatable)")
 
 	var ro SimReplayOptions
 	replay := &cobra.Command{Use: "replay DIR...", Short: "Replay recorded exchanges and compare", Args: cobra.MinimumNArgs(1),
@@ -178,9 +167,9 @@ func simCommand(p Program, s Streams) *cobra.Command {
 			ro.Dirs = args
 			return p.SimReplay(cmd.Context(), ro, s.Out)
 		}}
-	replay.Flags().StringVar(&ro.Schema, "schema", "", "API schema to check every request against")
-	replay.Flags().Float64Var(&ro.Min, "min", 0, "least agreement in percent, of each scenario and of all")
-	replay.Flags().StringSliceVar(&ro.Methods, "method", nil, "compare only exchanges of these methods")
+	replay.Flags().StringVar(&ro.Schema, "schema", "", "`FILE` with the API schema to check every request against")
+	replay.Flags().Float64Var(&ro.Min, "min", 0, "least agreement in `PERCENT`, of each scenario and of all")
+	replay.Flags().StringSliceVar(&ro.Methods, "method", nil, "compare only exchanges of these `METHODS`")
 	sim.AddCommand(serve, replay)
 	return sim
 }

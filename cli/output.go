@@ -6,12 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-	"golang.org/x/term"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -20,8 +17,7 @@ import (
 
 var outputFormats = []string{"table", "json", "jsonl", "yaml", "csv", "name"}
 
-// printAnswer writes an answer in the chosen format. Warnings go to standard error for the formats that programs read, and are part
-// of the value in json and yaml as well.
+// printAnswer writes an answer in the chosen format. Warnings go to standard error, except for json and yaml, whose value holds them.
 func printAnswer(s Streams, g Globals, value any, view tools.View) error {
 	if g.Output != "json" && g.Output != "yaml" {
 		defer printWarnings(s.Err, view)
@@ -32,16 +28,18 @@ func printAnswer(s Streams, g Globals, value any, view tools.View) error {
 	case "yaml":
 		return writeYAML(s.Out, value)
 	case "jsonl":
-		return writeJSONL(s.Out, value)
-	case "csv", "name":
-		return writeTable(s.Out, g.Output, view)
+		return writeRecords(s, value, view, jsonlRecords)
+	case "csv":
+		return writeRecords(s, value, view, csvRecords)
+	case "name":
+		return writeRecords(s, value, view, nameRecords)
 	}
 	return writeView(s.Out, view, width(s.Out), color(s.Out, g))
 }
 
 func printWarnings(w io.Writer, view tools.View) {
 	for _, warn := range view.Warnings {
-		_, _ = fmt.Fprintf(w, "warning: %s\n", clean.Line(warn.Text, 400))
+		_, _ = fmt.Fprintf(w, "warning: %s\n", clean.Line(warn.Text, 900))
 	}
 }
 
@@ -65,31 +63,75 @@ func writeYAML(w io.Writer, value any) error {
 	return err
 }
 
-// writeJSONL writes one object per row of a list, or the whole value on one line.
-func writeJSONL(w io.Writer, value any) error {
+// list is what the value of a list has in common: rows under columns, or one list of objects. NextCursor says that it goes on.
+type list struct {
+	Columns    []string            `json:"columns"`
+	Rows       [][]json.RawMessage `json:"rows"`
+	Nodes      []json.RawMessage   `json:"nodes"`
+	Findings   []json.RawMessage   `json:"findings"`
+	Checks     []json.RawMessage   `json:"checks"`
+	NextCursor string              `json:"next_cursor"`
+}
+
+// isList says that the value is a list, empty or not; overviews and single objects are none.
+func (l list) isList() bool {
+	return l.Columns != nil || l.Nodes != nil || l.Findings != nil || l.Checks != nil
+}
+
+// items are the rows of a list as objects, in their order.
+func (l list) items() []json.RawMessage {
+	items := append(append(append([]json.RawMessage{}, l.Nodes...), l.Findings...), l.Checks...)
+	for _, row := range l.Rows {
+		items = append(items, rowObject(l.Columns, row))
+	}
+	return items
+}
+
+func rowObject(columns []string, row []json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	for i, c := range columns[:min(len(columns), len(row))] {
+		key, _ := json.Marshal(c) // a string always encodes
+		b.WriteByte("{,"[min(i, 1)])
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(row[i])
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// record is an answer for the formats that programs read line by line: its JSON, what of it is a list, and its view.
+type record struct {
+	raw  []byte
+	list list
+	view tools.View
+}
+
+// writeRecords writes an answer line by line. What a page leaves out is said on standard error, because such output ends up in loops.
+func writeRecords(s Streams, value any, view tools.View, write func(w io.Writer, r record) error) error {
 	var b bytes.Buffer
 	if err := writeJSON(&b, value, ""); err != nil {
 		return err
 	}
-	var list struct {
-		Columns  []string            `json:"columns"`
-		Rows     [][]json.RawMessage `json:"rows"`
-		Nodes    []json.RawMessage   `json:"nodes"`
-		Findings []json.RawMessage   `json:"findings"`
-	}
-	if err := json.Unmarshal(b.Bytes(), &list); err != nil {
-		_, err = w.Write(b.Bytes())
+	r := record{raw: b.Bytes(), view: view}
+	// What is no object, such as the reports of a sync, has none of the members of a list.
+	_ = json.Unmarshal(r.raw, &r.list)
+	if err := write(s.Out, r); err != nil {
 		return err
 	}
-	items := append(list.Nodes, list.Findings...)
-	for _, row := range list.Rows {
-		items = append(items, rowObject(list.Columns, row))
+	if r.list.NextCursor != "" {
+		_, _ = fmt.Fprintf(s.Err, "warning: only the first rows are shown; go on with --cursor %s, or ask for up to 500 with --limit\n", r.list.NextCursor)
 	}
-	if list.Columns == nil && len(items) == 0 {
-		_, err := w.Write(b.Bytes())
+	return nil
+}
+
+// jsonlRecords writes one object per row of a list, or the whole value on one line.
+func jsonlRecords(w io.Writer, r record) error {
+	if !r.list.isList() {
+		_, err := w.Write(r.raw)
 		return err
 	}
-	for _, it := range items {
+	for _, it := range r.list.items() {
 		if _, err := fmt.Fprintf(w, "%s\n", it); err != nil {
 			return err
 		}
@@ -97,150 +139,89 @@ func writeJSONL(w io.Writer, value any) error {
 	return nil
 }
 
-func rowObject(columns []string, row []json.RawMessage) json.RawMessage {
-	var b bytes.Buffer
-	for i, c := range columns {
-		key, _ := json.Marshal(c) // a string always encodes
-		fmt.Fprintf(&b, "%c%s:%s", ",{"[min(1, 1-min(i, 1))], key, row[i])
-	}
-	b.WriteByte('}')
-	return b.Bytes()
-}
-
-// writeTable writes the main table as csv, or its first column (the name that other commands take).
-func writeTable(w io.Writer, format string, view tools.View) error {
-	for _, b := range view.Blocks {
-		if b.Table == nil || !b.Table.Main {
-			continue
-		}
-		if format == "name" {
-			for _, r := range b.Table.Rows {
-				if _, err := fmt.Fprintln(w, r[0]); err != nil {
-					return err
-				}
-			}
+// csvRecords writes the main table; a single object as one row of its plain fields.
+func csvRecords(w io.Writer, r record) error {
+	c := csv.NewWriter(w)
+	t := r.main()
+	if t == nil {
+		if r.list.isList() {
 			return nil
 		}
-		c := csv.NewWriter(w)
-		if err := c.Write(b.Table.Columns); err != nil {
+		t = r.fields()
+	}
+	if err := c.Write(t.Columns); err != nil {
+		return err
+	}
+	return c.WriteAll(t.Rows)
+}
+
+// nameRecords writes what other commands take: the first column of the main table, or the id of a single object.
+func nameRecords(w io.Writer, r record) error {
+	t := r.main()
+	if t == nil {
+		if r.list.isList() {
+			return nil
+		}
+		t = r.fields()
+	}
+	for _, row := range t.Rows {
+		if len(row) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintln(w, row[0]); err != nil {
 			return err
 		}
-		return c.WriteAll(b.Table.Rows)
 	}
-	if hasMain(view) {
-		return nil
-	}
-	return usageError{fmt.Errorf("this answer is no list: use -o json or -o yaml")}
+	return nil
 }
 
-// hasMain says whether the view is a list that may have been empty: those say so in their first line.
-func hasMain(view tools.View) bool {
-	return len(view.Blocks) > 0 && strings.HasPrefix(view.Blocks[0].Text, "no ")
+// main is the table that csv and name print.
+func (r record) main() *tools.Table {
+	for _, b := range r.view.Blocks {
+		if b.Table != nil && b.Table.Main {
+			return b.Table
+		}
+	}
+	return nil
 }
 
-// writeView writes lines and aligned tables; limit is the terminal's width, 0 = unbounded.
-func writeView(w io.Writer, view tools.View, limit int, bold bool) error {
-	var b strings.Builder
-	for _, block := range view.Blocks {
-		if block.Table == nil {
-			b.WriteString(block.Text + "\n")
+// envelopeFields go with every answer and are not part of the object.
+var envelopeFields = map[string]bool{"as_of": true, "age_s": true, "warnings": true}
+
+// fields are the plain fields of a single object in their order, as a table of one row.
+func (r record) fields() *tools.Table {
+	t := &tools.Table{Rows: [][]string{{}}}
+	dec := json.NewDecoder(bytes.NewReader(r.raw))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return t
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return t
+		}
+		var v json.RawMessage
+		if err := dec.Decode(&v); err != nil {
+			return t
+		}
+		name, _ := key.(string)
+		if envelopeFields[name] || v[0] == '{' || v[0] == '[' {
 			continue
 		}
-		b.WriteString("\n")
-		alignTable(&b, *block.Table, limit, bold)
-		b.WriteString("\n")
+		t.Columns = append(t.Columns, name)
+		t.Rows[0] = append(t.Rows[0], scalar(v))
 	}
-	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
-	return err
+	return t
 }
 
-func alignTable(b *strings.Builder, t tools.Table, limit int, bold bool) {
-	widths := columnWidths(t)
-	fit(widths, limit)
-	if len(t.Columns) > 0 {
-		header := make([]string, len(t.Columns))
-		for i, c := range t.Columns {
-			header[i] = strings.ToUpper(c)
-		}
-		line := alignRow(header, widths)
-		if bold {
-			line = "\x1b[1m" + line + "\x1b[0m"
-		}
-		b.WriteString(line + "\n")
+// scalar is a plain JSON value as text; null is empty.
+func scalar(v json.RawMessage) string {
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return text
 	}
-	for _, r := range t.Rows {
-		b.WriteString(alignRow(r, widths) + "\n")
-	}
+	return strings.TrimSpace(string(v))
 }
-
-func columnWidths(t tools.Table) []int {
-	n := len(t.Columns)
-	for _, r := range t.Rows {
-		n = max(n, len(r))
-	}
-	widths := make([]int, n)
-	for i, c := range t.Columns {
-		widths[i] = utf8.RuneCountInString(c)
-	}
-	for _, r := range t.Rows {
-		// A row of one cell is a remark that spans the table.
-		if len(r) == 1 && n > 1 {
-			continue
-		}
-		for i, c := range r {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
-		}
-	}
-	return widths
-}
-
-// fit shrinks the widest columns, never below 8, until the table fits.
-func fit(widths []int, limit int) {
-	const narrowest, gap = 8, 2
-	for limit > 0 {
-		total, widest := -gap, 0
-		for i, w := range widths {
-			total += w + gap
-			if w > widths[widest] {
-				widest = i
-			}
-		}
-		if total <= limit || widths[widest] <= narrowest {
-			return
-		}
-		widths[widest] = max(narrowest, widths[widest]-(total-limit))
-	}
-}
-
-func alignRow(cells []string, widths []int) string {
-	if len(cells) == 1 && len(widths) > 1 {
-		return cells[0]
-	}
-	var b strings.Builder
-	for i, c := range cells {
-		c = clean.Line(c, widths[i])
-		b.WriteString(c)
-		if i < len(cells)-1 {
-			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)+2))
-		}
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// width is the terminal's width, 0 when out is no terminal: pipes get whole lines.
-func width(out io.Writer) int {
-	f, ok := out.(*os.File)
-	if !ok {
-		return 0
-	}
-	w, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return w
-}
-
-func color(out io.Writer, g Globals) bool { return !g.NoColor && width(out) > 0 }
 
 // WriteView writes a view for people, unbounded and without colour; demo uses it.
 func WriteView(w io.Writer, view tools.View) error {

@@ -11,16 +11,20 @@ import (
 type Globals struct {
 	ConfigPath string // --config
 	StatePath  string // --state
-	LogLevel   string // --log-level
+	LogLevel   string // --log-level, "" = that of the configuration
 	Output     string // -o
 	NoColor    bool
 }
 
-// Session is an open program: what tools need, the deployment as the table wants to know it, and what completion asks.
+// Session is an open program: what tools need, and what a command that ends with its answer has to do besides.
 type Session struct {
-	Deps       tools.Deps
-	GuestNames func(ctx context.Context) ([]string, error) // "104\tjellyfin", from the store alone
-	Close      func() error
+	Deps tools.Deps
+	// Complete runs the first full sync of clusters that never had one, and waits for it: a sync in the background would end with
+	// the command. It does nothing where there was one.
+	Complete func(ctx context.Context, progress func(text string, done, total int)) error
+	// Settle waits for the work that the answer has started in the background.
+	Settle func(ctx context.Context)
+	Close  func() error
 }
 
 // ServeOptions are those of `serve`.
@@ -75,9 +79,9 @@ type Report struct {
 // Program is what the commands need of the composition root; app implements it.
 type Program interface {
 	Version() Report
-	// MultiCluster says whether several clusters are configured; it reads the configuration and nothing else.
-	MultiCluster(g Globals) bool
 	Open(ctx context.Context, g Globals) (Session, error)
+	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.
+	GuestNames(ctx context.Context, g Globals) ([]string, error)
 	Serve(ctx context.Context, g Globals, o ServeOptions, out, errOut io.Writer) error
 	Sync(ctx context.Context, g Globals, o SyncOptions) (Report, error)
 	Doctor(ctx context.Context, g Globals) (Report, error)

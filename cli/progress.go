@@ -62,6 +62,11 @@ func (p *progress) update(text string, done, total int) {
 	_, _ = fmt.Fprintln(p.w, line)
 }
 
+// sync is update for the progress of a sync.
+func (p *progress) sync(cluster, phase string, done, total int) {
+	p.update(cluster+": "+phase, done, total)
+}
+
 // remaining estimates the time left from the pace so far; "" while there is none to speak of.
 func remaining(spent time.Duration, done, total int) string {
 	if done <= 0 || done >= total {

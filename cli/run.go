@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,9 @@ var ErrPartial = errors.New("the answer is partial")
 
 // ErrFailed ends a command whose report says that something failed and was printed already: exit code 1.
 var ErrFailed = errors.New("the report names failures")
+
+// errInterrupted ends a command that was broken off by a signal.
+var errInterrupted = fault.New(fault.Cancelled, "interrupted")
 
 // usageError is a command line that cannot be understood: exit code 2.
 type usageError struct{ error }
@@ -53,11 +57,16 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// Run runs one command line and returns the exit code; errors are printed once, here.
+// Run runs one command line and returns the exit code; errors are printed once, here. A ctx that ends means that the user or the
+// system wants the command to end.
 func Run(ctx context.Context, p Program, args []string, s Streams) int {
 	root := newRoot(p, s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil {
+		// Whatever the parts made of it: the cause is the signal.
+		err = errInterrupted
+	}
 	if err != nil && !errors.Is(err, ErrPartial) && !errors.Is(err, ErrFailed) {
 		printError(s.Err, err)
 	}
@@ -70,41 +79,73 @@ func printError(w io.Writer, err error) {
 		_, _ = fmt.Fprintf(w, "error: %s\n", strings.TrimSpace(usage.Error()))
 		return
 	}
+	if errors.Is(err, errInterrupted) {
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
 	_, _ = fmt.Fprintln(w, tools.ErrorText(err))
 }
 
+// The groups of commands in the help.
+const (
+	groupAsk     = "ask"
+	groupRun     = "run"
+	groupSetUp   = "setup"
+	groupDevelop = "develop"
+)
+
 func newRoot(p Program, s Streams) *cobra.Command {
 	g := &Globals{}
+	version := false
 	root := &cobra.Command{
 		Use:   "proxmox-mcp",
 		Short: "Ask Proxmox VE clusters, from an AI agent or a terminal",
 		Long: `proxmox-mcp answers questions about Proxmox VE clusters: as an MCP server for AI agents (serve) and as a command line.
-Every tool of the server is a command here, with the same inputs.`,
-		Example: `  proxmox-mcp demo                                   try everything on a simulated cluster
-  proxmox-mcp init                                   connect your own cluster
+Every tool of the server is a command here, with the same inputs.
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 7 timeout, 130 interrupted.`,
+		Example: `  proxmox-mcp demo                                   # try everything on a simulated cluster
+  proxmox-mcp init                                   # connect your own cluster
   proxmox-mcp overview
   proxmox-mcp guest list 'state:running cpu>50' -o json`,
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if version && len(args) == 0 {
+				return printReport(s, *g, p.Version())
+			}
+			return bareNoun(cmd, args)
+		},
 	}
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
-	})
-	pf := root.PersistentFlags()
-	pf.StringVar(&g.ConfigPath, "config", os.Getenv("PROXMOX_MCP_CONFIG"), "configuration file")
-	pf.StringVar(&g.StatePath, "state", os.Getenv("PROXMOX_MCP_STATE"), "state database file")
-	pf.StringVar(&g.LogLevel, "log-level", "", "debug, info, warn or error (default warn)")
-	pf.StringVarP(&g.Output, "output", "o", "table", "table, json, jsonl, yaml, csv or name")
-	pf.BoolVar(&g.NoColor, "no-color", os.Getenv("NO_COLOR") != "", "no colour, also NO_COLOR")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))
+	root.SetFlagErrorFunc(flagError)
+	root.Flags().BoolVar(&version, "version", false, "print version, commit and Go version")
+	globalFlags(root, g)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return checkGlobals(g) }
+	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask:"}, &cobra.Group{ID: groupRun, Title: "Run:"},
+		&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupDevelop, Title: "Develop:"})
+	root.SetCompletionCommandGroupID(groupSetUp)
+	root.SetHelpCommandGroupID(groupSetUp)
 	addToolCommands(root, p, g, s)
 	addCommands(root, p, g, s)
 	usageErrors(root)
 	return root
 }
+
+func globalFlags(root *cobra.Command, g *Globals) {
+	pf := root.PersistentFlags()
+	pf.StringVar(&g.ConfigPath, "config", os.Getenv("PROXMOX_MCP_CONFIG"), "configuration `FILE`, also PROXMOX_MCP_CONFIG")
+	pf.StringVar(&g.StatePath, "state", os.Getenv("PROXMOX_MCP_STATE"), "state database `FILE`, also PROXMOX_MCP_STATE")
+	pf.StringVar(&g.LogLevel, "log-level", "", "`LEVEL` of the log on standard error: "+strings.Join(logLevels, ", ")+" (default: that of the configuration, else warn)")
+	pf.StringVarP(&g.Output, "output", "o", "table", "`FORMAT`: "+strings.Join(outputFormats, ", "))
+	pf.BoolVar(&g.NoColor, "no-color", os.Getenv("NO_COLOR") != "", "no colour, also NO_COLOR")
+	// These fail for flags that do not exist only.
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
+}
+
+var logLevels = []string{"debug", "info", "warn", "error"}
 
 func checkGlobals(g *Globals) error {
 	if err := oneOf("output", g.Output, outputFormats); err != nil {
@@ -113,23 +154,61 @@ func checkGlobals(g *Globals) error {
 	if g.LogLevel == "" {
 		return nil
 	}
-	return oneOf("log-level", g.LogLevel, []string{"debug", "info", "warn", "error"})
+	return oneOf("log-level", g.LogLevel, logLevels)
 }
 
 func oneOf(flag, value string, allowed []string) error {
-	for _, a := range allowed {
-		if a == value {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
-	msg := fmt.Sprintf("--%s %.40q: must be one of %s", flag, value, strings.Join(allowed, ", "))
-	if n := tools.Nearest(value, allowed); n != "" {
-		msg += fmt.Sprintf("; did you mean %s?", n)
-	}
-	return usageError{errors.New(msg)}
+	return usageError{fmt.Errorf("--%s %.40q: must be one of %s%s", flag, value, strings.Join(allowed, ", "), suggest(value, allowed))}
 }
 
-// usageErrors marks the argument errors of cobra as usage errors, and makes bare nouns ("guest") print their help.
+// suggest is "; did you mean x?", "" where nothing is near.
+func suggest(value string, known []string) string {
+	if n := tools.Nearest(value, known); n != "" {
+		return "; did you mean " + n + "?"
+	}
+	return ""
+}
+
+// bareNoun runs a command that has only subcommands: alone it prints its help; a word behind it is a subcommand that does not exist.
+func bareNoun(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() || sub.Name() == "help" {
+			names = append(names, sub.Name())
+		}
+	}
+	hint := suggest(args[0], names)
+	if hint == "" && cmd.HasParent() {
+		hint = "; there are " + strings.Join(names, ", ")
+	}
+	return usageError{fmt.Errorf("unknown command %.40q for %q%s\nsee: %s --help", args[0], cmd.CommandPath(), hint, cmd.CommandPath())}
+}
+
+// flagError says what was meant by a flag that does not exist, and that of a subcommand first: cobra reads the flags of "gest list
+// --limit 3" as those of the root.
+func flagError(cmd *cobra.Command, err error) error {
+	if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+		return bareNoun(cmd, words)
+	}
+	hint := ""
+	if e, ok := errors.AsType[interface {
+		error
+		GetSpecifiedName() string
+	}](err); ok {
+		if names := flagNames(cmd); !slices.Contains(names, e.GetSpecifiedName()) {
+			hint = strings.Replace(suggest(e.GetSpecifiedName(), names), "mean ", "mean --", 1)
+		}
+	}
+	return usageError{fmt.Errorf("%w%s\nsee: %s --help", err, hint, cmd.CommandPath())}
+}
+
+// usageErrors marks the argument errors of cobra as usage errors.
 func usageErrors(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {

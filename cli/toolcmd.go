@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,18 +16,18 @@ import (
 // addToolCommands makes a command of every tool: "guest list" becomes the verb list of the noun guest.
 func addToolCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	nouns := map[string]*cobra.Command{}
-	multi := p.MultiCluster(*g)
 	for _, spec := range tools.All() {
-		cmd := toolCommand(spec, p, g, s, multi)
+		cmd := toolCommand(spec, p, g, s)
 		noun, verb, nested := strings.Cut(spec.Command, " ")
 		if !nested {
-			cmd.Use = useLine(noun, spec)
+			cmd.Use, cmd.GroupID = useLine(noun, spec), groupAsk
 			root.AddCommand(cmd)
 			continue
 		}
 		cmd.Use = useLine(verb, spec)
 		if nouns[noun] == nil {
-			nouns[noun] = &cobra.Command{Use: noun, Short: "Commands about " + noun + "s", Args: cobra.NoArgs}
+			nouns[noun] = &cobra.Command{Use: noun, Short: "Ask about " + noun + "s", GroupID: groupAsk,
+				Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 			root.AddCommand(nouns[noun])
 		}
 		nouns[noun].AddCommand(cmd)
@@ -44,26 +45,13 @@ func useLine(verb string, spec tools.Spec) string {
 	return verb
 }
 
-func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams, multi bool) *cobra.Command {
+func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams) *cobra.Command {
+	short, _, _ := strings.Cut(spec.Summary, ";")
 	cmd := &cobra.Command{
-		Short: strings.TrimSuffix(spec.Title, "."), Long: spec.Summary, Example: examples(spec),
+		Short: strings.TrimSuffix(short, "."), Long: long(spec), Example: examples(spec),
 		Args: positional(spec), ValidArgsFunction: completeGuests(spec, p, g),
 	}
-	flags := map[string]*string{}
-	for _, in := range spec.Inputs(tools.Caller{MultiCluster: multi}) {
-		// -o chooses the format here; the input exists for models.
-		if in.Name == "format" || slices.Contains(spec.Args, in.Name) {
-			continue
-		}
-		name := strings.ReplaceAll(in.Name, "_", "-")
-		flags[in.Name] = cmd.Flags().String(name, "", in.Help())
-		if in.Type == "boolean" {
-			cmd.Flags().Lookup(name).NoOptDefVal = "true"
-		}
-		if len(in.Enum) > 0 {
-			_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(in.Enum, cobra.ShellCompDirectiveNoFileComp))
-		}
-	}
+	flags := toolFlags(cmd, spec)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		raw, err := arguments(spec, args, flags)
 		if err != nil {
@@ -72,6 +60,17 @@ func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams, multi bool) 
 		return callTool(cmd.Context(), spec, raw, p, *g, s)
 	}
 	return cmd
+}
+
+// long is the summary and what the arguments are.
+func long(spec tools.Spec) string {
+	text := spec.Summary
+	for _, in := range spec.Inputs(tools.Caller{}) {
+		if slices.Contains(spec.Args, in.Name) && in.Desc != "" {
+			text += "\n\n" + strings.ToUpper(in.Name) + ": " + in.Help()
+		}
+	}
+	return text
 }
 
 func examples(spec tools.Spec) string {
@@ -93,15 +92,20 @@ func positional(spec tools.Spec) cobra.PositionalArgs {
 			required++
 		}
 	}
-	return cobra.RangeArgs(required, len(spec.Args))
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < required {
+			return fmt.Errorf("%s is missing", strings.ToUpper(spec.Args[len(args)]))
+		}
+		return cobra.MaximumNArgs(len(spec.Args))(cmd, args)
+	}
 }
 
 // arguments makes the tool's JSON input out of flags and words; the Spec checks it, as for every door.
-func arguments(spec tools.Spec, args []string, flags map[string]*string) (json.RawMessage, error) {
+func arguments(spec tools.Spec, args []string, flags map[string]*input) (json.RawMessage, error) {
 	in := map[string]string{}
 	for name, value := range flags {
-		if *value != "" {
-			in[name] = *value
+		if value.text != "" {
+			in[name] = value.text
 		}
 	}
 	for i, name := range spec.Args {
@@ -116,7 +120,14 @@ func arguments(spec tools.Spec, args []string, flags map[string]*string) (json.R
 	return json.Marshal(in)
 }
 
+// settle is how long a command that has answered stays for the sync that its question set off: long enough for a full one of some
+// thousand guests, short enough for whoever waits for the prompt. A longer one goes on at the next command, or in a server.
+const settle = 10 * time.Second
+
 func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Program, g Globals, s Streams) error {
+	if err := spec.Check(raw); err != nil {
+		return err
+	}
 	session, err := p.Open(ctx, g)
 	if err != nil {
 		return err
@@ -124,16 +135,31 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 	defer func() { _ = session.Close() }()
 	bar := newProgress(s.Err)
 	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
-	res, err := spec.Call(ctx, session.Deps, raw)
+	answer, err := ask(ctx, spec, raw, session, bar)
 	bar.done()
 	if err != nil {
 		return err
 	}
-	view := res.Answer.View(session.Deps)
-	if err := printAnswer(s, g, res.Answer, view); err != nil {
+	view := answer.View(session.Deps)
+	if err := printAnswer(s, g, answer, view); err != nil {
 		return err
 	}
+	waiting, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	session.Settle(waiting)
 	return partial(view)
+}
+
+// ask calls the tool. A server answers with what there is while its first sync is under way; a command waits for that sync.
+func ask(ctx context.Context, spec tools.Spec, raw json.RawMessage, session Session, bar *progress) (tools.Answer, error) {
+	if err := session.Complete(ctx, bar.update); err != nil {
+		return nil, err
+	}
+	res, err := spec.Call(ctx, session.Deps, raw)
+	if err != nil {
+		return nil, err
+	}
+	return res.Answer, nil
 }
 
 // partial says whether warnings make the answer incomplete; a warning about age or scope alone does not.
@@ -153,12 +179,7 @@ func completeGuests(spec tools.Spec, p Program, g *Globals) cobra.CompletionFunc
 		if !slices.Contains(spec.Args, "guest") || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		session, err := p.Open(cmd.Context(), *g)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer func() { _ = session.Close() }()
-		names, err := session.GuestNames(cmd.Context())
+		names, err := p.GuestNames(cmd.Context(), *g)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

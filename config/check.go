@@ -103,7 +103,7 @@ func (l *loader) cluster(c rawCluster) Cluster {
 	out.Name = c.name.text
 	if !c.name.seen {
 		l.add(c.sub("name"), "is missing")
-	} else if c.name.set && !clusterName.MatchString(c.name.text) {
+	} else if c.name.set && !clusterName().MatchString(c.name.text) {
 		l.add(c.name.at, nameRule)
 	}
 	if !c.endpoints.seen {

@@ -49,7 +49,7 @@ type Note string
 const (
 	defaultFreshness = 45 * time.Second
 	defaultTick      = 30 * time.Second
-	defaultLogLevel  = "info"
+	defaultLogLevel  = "warn"
 	defaultLogFormat = "auto"
 	// EnvCluster is the name of the cluster that PROXMOX_VE_ENDPOINT defines.
 	EnvCluster = "default"

@@ -6,4 +6,6 @@
 // defines one cluster named "default"; it then replaces the clusters of a file for this process (a Note says so), while the other
 // settings of the file stay in force. Within the environment a token goes before a password, and a fingerprint before
 // PROXMOX_VE_INSECURE, since an environment made for Terraform often sets both; a file that sets both is refused.
+//
+// testdata/example.yaml shows every setting of the file.
 package config

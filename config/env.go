@@ -103,7 +103,7 @@ func (c rawCluster) title() string {
 	switch {
 	case c.fromEnv:
 		return envInsecure
-	case clusterName.MatchString(c.name.text):
+	case clusterName().MatchString(c.name.text):
 		return "cluster " + c.name.text
 	}
 	return c.at.key

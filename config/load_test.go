@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func TestLoadDefaults(t *testing.T) {
 		Clusters: []Cluster{{Name: "default", Endpoints: []string{"https://pve1.lan:8006"}, Token: redact.NewSecret(canaryToken),
 			ReadOnly: true, FromEnv: true}},
 		State:     State{Path: filepath.Join(o.Home, ".local", "state", "proxmox-mcp", "state.db")},
-		Log:       Log{Level: "info", Format: "auto"},
+		Log:       Log{Level: "warn", Format: "auto"},
 		Freshness: 45 * time.Second, Tick: 30 * time.Second,
 	}
 	if diff := cmp.Diff(want, cfg, secretEqual); diff != "" {
@@ -376,5 +377,24 @@ func TestWithoutClusters(t *testing.T) {
 	}
 	if want := filepath.Join(filepath.Dir(cfg.Path), "here.db"); cfg.State.Path != want || len(cfg.Clusters) != 1 || cfg.Clusters[0].Token.IsSet() {
 		t.Errorf("got %+v, want the store at %s and a cluster without its token", cfg, want)
+	}
+}
+
+// TestExample keeps the documented example true.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		return // echo is no program there
+	}
+	o := home(t, nil)
+	o.Path = filepath.Join("testdata", "example.yaml")
+	cfg, _, err := Load(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{cfg.Clusters[0].Principal(), cfg.Clusters[1].Principal(), cfg.Clusters[0].Endpoints[1], cfg.State.Path}
+	want := []string{"mcp@pve!proxmox-mcp", "monitor@pve", "https://pve2.example.org:8006", filepath.Join(o.Home, "proxmox", "state.db")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -2,11 +2,11 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // Problem is one missing or wrong setting. Text never holds the value that was set, which might be a secret in the wrong place.
@@ -80,12 +80,12 @@ func (p *problems) err() error {
 }
 
 // wordKey is a key that may be shown: words only, so that a token pasted in a key's place stays hidden.
-var wordKey = regexp.MustCompile(`^[A-Za-z_]{1,32}$`)
+var wordKey = lazy.Regexp(`^[A-Za-z_]{1,32}$`)
 
 // unknownKey says what to write instead of a key that does not exist.
 func unknownKey(key string, known []string) string {
 	shown := "this key"
-	if wordKey.MatchString(key) {
+	if wordKey().MatchString(key) {
 		shown = fmt.Sprintf("%q", key)
 	}
 	if near, ok := nearest(key, known); ok {

@@ -5,24 +5,24 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // defaultPort is where pveproxy listens.
 const defaultPort = "8006"
 
 var (
-	clusterName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
-	hostLabel   = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
+	clusterName = lazy.Regexp(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
+	hostLabel   = lazy.Regexp(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
 	// Grammar of the schema's parameters userid (user@realm), realm and tokenid.
-	userName  = regexp.MustCompile(`^[^\s:/@!]+$`)
-	realmName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]+$`)
-	tokenName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]+$`)
-	tokenUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	userName  = lazy.Regexp(`^[^\s:/@!]+$`)
+	realmName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9._-]+$`)
+	tokenName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9._-]+$`)
+	tokenUUID = lazy.Regexp(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
 // ParseEndpoint checks the address of a node and gives it as https://host:port (port 8006 where none is written). The error names
@@ -55,7 +55,7 @@ func ParseFingerprint(s string) (string, error) {
 
 // ParseName checks a cluster's name.
 func ParseName(s string) error {
-	if !clusterName.MatchString(s) {
+	if !clusterName().MatchString(s) {
 		return fault.BadField("name", nameRule, "home")
 	}
 	return nil
@@ -121,7 +121,7 @@ func hostForm(host string, bracketed bool) (out, wrong string) {
 	}
 	labels := strings.Split(name, ".")
 	for _, l := range labels {
-		if !hostLabel.MatchString(l) {
+		if !hostLabel().MatchString(l) {
 			return "", "the host is neither an address nor a host name"
 		}
 	}
@@ -144,11 +144,11 @@ func tokenForm(s string) string {
 		return "the !tokenid part is missing; " + tokenShape
 	case userForm(user) != "":
 		return "the part before ! is not user@realm; " + tokenShape
-	case !tokenName.MatchString(name):
+	case !tokenName().MatchString(name):
 		return "the token id (between ! and =) is malformed; " + tokenShape
 	case !hasSecret:
 		return "the =uuid part is missing: the secret that Proxmox VE showed once when the token was made; " + tokenShape
-	case !tokenUUID.MatchString(secret):
+	case !tokenUUID().MatchString(secret):
 		return "the secret after = is not a UUID in small letters; " + tokenShape
 	}
 	return ""
@@ -168,7 +168,7 @@ func userForm(s string) string {
 	if i < 0 {
 		return "the @realm part is missing; write root@pam or name@pve"
 	}
-	if !userName.MatchString(s[:i]) || !realmName.MatchString(s[i+1:]) {
+	if !userName().MatchString(s[:i]) || !realmName().MatchString(s[i+1:]) {
 		return "must be user@realm, such as root@pam or name@pve"
 	}
 	return ""

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
@@ -113,10 +115,14 @@ func startCluster(t *testing.T, w *pvesim.World, token string, opts ...pvesim.Op
 	}
 	t.Cleanup(func() { _ = end.Close() })
 	home := t.TempDir()
-	return &cluster{sim: sim, end: end, env: []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_STATE_HOME=" + home, "XDG_CONFIG_HOME=" + home, "TZ=UTC",
-		"PROXMOX_VE_ENDPOINT=" + end.URL, "PROXMOX_VE_API_TOKEN=" + token, "PROXMOX_VE_FINGERPRINT=" + end.Fingerprint,
-	}}
+	file := filepath.Join(home, ".config", "proxmox-mcp", "config.yaml")
+	err = config.SaveCluster(file, config.Cluster{Name: "test", Endpoints: []string{end.URL}, Token: redact.NewSecret(token),
+		Fingerprints: []string{end.Fingerprint}, ReadOnly: true}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Clients start servers with few variables besides these, so that the configuration has to be found by the home folder.
+	return &cluster{sim: sim, end: end, env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TZ=UTC"}}
 }
 
 // output is what a command printed and how it ended.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,12 +30,12 @@ func (r *run) guestRows() map[int][]*pve.Resource {
 }
 
 // applyRows turns the guest rows into next rows and returns the guests whose configuration must be read, with why.
-func (r *run) applyRows(rows map[int][]*pve.Resource) (dirty map[int]bool) {
+func (r *run) applyRows(ctx context.Context, rows map[int][]*pve.Resource) (dirty map[int]bool) {
 	dirty = map[int]bool{}
 	for _, id := range sortedIDs(rows) {
 		res := rows[id][0]
 		if len(rows[id]) > 1 {
-			r.warning("odd_data", fmt.Sprintf("guest %d is listed on several nodes; the one whose configuration answers counts", id))
+			res = r.choose(ctx, id, rows[id])
 			dirty[id] = true
 		}
 		prev := r.v.byID[id]
@@ -46,6 +47,25 @@ func (r *run) applyRows(rows map[int][]*pve.Resource) (dirty map[int]bool) {
 		}
 	}
 	return dirty
+}
+
+// choose picks, of several rows for one vmid, the one whose configuration answers; else the one on the node where it was.
+func (r *run) choose(ctx context.Context, id int, rows []*pve.Resource) *pve.Resource {
+	r.warning("odd_data", fmt.Sprintf("guest %d is listed on several nodes; the one whose configuration answers counts", id))
+	for _, res := range rows {
+		if ok, _ := r.trusts(string(res.Node)); !ok {
+			continue
+		}
+		if _, err := r.src.GuestConfig(ctx, string(res.Node), pve.GuestType(res.Type), id); err == nil {
+			return res
+		}
+	}
+	for _, res := range rows {
+		if prev := r.v.byID[id]; prev != nil && prev.g.Node == string(res.Node) {
+			return res
+		}
+	}
+	return rows[0]
 }
 
 // applyRow records one guest row and says whether its configuration may have changed.

@@ -1,7 +1,10 @@
 package inventory
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,11 +16,12 @@ import (
 )
 
 // facetsVersion grows when facets hold more: older ones are extracted again at the next read of the configuration.
-const facetsVersion = 1
+const facetsVersion = 2
 
 // facets are what lists, queries and the rules of identity need of a guest's configuration, extracted once when it changes.
 type facets struct {
 	V          int      `json:"v"`
+	Sum        string   `json:"sum"`             // sumOf the configuration
 	UUID       string   `json:"uuid,omitempty"`  // smbios1 uuid of a VM
 	CTime      string   `json:"ctime,omitempty"` // creation time of meta
 	Name       string   `json:"name,omitempty"`
@@ -50,16 +54,17 @@ func splitConfig(c pve.Config) (content pve.Config, digest string) {
 	return content, c.Str("digest")
 }
 
+// extractFacets copies what it keeps, so that no piece of a value holds the whole configuration in memory.
 func extractFacets(t pve.GuestType, c pve.Config) *facets {
-	f := &facets{V: facetsVersion, OnBoot: c.Bool("onboot"), OS: intern(c.Str("ostype")), Protection: c.Bool("protection"),
+	f := &facets{V: facetsVersion, Sum: sumOf(c), OnBoot: c.Bool("onboot"), OS: intern(c.Str("ostype")), Protection: c.Bool("protection"),
 		Template: c.Bool("template"), Note: firstLine(c.Str("description")), Parent: clean.Line(c.Str("parent"), 100)}
 	f.Name = c.Str("name")
 	if t == pve.LXC {
 		f.Name = c.Str("hostname")
 	}
 	f.Name = clean.Line(f.Name, maxName)
-	f.UUID = property(c.Str("smbios1"), "uuid")
-	f.CTime = property(c.Str("meta"), "ctime")
+	f.UUID = strings.Clone(property(c.Str("smbios1"), "uuid"))
+	f.CTime = strings.Clone(property(c.Str("meta"), "ctime"))
 	if t == pve.Qemu {
 		f.Agent = pve.Ptr(agentEnabled(c.Str("agent")))
 	}
@@ -77,7 +82,7 @@ func (f *facets) disks(c pve.Config) {
 		}
 		f.Size += d.Size
 		if d.Source != "" && d.Source != "none" {
-			f.Volumes = append(f.Volumes, d.Source)
+			f.Volumes = append(f.Volumes, strings.Clone(d.Source))
 		}
 		if d.Storage != "" && !slices.Contains(f.Storages, d.Storage) {
 			f.Storages = append(f.Storages, intern(d.Storage))
@@ -132,7 +137,7 @@ func property(s, key string) string {
 
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return clean.Line(line, maxName)
+	return strings.Clone(clean.Line(line, maxName))
 }
 
 func parseFacets(s string) *facets {
@@ -167,4 +172,19 @@ func intern(s string) string {
 		return ""
 	}
 	return unique.Make(s).Value()
+}
+
+// sumOf is a check sum of a configuration that is blind to how scalars are spelt: 1, "1" and true are one value in different
+// versions of Proxmox VE (faults.md F34), and a change of spelling is no change.
+func sumOf(c pve.Config) string {
+	h := sha256.New()
+	for _, k := range c.Keys() {
+		v := c.Str(k)
+		if v == "" {
+			v = string(encodeState(c[k]))
+		}
+		fmt.Fprintf(h, "%s=%d:%s\n", k, len(v), v)
+	}
+	// 96 bits: enough to tell two versions of one guest apart.
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }

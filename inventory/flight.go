@@ -99,6 +99,10 @@ func (c *cluster) fly(ctx context.Context, f *flight, waited bool) {
 	c.failed, c.failAt = err, c.inv.now()
 	c.mu.Unlock()
 	f.finish(report, err)
+	if err == nil && c.inv.proj.refresh(ctx) == nil {
+		// What was written is loaded at once, so that no reader waits for it; should it fail, the next read says why.
+		_ = c.inv.proj.relast(ctx)
+	}
 }
 
 // sync takes the lease and runs, or waits until another process has done the same work.
@@ -112,16 +116,16 @@ func (c *cluster) sync(ctx context.Context, f *flight, waited bool) (SyncReport,
 	if err != nil {
 		return SyncReport{Cluster: c.name, Mode: f.mode}, err
 	}
-	for {
+	for wait := false; ; wait = true {
+		if last, ok, err := st.LastSync(ctx, c.name); wait && err == nil && ok && last.Finished.After(began) && f.covers(last.Mode) {
+			return reportOf(last), nil
+		}
 		lease, ok, err := st.AcquireLease(ctx, "sync:"+c.name, c.inv.opt.Owner, leaseTTL)
 		if err != nil {
 			return SyncReport{Cluster: c.name, Mode: f.mode}, err
 		}
 		if ok {
 			return c.leased(ctx, st, src, lease, f, waited)
-		}
-		if last, ok, err := st.LastSync(ctx, c.name); err == nil && ok && last.Finished.After(began) && f.covers(last.Mode) {
-			return SyncReport{Cluster: c.name, Mode: last.Mode, Complete: last.Complete, Warnings: parseWarnings(last.Warnings)}, nil
 		}
 		if c.othersRows(ctx) {
 			f.rowsReady()
@@ -130,6 +134,12 @@ func (c *cluster) sync(ctx context.Context, f *flight, waited bool) (SyncReport,
 			return SyncReport{Cluster: c.name, Mode: f.mode}, err
 		}
 	}
+}
+
+// reportOf is the report of a sync that another process ran.
+func reportOf(s store.Sync) SyncReport {
+	return SyncReport{Cluster: s.Cluster, Mode: s.Mode, Calls: s.Calls, Created: s.Created, Updated: s.Updated, Gone: s.Gone,
+		Unchanged: s.Unchanged, Unknown: s.Unknown, Complete: s.Complete, Elapsed: s.Finished.Sub(s.Started), Warnings: parseWarnings(s.Warnings)}
 }
 
 // covers says that a sync of that mode did what the flight was to do.
@@ -163,11 +173,20 @@ func (c *cluster) leased(ctx context.Context, st Store, src Source, lease store.
 	return report, err
 }
 
+// keepLease renews until ctx ends. A store that is busy once is tried again: the lease outlives one missed renewal.
 func keepLease(ctx context.Context, st Store, lease store.Lease, cancel context.CancelCauseFunc) {
-	for sleep(ctx, leaseRenew) == nil {
-		if _, err := st.RenewLease(ctx, lease, leaseTTL); err != nil && ctx.Err() == nil {
+	for missed := 0; sleep(ctx, leaseRenew) == nil; {
+		_, err := st.RenewLease(ctx, lease, leaseTTL)
+		switch {
+		case err == nil:
+			missed = 0
+		case ctx.Err() != nil:
+			return
+		case fault.CodeOf(err) == fault.Fenced || missed > 0:
 			cancel(fault.Wrap(fault.Fenced, err, "the sync lost its lease to another process"))
 			return
+		default:
+			missed++
 		}
 	}
 }

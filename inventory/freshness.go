@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,26 +67,34 @@ func (c *cluster) young(now time.Time) bool {
 
 // waitAll lets each cluster that is not young enough catch up, all at once: a cluster that is down delays the others by nothing.
 func (i *Inventory) waitAll(ctx context.Context, scope []*cluster, fresh bool) {
+	// With nothing to show at all the answer would be the last error: then it is worth asking again at once.
+	insist := fresh || !slices.ContainsFunc(scope, func(c *cluster) bool { return !c.empty() })
 	var wg sync.WaitGroup
 	for _, c := range scope {
 		if fresh || !c.young(i.now()) {
-			wg.Go(func() { c.catchUp(ctx, fresh) })
+			wg.Go(func() { c.catchUp(ctx, fresh, insist) })
 		}
 	}
 	wg.Wait()
 }
 
-// catchUp starts or joins a sync and waits for its rows, within the bound that suits.
-func (c *cluster) catchUp(ctx context.Context, fresh bool) {
+// empty says that nothing is known of the cluster yet.
+func (c *cluster) empty() bool {
 	v := c.inv.proj.cluster(c.name)
-	if err, at := c.lastError(); err != nil && !fresh && c.inv.now().Sub(at) < retryAfter {
+	return !v.synced && len(v.rows) == 0
+}
+
+// catchUp starts or joins a sync and waits for its rows, within the bound that suits.
+func (c *cluster) catchUp(ctx context.Context, fresh, insist bool) {
+	v := c.inv.proj.cluster(c.name)
+	if at, err := c.lastError(); err != nil && !insist && c.inv.now().Sub(at) < retryAfter {
 		return
 	}
 	bound := waitStale
 	switch {
 	case fresh:
 		bound = waitFresh
-	case !v.synced && len(v.rows) == 0:
+	case c.empty():
 		bound = waitEmpty
 	}
 	ctx, cancel := context.WithTimeout(ctx, bound)
@@ -128,7 +137,7 @@ func (i *Inventory) nothing(scope []*cluster) error {
 		if v.synced || len(v.rows) > 0 || len(v.nodes) > 0 {
 			return nil
 		}
-		if err, _ := c.lastError(); err != nil && first == nil {
+		if _, err := c.lastError(); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -159,9 +168,6 @@ func (i *Inventory) meta(scope []*cluster) Meta {
 func (c *cluster) meta(now time.Time) Meta {
 	v := c.inv.proj.cluster(c.name)
 	m := Meta{AsOf: v.asOf()}
-	if !v.synced {
-		m.AsOf = v.stateObj.LastSeen
-	}
 	if !m.AsOf.IsZero() {
 		m.Age = max(0, now.Sub(m.AsOf))
 	}
@@ -177,11 +183,10 @@ func (c *cluster) meta(now time.Time) Meta {
 // warnings are those of the last sync and those that come from the state of this process: loading, unreachable, stale.
 func (c *cluster) warnings(v *clusterView, m Meta, now time.Time) []Warning {
 	var out []Warning
-	c.mu.Lock()
-	err, f := c.failed, c.running
-	c.mu.Unlock()
+	failAt, err := c.lastError()
+	f := c.flying()
 	switch {
-	case err != nil && fault.CodeOf(err) != fault.Cancelled:
+	case err != nil && !failAt.Before(m.AsOf) && tellsReaders(err):
 		out = append(out, unreachable(err, m))
 	case v.synced && m.Age > c.inv.opt.Freshness:
 		out = append(out, Warning{"stale", fmt.Sprintf("observed %s ago; a newer observation did not arrive in time", ago(m.Age))})
@@ -189,16 +194,57 @@ func (c *cluster) warnings(v *clusterView, m Meta, now time.Time) []Warning {
 	if w, ok := loading(v, f); ok {
 		out = append(out, w)
 	}
+	out = append(out, v.meanwhile()...)
 	return append(out, parseWarnings(v.last.Warnings)...)
+}
+
+// meanwhile are the warnings of a sync whose rows are stored and which has not ended: its own come with its end.
+func (c *clusterView) meanwhile() []Warning {
+	if !c.state.RowsAt.After(c.last.Started) {
+		return nil
+	}
+	var out []Warning
+	for _, n := range c.nodes {
+		if n.st.Status != "online" {
+			out = append(out, Warning{"node_silent", fmt.Sprintf("%s is %s: what is shown of it and its guests is last known", n.name, n.st.Status)})
+		}
+	}
+	reasons := map[string]bool{}
+	for _, r := range c.rows {
+		if r.state == stUnknown && r.g.UnknownReason != "" {
+			reasons[r.g.UnknownReason] = true
+		}
+	}
+	if len(reasons) > 0 {
+		out = append(out, Warning{"partial", fmt.Sprintf("%d guests are unknown: %s", c.counts.Unknown, shortList(sortedNames(reasons), 3))})
+	}
+	return out
+}
+
+// tellsReaders says that a failed sync is worth a warning: a lost lease means that another process does the work.
+func tellsReaders(err error) bool {
+	code := fault.CodeOf(err)
+	return code != fault.Cancelled && code != fault.Fenced
 }
 
 func unreachable(err error, m Meta) Warning {
 	e := fault.Of(err)
-	text := "Proxmox VE could not be asked (" + e.Error() + ")"
-	if m.AsOf.IsZero() {
-		return Warning{"unreachable", text + "; nothing is known of this cluster"}
+	text := "Proxmox VE could not be asked: "
+	switch e.Code {
+	case fault.Store, fault.StoreFull, fault.StoreReadOnly, fault.StoreCorrupt, fault.StoreNewer:
+		text = "what Proxmox VE says now could not be stored: "
+	case fault.Untrusted:
+		// The library's own words add nothing to the certificate that the message shows.
+		e = &fault.Error{Message: e.Message, Hint: e.Hint}
 	}
-	return Warning{"unreachable", fmt.Sprintf("%s; the answer is from the store, observed %s ago", text, ago(m.Age))}
+	text += e.Error()
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	if m.AsOf.IsZero() {
+		return Warning{"unreachable", "nothing is known of this cluster. " + text}
+	}
+	return Warning{"unreachable", fmt.Sprintf("from the store, observed %s ago. %s", ago(m.Age), text)}
 }
 
 func loading(v *clusterView, f *flight) (Warning, bool) {

@@ -23,6 +23,7 @@ type GuestRef struct {
 // last ones are older than a minute, and with Fresh the status, configuration and snapshots are. Errors: fault.NotFound with the
 // nearest names, fault.Ambiguous with the candidates, and those of a store or, with nothing stored yet, of Proxmox VE.
 func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error) {
+	ctx = i.opt.Waiting(ctx)
 	stored := ref.ReadOptions
 	stored.Fresh = false
 	scope, err := i.ready(ctx, stored)
@@ -46,6 +47,10 @@ func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error
 	}
 	if ref.Fresh {
 		d = c.live(ctx, r, d)
+	}
+	if d.State == stUnknown && r.g.UnknownReason != "" {
+		d.Warnings = append(d.Warnings, Warning{"partial", fmt.Sprintf("guest %d is unknown since %s: %s; what is shown is last known",
+			r.g.VMID, r.g.UnknownSince.In(i.opt.Zone).Format("2006-01-02 15:04"), r.g.UnknownReason)})
 	}
 	c.liveAddresses(ctx, r, &d)
 	d.AllowedActions = allowedActions(d.Guest)
@@ -132,6 +137,9 @@ func (i *Inventory) unknownGuest(v *view, scope []*cluster, text string) error {
 	}
 	e := fault.New(fault.NotFound, "no guest %q is known", shown).WithNext("find_guests")
 	e.Cause = strings.Join(notes, "; ")
+	if slices.ContainsFunc(scope, func(c *cluster) bool { _, ok := loading(v.clusters[c.name], c.flying()); return ok }) {
+		return e.WithHint("ask again in a moment, when the first sync has ended").Retry()
+	}
 	if near := nearest(text, names, 3); len(near) > 0 {
 		return e.WithHint("did you mean %s?", strings.Join(near, ", "))
 	}
@@ -161,10 +169,6 @@ func (i *Inventory) detail(ctx context.Context, c *cluster, r *row) (GuestDetail
 	d := GuestDetail{Meta: c.meta(i.now()), Guest: r.view(), ConfigAt: r.g.ConfigAt, SnapshotsAt: r.g.SnapshotsAt,
 		FirstSeen: r.g.FirstSeen, Tasks: i.proj.cluster(c.name).tasks.of(strconv.Itoa(r.g.VMID), lastTasks)}
 	d.Snapshots = decodeSnapshots(r.g.Snapshots)
-	if r.state == stUnknown && r.g.UnknownReason != "" {
-		d.Warnings = append(d.Warnings, Warning{"partial", fmt.Sprintf("guest %d is unknown since %s: %s; what is shown is last known",
-			r.g.VMID, r.g.UnknownSince.In(i.opt.Zone).Format("2006-01-02 15:04"), r.g.UnknownReason)})
-	}
 	if r.g.ConfigHash == "" {
 		return d, nil
 	}
@@ -205,6 +209,9 @@ func (c *cluster) live(ctx context.Context, r *row, d GuestDetail) GuestDetail {
 	}
 	d.AsOf, d.Age = now, 0
 	d.Warnings = slices.DeleteFunc(d.Warnings, func(w Warning) bool { return w.Code == "stale" || w.Code == "unreachable" || w.Code == "loading" })
+	if at, err := c.lastError(); err != nil && tellsReaders(err) && !at.Before(c.inv.proj.cluster(c.name).asOf()) {
+		d.Warnings = append(d.Warnings, Warning{"partial", "the guest was read now, its pool, HA state and tasks are from the store: " + fault.Of(err).Error()})
+	}
 	return d
 }
 

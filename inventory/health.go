@@ -3,8 +3,11 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
 // checkup is what a check looks at: one cluster as last observed.
@@ -40,13 +43,17 @@ func (i *Inventory) Health(ctx context.Context, ro ReadOptions) (Health, error) 
 	if err != nil {
 		return Health{}, err
 	}
-	h := Health{Meta: i.meta(scope), Findings: i.findings(scope)}
+	checked, skipped := i.coverage(scope)
+	return Health{Meta: i.meta(scope), Findings: i.findings(scope), Checked: checked, Skipped: skipped}, nil
+}
+
+// coverage names the checks that run on the clusters in scope, and those that cannot, with the reason.
+func (i *Inventory) coverage(scope []*cluster) (checked, skipped []string) {
 	v, now := i.proj.view.Load(), i.now()
 	for _, k := range checks {
 		ran := false
 		for _, c := range scope {
-			cu := &checkup{cv: v.clusters[c.name], now: now}
-			why := k.skipped(cu)
+			why := k.skipped(&checkup{cv: v.clusters[c.name], now: now})
 			if why == "" {
 				ran = true
 				continue
@@ -54,13 +61,13 @@ func (i *Inventory) Health(ctx context.Context, ro ReadOptions) (Health, error) 
 			if len(i.clusters) > 1 {
 				why += " on " + c.name
 			}
-			h.Skipped = append(h.Skipped, k.name+": "+why)
+			skipped = append(skipped, k.name+": "+why)
 		}
 		if ran {
-			h.Checked = append(h.Checked, k.name)
+			checked = append(checked, k.name)
 		}
 	}
-	return h, nil
+	return checked, skipped
 }
 
 func (k *check) skipped(c *checkup) string {
@@ -78,6 +85,7 @@ func (i *Inventory) findings(scope []*cluster) []Finding {
 	v, now := i.proj.view.Load(), i.now()
 	var out []Finding
 	for _, c := range scope {
+		out = append(out, c.unseen(v.clusters[c.name], now)...)
 		out = append(out, v.clusters[c.name].findings(now)...)
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int {
@@ -85,6 +93,21 @@ func (i *Inventory) findings(scope []*cluster) []Finding {
 			cmp.Compare(a.Object, b.Object))
 	})
 	return out
+}
+
+// unseen is the finding of a cluster that cannot be asked: whatever else is said of it is not of now (invariant I3).
+func (c *cluster) unseen(cv *clusterView, now time.Time) []Finding {
+	failAt, err := c.lastError()
+	if err == nil || failAt.Before(cv.asOf()) || !tellsReaders(err) {
+		return nil
+	}
+	e := fault.Of(err)
+	f := Finding{Severity: Critical, Code: "cluster_unreachable", Cluster: c.name, Object: "cluster " + c.name, Score: 110,
+		Title: "cannot be asked; nothing is known of it", Evidence: e.Error(), Hint: e.Hint, Since: cv.asOf()}
+	if !cv.asOf().IsZero() {
+		f.Title = fmt.Sprintf("cannot be asked; last observed %s ago", ago(now.Sub(cv.asOf())))
+	}
+	return []Finding{f}
 }
 
 // findingsAge is how long computed findings are kept for one and the same state: their ages then are off by as much.

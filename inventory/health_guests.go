@@ -58,6 +58,9 @@ func skipBackups(c *checkup) string {
 	if c.cv.state.NoBackupAt.IsZero() {
 		return "cluster/backup-info/not-backed-up could not be read"
 	}
+	if c.cv.state.NoBackupAt.Before(c.cv.state.FullAt) {
+		return "cluster/backup-info/not-backed-up could not be read at the last full sync"
+	}
 	return ""
 }
 
@@ -93,7 +96,7 @@ func checkBackups(c *checkup) []Finding {
 		object, title = "guest "+names[0], "no backup job covers it and no recent backup was seen"
 	}
 	return []Finding{{Severity: Warn, Code: "no_backup", Object: object, Title: title, Evidence: "cluster/backup-info/not-backed-up: " + list,
-		Since: c.cv.state.NoBackupAt, Score: 40 + min(total, 30), Hint: "add them to a backup job"}}
+		Score: 40 + min(total, 30), Hint: "add them to a backup job"}}
 }
 
 func checkOnBoot(c *checkup) []Finding {
@@ -102,7 +105,7 @@ func checkOnBoot(c *checkup) []Finding {
 		if r.f == nil || !r.f.OnBoot || r.state != stStopped {
 			continue
 		}
-		out = append(out, Finding{Severity: Warn, Code: "onboot_stopped", Object: r.label(), Score: 30, Since: r.g.LastSeen,
+		out = append(out, Finding{Severity: Warn, Code: "onboot_stopped", Object: r.label(), Score: 30,
 			Title: "stopped although it starts at boot", Evidence: "status=stopped, onboot=1 on " + r.g.Node,
 			Hint: "start it, or turn onboot off"})
 	}
@@ -126,7 +129,7 @@ func checkLocks(c *checkup) []Finding {
 		if r.g.Lock == "" || r.state == stUnknown || r.state == stSuspended || busy[strconv.Itoa(r.g.VMID)] || r.g.Lock == "backup" && busy["*backup"] {
 			continue
 		}
-		out = append(out, Finding{Severity: Warn, Code: "guest_locked", Object: r.label(), Score: 35, Since: r.g.LastSeen,
+		out = append(out, Finding{Severity: Warn, Code: "guest_locked", Object: r.label(), Score: 35,
 			Title: fmt.Sprintf("locked (%s) without a running task", r.g.Lock), Evidence: "lock=" + r.g.Lock,
 			Hint: "if nothing works on it any more: qm unlock or pct unlock on its node"})
 	}
@@ -152,8 +155,15 @@ func checkUnknown(c *checkup) []Finding {
 		if len(rows) > 1 {
 			object = fmt.Sprintf("%d guests", len(rows))
 		}
-		out = append(out, Finding{Severity: Warn, Code: "guests_unknown", Object: object, Score: 55, Since: rows[0].g.UnknownSince,
-			Title: "state unknown for " + ago(c.now.Sub(rows[0].g.UnknownSince)) + ": " + reason, Evidence: shortList(names, 10)})
+		f := Finding{Severity: Warn, Code: "guests_unknown", Object: object, Score: 55, Since: rows[0].g.UnknownSince,
+			Title: "state unknown for " + ago(c.now.Sub(rows[0].g.UnknownSince)) + ": " + reason, Evidence: shortList(names, 10)}
+		if !rows[0].g.UnknownSince.After(rows[0].g.FirstSeen) {
+			f.Since, f.Title = time.Time{}, "state never known: "+reason
+		}
+		if c.nodeAway(rows[0].g.Node) {
+			f.Severity = Info // the node's own finding says it
+		}
+		out = append(out, f)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 func checkNodes(c *checkup) []Finding {
@@ -12,13 +13,18 @@ func checkNodes(c *checkup) []Finding {
 		if n.st.Status == "online" && n.st.Silent == "" {
 			continue
 		}
-		since := n.awaySince()
-		f := Finding{Severity: Critical, Code: "node_offline", Object: "node " + n.name, Since: since, Score: 90,
-			Title:    fmt.Sprintf("%s for %s", n.st.Status, ago(c.now.Sub(since))),
+		f := Finding{Severity: Critical, Code: "node_offline", Object: "node " + n.name, Since: n.st.Online, Score: 90,
+			Title:    fmt.Sprintf("%s for %s", n.st.Status, ago(c.now.Sub(n.st.Online))),
 			Evidence: "cluster/status: online=0", Hint: "check power and network of the node"}
+		if n.st.Online.IsZero() {
+			f.Title = n.st.Status + ", never seen online"
+		}
 		if n.st.Silent != "" {
 			f.Title, f.Evidence = fmt.Sprintf("does not answer for %s", ago(c.now.Sub(n.st.Since))), n.st.Silent
 			f.Since, f.Hint = n.st.Since, "check pveproxy and the network of the node"
+			if strings.Contains(n.st.Silent, "certificate") {
+				f.Hint = "run on that node: pvecm updatecerts"
+			}
 		}
 		if g := c.cv.byNode[n.name]; g.Total > 0 {
 			f.Title += fmt.Sprintf("; %d guests unknown", g.Unknown)
@@ -73,8 +79,8 @@ func checkStorages(c *checkup) []Finding {
 		if fill <= fullWarn {
 			continue
 		}
-		f := Finding{Severity: Warn, Code: "storage_full", Object: "storage " + s.Name, Score: int(fill * 100), Since: s.SeenAt,
-			Title: fmt.Sprintf("%d %% full", int(math.Floor(fill*100))), Hint: "prune backups or snapshots, or add space",
+		f := Finding{Severity: Warn, Code: "storage_full", Object: "storage " + s.Name, Score: int(fill * 100),
+			Title: fmt.Sprintf("%d %% full", int(math.Round(fill*100))), Hint: "prune backups or snapshots, or add space",
 			Evidence: fmt.Sprintf("%s of %s used", size(*s.Used), size(*s.Total))}
 		if !s.Shared && len(s.Nodes) > 0 {
 			f.Object = "storage " + s.Nodes[0] + "/" + s.Name
@@ -94,7 +100,7 @@ func checkNodeMemory(c *checkup) []Finding {
 			continue
 		}
 		if fill := float64(*n.Mem) / float64(*n.MaxMem); fill > memoryWarn {
-			out = append(out, Finding{Severity: Warn, Code: "node_memory", Object: "node " + n.Name, Score: int(fill * 80), Since: n.SeenAt,
+			out = append(out, Finding{Severity: Warn, Code: "node_memory", Object: "node " + n.Name, Score: int(fill * 80),
 				Title: fmt.Sprintf("memory %d %% used", int(fill*100)), Hint: "move or stop guests",
 				Evidence: fmt.Sprintf("%s of %s", size(*n.Mem), size(*n.MaxMem))})
 		}
@@ -106,10 +112,20 @@ func checkStale(c *checkup) []Finding {
 	var out []Finding
 	for _, n := range c.cv.nodes {
 		if n.st.Stale && n.st.Status == "online" && n.st.Silent == "" {
-			out = append(out, Finding{Severity: Warn, Code: "stats_stale", Object: "node " + n.name, Score: 60, Since: n.obj.LastSeen,
+			out = append(out, Finding{Severity: Warn, Code: "stats_stale", Object: "node " + n.name, Score: 60,
 				Title: "statistics stale although the node answers", Evidence: "cluster/resources: status=unknown, node online",
 				Hint: "check pvestatd on the node: systemctl status pvestatd"})
 		}
 	}
 	return out
+}
+
+// nodeAway says that a node has a finding of its own for not being there.
+func (c *checkup) nodeAway(name string) bool {
+	for i := range c.cv.nodes {
+		if n := &c.cv.nodes[i]; n.name == name {
+			return n.st.Status != "online" || n.st.Silent != ""
+		}
+	}
+	return false
 }

@@ -25,13 +25,14 @@ type Options struct {
 	Store   func(ctx context.Context) (Store, error) // called once, at first use
 	Sources []NamedSource                            // in the order of the configuration
 
-	Clock       func() time.Time // time.Now
-	Logger      *slog.Logger     // discards
-	Freshness   time.Duration    // 45 s: a read answers from the store when it is younger
-	TickIdle    time.Duration    // 30 s: the pace of Serve
-	TickWatched time.Duration    // 10 s: its pace while reads come in; Proxmox VE's own statistics move every 10 s
-	Owner       string           // who holds leases: host, process and a random part
-	Zone        *time.Location   // time.Local: the zone that texts in warnings use
+	Clock       func() time.Time                      // time.Now
+	Logger      *slog.Logger                          // discards
+	Freshness   time.Duration                         // 45 s: a read answers from the store when it is younger
+	TickIdle    time.Duration                         // 30 s: the pace of Serve
+	TickWatched time.Duration                         // 10 s: its pace while reads come in; Proxmox VE's own statistics move every 10 s
+	Waiting     func(context.Context) context.Context // marks calls that a user waits for, for a Source that lends those more room; none
+	Owner       string                                // who holds leases: host, process and a random part
+	Zone        *time.Location                        // time.Local: the zone that texts in warnings use
 }
 
 // The defaults of Options (DESIGN §6).
@@ -75,7 +76,7 @@ func New(o Options) (*Inventory, error) {
 			return nil, fault.New(fault.Config, "inventory: cluster %q has no name, no source or is configured twice", s.Name)
 		}
 		seen[s.Name] = true
-		inv.clusters = append(inv.clusters, &cluster{name: s.Name, open: s.Open, inv: inv})
+		inv.clusters = append(inv.clusters, &cluster{name: s.Name, open: s.Open, inv: inv, heard: map[string]bool{}})
 	}
 	inv.proj.init(inv)
 	return inv, nil
@@ -96,6 +97,9 @@ func withDefaults(o *Options) {
 	}
 	if o.TickWatched <= 0 {
 		o.TickWatched = defaultTickWatched
+	}
+	if o.Waiting == nil {
+		o.Waiting = func(ctx context.Context) context.Context { return ctx }
 	}
 	if o.Owner == "" {
 		host, _ := os.Hostname()
@@ -183,6 +187,7 @@ type cluster struct {
 
 	sweep sweep
 	agent breaker
+	heard map[string]bool // tasks whose unheard end was asked for; only the running sync touches it
 }
 
 // source opens the way to Proxmox VE at first use.
@@ -200,10 +205,10 @@ func (c *cluster) source(ctx context.Context) (Source, error) {
 }
 
 // lastError is why the last sync failed, and when; nil after a good one.
-func (c *cluster) lastError() (error, time.Time) {
+func (c *cluster) lastError() (at time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.failed, c.failAt
+	return c.failAt, c.failed
 }
 
 // GuestNames lists "vmid name" pairs of the guests that exist, for completion: from the store only.

@@ -96,7 +96,7 @@ func (r *run) probe(ctx context.Context, n *nodeFact) {
 	case isSilent(err):
 		r.markSilent(n.name, err)
 	case fault.CodeOf(err) == fault.Forbidden:
-		r.warning("forbidden", fmt.Sprintf("details of node %s are not visible: %s", n.name, fault.Of(err).Error()))
+		r.warning("forbidden", "details of nodes are not visible to this token (Sys.Audit on /nodes)")
 	case ctx.Err() == nil:
 		r.warning("partial", fmt.Sprintf("details of node %s could not be read: %s", n.name, fault.Of(err).Error()))
 		r.incomplete()
@@ -115,7 +115,7 @@ func (r *run) recordNodes() {
 		n := r.nodes[id]
 		st := r.nodeState(n)
 		if st.Status != "online" || st.Silent != "" {
-			away = append(away, fmt.Sprintf("%s %s since %s", id, awayWord(st), r.clock(st.Since)))
+			away = append(away, r.awayText(id, st))
 		}
 		if st.Stale {
 			r.warning("stale", fmt.Sprintf("statistics of node %s are stale although it answers (is pvestatd running there?)", id))
@@ -123,9 +123,17 @@ func (r *run) recordNodes() {
 		r.putObject(store.KindNode, id, encodeState(st), n.online, "")
 	}
 	if away != nil {
-		r.warning("node_silent", strings.Join(away, "; ")+": what is shown of them and their guests is last known")
+		r.warning("node_silent", strings.Join(away, "; ")+"; what is shown of such a node and its guests is last known")
 	}
 	r.goneNodes()
+}
+
+// awayText says since when a node is away, as far as that was seen.
+func (r *run) awayText(id string, st nodeState) string {
+	if st.Online.IsZero() {
+		return fmt.Sprintf("node %s %s and was never seen online", id, awayWord(st))
+	}
+	return fmt.Sprintf("node %s %s since %s", id, awayWord(st), r.clock(st.Since))
 }
 
 func awayWord(st nodeState) string {
@@ -200,7 +208,7 @@ func (st *nodeState) details(s *pve.NodeStatus) {
 	if s == nil {
 		return
 	}
-	st.Version, st.Kernel, st.Load = clean.Line(string(s.PVEVersion), maxName), clean.Line(string(s.KVersion), maxName), nil
+	st.Version, st.Kernel, st.Load = clean.Line(managerVersion(string(s.PVEVersion)), maxName), clean.Line(string(s.KVersion), maxName), nil
 	for _, l := range s.LoadAvg {
 		st.Load = append(st.Load, string(l))
 	}
@@ -230,4 +238,12 @@ func sortedNames[V any](m map[string]V) []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// managerVersion takes the version out of "pve-manager/9.2.11/14a22df3b2e1c5aa" (recording 02/045).
+func managerVersion(s string) string {
+	if parts := strings.Split(s, "/"); len(parts) == 3 {
+		return parts[1]
+	}
+	return s
 }

@@ -48,7 +48,8 @@ func (r *run) putObject(kind store.Kind, id string, state json.RawMessage, seen 
 		return false
 	}
 	r.w.object(o, nil)
-	if !known && kind != store.KindStorage && kind != store.KindCluster {
+	if !known && kind != store.KindStorage && kind != store.KindCluster && !r.announced[o.Ref] {
+		r.announced[o.Ref] = true
 		r.w.change(r.change(o.Ref, 1, "appeared", "", "", id, r.absentSince()))
 	}
 	return true
@@ -61,6 +62,10 @@ func (r *run) putVersioned(kind store.Kind, id string, content map[string]any) {
 	canonical := pve.Config(content).Canonical()
 	hash := pve.Hash(canonical)
 	old, known := r.knownObjects(kind)[id]
+	if was, err := pve.DecodeConfig(old.State); known && err == nil && sumOf(was) == sumOf(content) {
+		// At most the spelling of values differs.
+		canonical, hash = old.State, old.Hash
+	}
 	if !r.putObject(kind, id, canonical, true, hash) || known && old.Hash == hash {
 		return
 	}
@@ -153,6 +158,8 @@ func (r *run) recordPools(pools []pve.PoolRow) {
 // clusterMembers takes what cluster/status says of the whole. A standalone node has no cluster row: no quorum to speak of (F18).
 func (r *run) clusterMembers(members []pve.ClusterMember) {
 	if members == nil {
+		// Whether there is quorum now was not observed.
+		r.state.Quorate = nil
 		return
 	}
 	s := &r.state
@@ -177,7 +184,7 @@ func (r *run) recordCluster() {
 	if r.state.Scope != "" {
 		r.warning("scope", r.state.Scope)
 	}
-	r.putObject(store.KindCluster, "cluster", encodeState(r.state), true, "")
+	r.putObject(store.KindCluster, clusterID, encodeState(r.state), true, "")
 }
 
 func (r *run) recordNoBackup(rows []pve.NotBackedUp) {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -19,6 +20,7 @@ func (i *Inventory) Overview(ctx context.Context, ro ReadOptions) (Overview, err
 	}
 	v, now := i.proj.view.Load(), i.now()
 	o := Overview{Meta: i.meta(scope), Problems: i.findings(scope)}
+	o.Checked, o.Skipped = i.coverage(scope)
 	for _, c := range scope {
 		o.Clusters = append(o.Clusters, v.clusters[c.name].overview(c.meta(now), now))
 	}
@@ -27,7 +29,12 @@ func (i *Inventory) Overview(ctx context.Context, ro ReadOptions) (Overview, err
 
 func (c *clusterView) overview(m Meta, now time.Time) ClusterOverview {
 	o := ClusterOverview{Name: c.name, ClusterName: c.state.Name, Standalone: c.state.Standalone, Quorate: c.state.Quorate,
-		Version: c.state.Version, Guests: c.counts, Storages: c.storages, Meta: m, Nodes: c.nodeViews()}
+		Version: c.state.Version, Guests: c.counts, Storages: slices.Clone(c.storages), Meta: m, Nodes: c.nodeViews()}
+	for k := range o.Storages {
+		if s := &o.Storages[k]; s.Status != stUnknown {
+			s.SeenAt = later(s.SeenAt, c.asOf())
+		}
+	}
 	for _, k := range c.tasks.list {
 		switch taskState(k) {
 		case taskRunning:
@@ -41,6 +48,14 @@ func (c *clusterView) overview(m Meta, now time.Time) ClusterOverview {
 		}
 	}
 	return o
+}
+
+// later is the later of two times: objects are stamped anew only every few minutes, yet each sync sees them.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // running says that a task without an end still counts as running: its node is asked for its tasks at each full sync, so one of
@@ -64,21 +79,15 @@ func (c *clusterView) nodeViews() []Node {
 		if st.Silent != "" {
 			v.Status = stUnknown
 		}
-		if v.Status != "online" {
+		if v.Status == "online" {
+			v.SeenAt = later(v.SeenAt, c.asOf())
+		} else {
 			// Figures of a node that is away are not shown as if they were true now.
-			v.Since, v.CPU, v.Mem, v.Swap, v.Uptime, v.Load = n.awaySince(), nil, nil, nil, nil, nil
+			v.Since, v.CPU, v.Mem, v.Swap, v.Uptime, v.Load = st.Online, nil, nil, nil, nil, nil
 		}
 		out = append(out, v)
 	}
 	return out
-}
-
-// awaySince is when the node was last seen online, or since when it is known to be away.
-func (n *nodeView) awaySince() time.Time {
-	if !n.st.Online.IsZero() {
-		return n.st.Online
-	}
-	return n.st.Since
 }
 
 // Nodes answers all nodes in scope. Errors as of FindGuests.

@@ -61,7 +61,7 @@ type nodeView struct {
 
 func (p *projection) init(inv *Inventory) {
 	p.inv = inv
-	v := &view{clusters: map[string]*clusterView{}}
+	v := &view{gen: -1, clusters: map[string]*clusterView{}}
 	for _, c := range inv.clusters {
 		v.clusters[c.name] = &clusterView{name: c.name, tasks: newTaskIndex(), found: new(atomic.Pointer[found])}
 	}
@@ -98,22 +98,54 @@ func (p *projection) refresh(ctx context.Context) error {
 // twice: at the next refresh again, which does no harm.
 func (p *projection) load(ctx context.Context, st Store, gen int64) error {
 	old := p.view.Load()
-	next := &view{gen: gen, clusters: map[string]*clusterView{}}
+	next := map[string]*clusterView{}
 	for _, c := range p.inv.clusters {
 		cv, err := p.loadCluster(ctx, st, old.clusters[c.name], old.gen)
 		if err != nil {
 			return err
 		}
-		next.clusters[c.name] = cv
-		next.rows = append(next.rows, cv.rows...)
-		next.counts.plus(cv.counts)
+		next[c.name] = cv
 	}
+	p.show(next, gen)
+	return nil
+}
+
+// show makes a view of clusters and puts it in place.
+func (p *projection) show(clusters map[string]*clusterView, gen int64) {
+	next := &view{gen: gen, clusters: clusters}
 	if len(p.inv.clusters) == 1 {
-		next.rows = next.clusters[p.inv.clusters[0].name].rows
+		only := clusters[p.inv.clusters[0].name]
+		next.rows, next.counts = only.rows, only.counts
+	} else {
+		for _, c := range p.inv.clusters {
+			next.rows = append(next.rows, clusters[c.name].rows...)
+			next.counts.plus(clusters[c.name].counts)
+		}
 	}
 	p.view.Store(next)
 	p.gen.Store(gen)
-	return nil
+}
+
+// adopt takes a batch that this process has just stored into the view, so that it need not be read back. Should another process
+// have stored something in between, the next refresh reads both.
+func (p *projection) adopt(b *store.Batch, rows []*row, gen int64) {
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	if gen != p.gen.Load()+1 {
+		return
+	}
+	old := p.view.Load()
+	clusters := maps.Clone(old.clusters)
+	was := clusters[b.Cluster]
+	now := *was
+	now.found = new(atomic.Pointer[found])
+	if len(b.Tasks) > 0 {
+		now.tasks = was.tasks.merged(b.Tasks, p.inv.now())
+	}
+	now.mergeGuests(was, rows)
+	now.mergeObjects(b.Objects)
+	clusters[b.Cluster] = &now
+	p.show(clusters, gen)
 }
 
 // relast asks for the last finished syncs alone: a sync that changed nothing leaves the generation as it was.
@@ -125,17 +157,16 @@ func (p *projection) relast(ctx context.Context) error {
 	p.loading.Lock()
 	defer p.loading.Unlock()
 	old := p.view.Load()
-	next := *old
-	next.clusters = make(map[string]*clusterView, len(old.clusters))
+	next := make(map[string]*clusterView, len(old.clusters))
 	for id, cv := range old.clusters {
 		c := *cv
 		if c.last, c.synced, err = st.LastSync(ctx, id); err != nil {
 			return err
 		}
 		c.found = new(atomic.Pointer[found])
-		next.clusters[id] = &c
+		next[id] = &c
 	}
-	p.view.Store(&next)
+	p.show(next, old.gen)
 	return nil
 }
 
@@ -156,25 +187,26 @@ func (p *projection) loadCluster(ctx context.Context, st Store, old *clusterView
 	if next.tasks, err = old.tasks.advance(ctx, st, old.name, p.inv.now()); err != nil {
 		return nil, err
 	}
-	next.mergeGuests(old, guests)
+	rows := make([]*row, len(guests))
+	for k := range guests {
+		rows[k] = newRow(guests[k])
+	}
+	next.mergeGuests(old, rows)
 	next.mergeObjects(objects)
 	return &next, nil
 }
 
 // mergeGuests replaces changed rows. The newest life of a vmid counts; older lives are history.
-func (c *clusterView) mergeGuests(old *clusterView, changed []store.Guest) {
+func (c *clusterView) mergeGuests(old *clusterView, changed []*row) {
 	if len(changed) == 0 && old.byID != nil {
 		return
 	}
-	c.byID, c.gone = make(map[int]*row, len(old.byID)+8), make(map[int]*row, len(old.gone))
-	for id, r := range old.byID {
-		c.byID[id] = r
+	c.byID, c.gone = maps.Clone(old.byID), maps.Clone(old.gone)
+	if c.byID == nil {
+		c.byID, c.gone = make(map[int]*row, len(changed)), map[int]*row{}
 	}
-	for id, r := range old.gone {
-		c.gone[id] = r
-	}
-	for _, g := range changed {
-		c.put(newRow(g))
+	for _, r := range changed {
+		c.put(r)
 	}
 	c.rows = make([]*row, 0, len(c.byID))
 	for _, r := range c.byID {
@@ -234,9 +266,9 @@ func (c *clusterView) mergeObjects(changed []store.Object) {
 
 // with is the map of a kind with changed objects replaced and gone ones left out.
 func with(old map[string]store.Object, changed []store.Object, kind store.Kind) map[string]store.Object {
-	next := make(map[string]store.Object, len(old)+4)
-	for id, o := range old {
-		next[id] = o
+	next := maps.Clone(old)
+	if next == nil {
+		next = map[string]store.Object{}
 	}
 	for _, o := range changed {
 		if o.Kind != kind {
@@ -251,41 +283,11 @@ func with(old map[string]store.Object, changed []store.Object, kind store.Kind) 
 	return next
 }
 
-// mergeStorages counts a shared storage once, with all its nodes (F43); figures come from the first node that has any.
-func (c *clusterView) mergeStorages() []Storage {
-	shared := map[string]int{}
-	var out []Storage
-	for _, id := range slices.Sorted(maps.Keys(c.usage)) {
-		o := c.usage[id]
-		st := decodeState[storageState](o.State)
-		s := Storage{Cluster: c.name, Name: st.Name, Nodes: []string{st.Node}, Type: st.Type, Content: st.Content, Shared: st.Shared,
-			Status: st.Status, Used: st.Used, Total: st.Total, SeenAt: o.LastSeen}
-		i, seen := shared[st.Name]
-		switch {
-		case st.Shared && seen:
-			out[i] = joinStorage(out[i], s)
-		default:
-			if st.Shared {
-				shared[st.Name] = len(out)
-			}
-			out = append(out, s)
-		}
+// asOf is when the cluster was last observed: the start of the last sync that stored its rows. Its configurations may still be
+// on their way.
+func (c *clusterView) asOf() time.Time {
+	if c.state.RowsAt.After(c.last.Started) {
+		return c.state.RowsAt
 	}
-	slices.SortStableFunc(out, func(a, b Storage) int { return cmp.Compare(a.Name, b.Name) })
-	return out
+	return c.last.Started
 }
-
-func joinStorage(a, b Storage) Storage {
-	a.Nodes = append(slices.Clip(a.Nodes), b.Nodes...)
-	if a.Status != "available" && b.Status == "available" {
-		b.Nodes = a.Nodes
-		return b
-	}
-	if a.Total == nil {
-		a.Used, a.Total = b.Used, b.Total
-	}
-	return a
-}
-
-// asOf is when the cluster was last observed: the start of its last sync that ended.
-func (c *clusterView) asOf() time.Time { return c.last.Started }

@@ -43,13 +43,18 @@ type run struct {
 	partial bool
 	fatal   error
 	report  SyncReport
-	done    int
-	total   int
-	fails   map[fault.Code][]int // guests whose configuration could not be read
+
+	announced map[store.Ref]bool // objects whose appearance is recorded: nodes are written twice at the first sync
+	done      int
+	total     int
+	fails     map[fault.Code][]int // guests whose configuration could not be read
 }
 
 // do runs the sync to its end and records its outcome.
 func (r *run) do(ctx context.Context) (SyncReport, error) {
+	if r.waited {
+		ctx = r.c.inv.opt.Waiting(ctx)
+	}
 	r.report = SyncReport{Cluster: r.c.name, Mode: r.flight.mode}
 	if err := errors.Join(r.c.inv.proj.refresh(ctx), r.c.inv.proj.relast(ctx)); err != nil {
 		return r.report, err
@@ -81,7 +86,7 @@ func (r *run) do(ctx context.Context) (SyncReport, error) {
 func (r *run) init() {
 	r.next, r.before, r.hold = map[int]*row{}, map[int]*row{}, map[int]bool{}
 	r.silent, r.evident, r.fails = map[string]error{}, map[string]bool{}, map[fault.Code][]int{}
-	r.nodes = map[string]*nodeFact{}
+	r.nodes, r.announced = map[string]*nodeFact{}, map[store.Ref]bool{}
 	r.state = r.v.state
 }
 

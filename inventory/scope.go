@@ -27,6 +27,12 @@ func scopeText(perms map[string]map[string]bool, guests int) string {
 	return fmt.Sprintf("this token sees only the guests that VM.Audit on %s covers: others may exist", shortList(paths, 5))
 }
 
+// seesScope takes the token's permissions; what counts as visible are the guests that are listed now.
+func (r *run) seesScope(perms map[string]map[string]bool) {
+	r.perms = perms
+	r.state.Scope = scopeText(perms, len(r.guestRows()))
+}
+
 // seesAll says that a privilege holds on every object below path: it is given there or on /, goes on below, and nothing below
 // takes it away.
 func seesAll(perms map[string]map[string]bool, priv, path string) bool {

@@ -15,8 +15,8 @@ type SyncRequest struct {
 	Progress func(Progress)
 }
 
-// Sync reads everything of the clusters in scope, all at once, and waits. It returns a report for each that ended and the errors
-// of those that did not, joined; a lost lease is fault.Fenced.
+// Sync reads everything of the clusters in scope, all at once, and waits. It returns a report for each that ended and the first
+// error of those that did not; a lost lease is fault.Fenced.
 func (i *Inventory) Sync(ctx context.Context, q SyncRequest) ([]SyncReport, error) {
 	scope, err := i.scope(q.Cluster)
 	if err != nil {
@@ -76,8 +76,8 @@ func (i *Inventory) pace() time.Duration {
 	return i.opt.TickIdle
 }
 
-// Serve keeps the store in step until ctx ends: a sync per cluster at each tick, unless another process has just done it. Nothing
-// is touched before the first tick. Failures are logged once per change of their text; reads show them as warnings.
+// Serve keeps the store in step until ctx ends: a sync per cluster at each tick, unless another process has just done it. The first
+// comes at once. Failures are logged once per change of their text; reads show them as warnings.
 func (i *Inventory) Serve(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, c := range i.clusters {
@@ -89,7 +89,7 @@ func (i *Inventory) Serve(ctx context.Context) error {
 
 func (c *cluster) serve(ctx context.Context) {
 	said := ""
-	for sleep(ctx, c.inv.pace()) == nil {
+	for err := ctx.Err(); err == nil; err = sleep(ctx, c.inv.pace()) {
 		err := c.beat(ctx)
 		text := ""
 		if err != nil && ctx.Err() == nil {

@@ -20,6 +20,9 @@ func (r *run) settle(id int, cfg pve.Config) (next *row, wantSnaps bool) {
 	defer r.mu.Unlock()
 	prev, base := r.before[id], r.next[id]
 	next = base.clone()
+	if respelt(prev, next, hash, content) {
+		hash = prev.g.ConfigHash
+	}
 	if prev == nil || prev.f == nil || hash != prev.g.ConfigHash || prev.g.Type != next.g.Type {
 		next.f = extractFacets(next.typ(), content)
 	} else {
@@ -47,6 +50,12 @@ func (r *run) settle(id int, cfg pve.Config) (next *row, wantSnaps bool) {
 		r.w.guest(next, c, changes)
 	}
 	return next, wantSnaps
+}
+
+// respelt says that only the spelling of values differs from the stored configuration.
+func respelt(prev, next *row, hash string, content pve.Config) bool {
+	return prev != nil && prev.f != nil && prev.g.ConfigHash != "" && prev.g.ConfigHash != hash && prev.g.Type == next.g.Type &&
+		prev.f.Sum == sumOf(content)
 }
 
 // verified is the last time the older content was known to hold; zero for the first version of a life.

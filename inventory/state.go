@@ -55,8 +55,12 @@ type clusterState struct {
 	Scope      string    `json:"scope,omitempty"` // what this token cannot see, as a sentence; "" = everything
 	NoBackup   []int     `json:"no_backup"`
 	NoBackupAt time.Time `json:"no_backup_at,omitzero"`
+	RowsAt     time.Time `json:"rows_at,omitzero"` // start of the last sync whose rows are stored
 	FullAt     time.Time `json:"full_at,omitzero"` // start of the last full sync that ended
 }
+
+// clusterID is the id of a cluster's own object.
+const clusterID = "cluster"
 
 func decodeState[T any](raw json.RawMessage) T {
 	var v T

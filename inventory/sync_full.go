@@ -3,15 +3,22 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
-// taskBack is how far back a full sync reads each node's own task list: the cluster's list keeps 25 per node (faults.md 3.4).
-const taskBack = 24 * time.Hour
+// taskBack and taskRows bound what a full sync reads of each node's own task list, since the cluster's list keeps 25 per node
+// (faults.md 3.4): a little more than a week, so that weekly backups are seen.
+const (
+	taskBack = 8 * 24 * time.Hour
+	taskRows = 1000
+)
 
 // full reads everything once: 8 calls for the cluster, 2 per node that is online, a configuration per guest and a snapshot list
 // per guest that has snapshots. cluster/resources comes first; its rows are stored before the configurations are read, so that a
@@ -23,6 +30,7 @@ func (r *run) full(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	side.rest(ctx, r.src)
 	r.clusterMembers(members)
 	r.seesNodes(members)
 	r.distrust()
@@ -30,13 +38,8 @@ func (r *run) full(ctx context.Context) error {
 	defer nodes.wait()
 	r.flight.say(Progress{Cluster: r.c.name, Phase: "resources", Done: 1, Total: 1})
 	// Evidence of new lives comes from the task list, so that is waited for before the first configuration is judged.
-	dirty := r.applyRows(r.guestRows())
-	r.recordUsage()
-	r.firstNodes()
-	if err := r.w.flush(); err != nil {
-		return err
-	}
-	r.flight.rowsReady()
+	dirty := r.applyRows(ctx, r.guestRows())
+	r.recordRows()
 	side.waitTasks()
 	r.seesTasks(side.tasks, dirty, map[int]bool{})
 	r.readGuests(ctx, r.targets(func(int) bool { return true }, nil))
@@ -69,7 +72,33 @@ func (r *run) rowsAndMembers(ctx context.Context) ([]pve.ClusterMember, error) {
 	if memberErr != nil {
 		members = nil
 	}
-	return members, nil
+	return members, r.sameCluster(members)
+}
+
+// sameCluster refuses to mix two clusters under one name: when not one node of those that the store knows is listed, the endpoint was
+// pointed to another cluster, and each guest of the first would look gone (I1).
+func (r *run) sameCluster(members []pve.ClusterMember) error {
+	known, listed := map[string]bool{}, []string{}
+	for i := range r.v.nodes {
+		known[r.v.nodes[i].name] = true
+	}
+	add := func(name string) { listed = append(listed, name) }
+	for i := range r.res {
+		if r.res[i].Type == "node" {
+			add(string(r.res[i].Node))
+		}
+	}
+	for i := range members {
+		if members[i].Type == "node" {
+			add(string(members[i].Name))
+		}
+	}
+	if len(known) == 0 || len(listed) == 0 || slices.ContainsFunc(listed, func(n string) bool { return known[n] }) {
+		return nil
+	}
+	return fault.New(fault.Conflict, "the store knows another cluster under the name %s (nodes %s), and this one has nodes %s: nothing was stored",
+		r.c.name, strings.Join(sortedNames(known), ", "), strings.Join(slices.Compact(slices.Sorted(slices.Values(listed))), ", ")).
+		WithHint("give it another name in the configuration, or another database: --state FILE")
 }
 
 // distrust keeps nodes that were silent at the last sync under suspicion until they answer a probe.
@@ -81,16 +110,19 @@ func (r *run) distrust() {
 	}
 }
 
-// firstNodes records the nodes early at the first sync, so that a first overview can name them.
-func (r *run) firstNodes() {
-	if r.v.synced {
-		return
-	}
+// recordRows stores what cluster/resources and cluster/status said, so that readers who wait can be answered; at the first sync
+// the nodes too, whose details come later.
+func (r *run) recordRows() {
+	r.recordUsage()
 	for _, id := range sortedNames(r.nodes) {
-		n := r.nodes[id]
-		r.putObject("node", id, encodeState(r.nodeState(n)), n.online, "")
+		// A node that is away must not look online to those who read before the end of the sync.
+		if n := r.nodes[id]; !r.v.synced || !n.online {
+			r.putObject(store.KindNode, id, encodeState(r.nodeState(n)), n.online, "")
+		}
 	}
-	r.putObject("cluster", "cluster", encodeState(r.state), true, "")
+	r.state.RowsAt = r.started
+	r.putObject(store.KindCluster, clusterID, encodeState(r.state), true, "")
+	r.w.then(r.flight.rowsReady)
 }
 
 // targets are the listed guests on nodes that answer which a filter picks, each on the node where it is listed.
@@ -132,11 +164,20 @@ func (r *run) noteFailure(what string, err error) {
 	switch code := fault.CodeOf(err); {
 	case err == nil || code == fault.Cancelled:
 	case code == fault.Forbidden:
-		r.warning("forbidden", fmt.Sprintf("%s: not visible to this token (%s)", what, fault.Of(err).Error()))
+		r.warning("forbidden", fmt.Sprintf("%s: not visible to this token (%s)", what, fault.Of(err).Error())+wayOut(err))
 	case code == fault.Unsupported:
 		// An older Proxmox VE does not have it: nothing is missing that could be there.
 	default:
 		r.warning("partial", fmt.Sprintf("%s: could not be read (%s)", what, fault.Of(err).Error()))
 		r.incomplete()
 	}
+}
+
+// wayOut is the first sentence of what to do about an error: for a missing privilege the line that grants it.
+func wayOut(err error) string {
+	hint, _, _ := strings.Cut(fault.Of(err).Hint, ". ")
+	if hint == "" {
+		return ""
+	}
+	return "; " + hint
 }

@@ -3,7 +3,9 @@ package inventory
 import (
 	"context"
 	"sync"
+	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -24,19 +26,24 @@ type sideCalls struct {
 func (s *sideCalls) wait()      { s.wg.Wait() }
 func (s *sideCalls) waitTasks() { <-s.taskD }
 
-// sideCalls starts the six reads.
+// sideCalls starts with the task list, which the first configuration waits for. With cluster/resources and cluster/status it fills
+// the three slots of the entry node; the rest must not queue before those.
 func (r *run) sideCalls(ctx context.Context) *sideCalls {
 	s := &sideCalls{taskD: make(chan struct{})}
 	s.wg.Go(func() {
 		defer close(s.taskD)
 		s.tasks, s.errs[0] = r.src.ClusterTasks(ctx)
 	})
-	s.wg.Go(func() { s.version, s.errs[1] = r.src.Version(ctx) })
-	s.wg.Go(func() { s.defs, s.errs[2] = r.src.StorageDefs(ctx) })
-	s.wg.Go(func() { s.pools, s.errs[3] = r.src.Pools(ctx) })
-	s.wg.Go(func() { s.noBackup, s.errs[4] = r.src.NotBackedUp(ctx) })
-	s.wg.Go(func() { s.perms, s.errs[5] = r.src.Permissions(ctx) })
 	return s
+}
+
+// rest starts the other five.
+func (s *sideCalls) rest(ctx context.Context, src Source) {
+	s.wg.Go(func() { s.version, s.errs[1] = src.Version(ctx) })
+	s.wg.Go(func() { s.defs, s.errs[2] = src.StorageDefs(ctx) })
+	s.wg.Go(func() { s.pools, s.errs[3] = src.Pools(ctx) })
+	s.wg.Go(func() { s.noBackup, s.errs[4] = src.NotBackedUp(ctx) })
+	s.wg.Go(func() { s.perms, s.errs[5] = src.Permissions(ctx) })
 }
 
 // recordSide records what the side calls brought. Permissions come first: they decide what a missing row means.
@@ -46,7 +53,7 @@ func (r *run) recordSide(s *sideCalls) {
 	}
 	if s.errs[5] == nil {
 		r.perms = s.perms
-		r.state.Scope = scopeText(s.perms, len(r.next))
+		r.state.Scope = scopeText(s.perms, r.listed())
 	}
 	if s.errs[1] == nil {
 		r.state.Version = s.version.Version
@@ -109,7 +116,12 @@ func (r *run) probeSuspect(ctx context.Context, n *nodeFact) {
 }
 
 func (r *run) nodeTasks(ctx context.Context, node string, calls *nodeCalls) {
-	rows, err := r.src.NodeTasks(ctx, node, TaskListFilter{Since: r.started.Add(-taskBack), Limit: 500})
+	since := r.started.Add(-taskBack)
+	if last := r.v.state.FullAt.Add(-time.Hour); last.After(since) {
+		// What began before the last full sync is known, but for what ran then: an hour covers nearly all of that.
+		since = last
+	}
+	rows, err := r.src.NodeTasks(ctx, node, TaskListFilter{Since: since, Limit: taskRows})
 	switch {
 	case err == nil:
 		calls.mu.Lock()
@@ -117,7 +129,19 @@ func (r *run) nodeTasks(ctx context.Context, node string, calls *nodeCalls) {
 		calls.mu.Unlock()
 	case isSilent(err):
 		r.markSilent(node, err)
+	case fault.CodeOf(err) == fault.Forbidden:
+		r.warning("forbidden", "the task lists of nodes are not visible to this token (Sys.Audit on /nodes)")
 	case ctx.Err() == nil:
 		r.noteFailure("tasks of node "+node, err)
 	}
+}
+
+// listed is how many guests cluster/resources shows to this token.
+func (r *run) listed() (n int) {
+	for i := range r.res {
+		if r.res[i].IsGuest() {
+			n++
+		}
+	}
+	return n
 }

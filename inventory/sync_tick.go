@@ -27,14 +27,13 @@ func (r *run) tick(ctx context.Context) error {
 	r.probeSuspects(ctx)
 	dirty, snaps := map[int]bool{}, map[int]bool{}
 	r.seesTasks(tasks, dirty, snaps)
-	for id := range r.applyRows(r.guestRows()) {
+	if taskErr == nil {
+		r.seesTasks(r.unheard(ctx, tasks), dirty, snaps)
+	}
+	for id := range r.applyRows(ctx, r.guestRows()) {
 		dirty[id] = true
 	}
-	r.recordUsage()
-	if err := r.w.flush(); err != nil {
-		return err
-	}
-	r.flight.rowsReady()
+	r.recordRows()
 	r.readGuests(ctx, r.targets(func(id int) bool { return dirty[id] }, snaps))
 	if err := r.cut(ctx); err != nil {
 		return err
@@ -46,9 +45,37 @@ func (r *run) tick(ctx context.Context) error {
 	return r.conclude(ctx)
 }
 
+// unheard asks nodes for tasks that ran when last seen and are no longer in the cluster's list: it holds all running ones and only
+// some that ended (faults.md 3.4), so they ended unheard. Each task is asked for once.
+func (r *run) unheard(ctx context.Context, listed []pve.TaskRow) []pve.TaskRow {
+	known := map[string]bool{}
+	for _, t := range listed {
+		known[t.UPID] = true
+	}
+	oldest := map[string]time.Time{}
+	for _, k := range r.v.tasks.list {
+		if ok, _ := r.trusts(k.Node); !ok || !running(k, r.started) || known[k.UPID] || r.c.heard[k.UPID] {
+			continue
+		}
+		r.c.heard[k.UPID] = true
+		if t, ok := oldest[k.Node]; !ok || k.Start.Before(t) {
+			oldest[k.Node] = k.Start
+		}
+	}
+	var out []pve.TaskRow
+	for _, node := range sortedNames(oldest) {
+		rows, err := r.src.NodeTasks(ctx, node, TaskListFilter{Since: oldest[node].Add(-time.Second), Limit: taskRows})
+		if isSilent(err) {
+			r.markSilent(node, err)
+		}
+		out = append(out, rows...)
+	}
+	return out
+}
+
 func (r *run) probeSuspects(ctx context.Context) {
 	var wg sync.WaitGroup
-	for id := range r.silent {
+	for _, id := range sortedNames(r.silent) {
 		wg.Go(func() { r.probeSuspect(ctx, r.nodes[id]) })
 	}
 	wg.Wait()

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// taskWindow and taskLimit bound the tasks in memory: a week serves last tasks of a guest and the failures of a day.
-	taskWindow = 7 * 24 * time.Hour
-	taskLimit  = 2000
+	// taskWindow and taskLimit bound the tasks in memory: the month that the store keeps, at 250 bytes each 1 MB at most.
+	taskWindow = 31 * 24 * time.Hour
+	taskLimit  = 4000
 	// lastTasks is how many tasks a guest's detail shows.
 	lastTasks = 5
 	// abandoned is after how long a task that nobody reports any more stops counting as running: its node died with it.

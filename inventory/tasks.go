@@ -27,6 +27,7 @@ const (
 // one comes from the store. Errors: fault.NotFound for a task that neither the store nor Proxmox VE knows, fault.Forbidden when
 // it may exist but is not shown to this token.
 func (i *Inventory) Task(ctx context.Context, q TaskQuery) (TaskDetail, error) {
+	ctx = i.opt.Waiting(ctx)
 	scope, err := i.scope(q.Cluster)
 	if err != nil {
 		return TaskDetail{}, err

@@ -35,6 +35,7 @@ func (r *run) vanished(ctx context.Context) {
 			n, len(r.v.byID)))
 		r.incomplete()
 	}
+	r.scopeAgain(ctx)
 	budget := checksPerNode * max(1, len(r.nodes))
 	for _, id := range missing {
 		prev := r.v.byID[id]
@@ -51,6 +52,16 @@ func (r *run) vanished(ctx context.Context) {
 			reason, gone = r.exists(ctx, prev)
 		}
 		r.missing(prev, reason, gone)
+	}
+}
+
+// scopeAgain reads the permissions at a tick in which guests vanished; a full sync reads them anyway.
+func (r *run) scopeAgain(ctx context.Context) {
+	if r.flight.mode == modeFull {
+		return
+	}
+	if perms, err := r.src.Permissions(ctx); err == nil {
+		r.seesScope(perms)
 	}
 }
 

@@ -42,12 +42,12 @@ type Finding struct {
 	Severity Severity
 	Code     string // node_offline, quorum_lost, quorum_at_risk, storage_full, task_failed, no_backup, onboot_stopped, stats_stale, ...
 	Cluster  string
-	Object   string // "node pve3", "guest 104 web", "storage pve1/local"
-	Title    string // a short clause: "offline for 3h"
-	Evidence string // the values that were read
-	Since    time.Time
-	Hint     string // what to do, a short clause
-	Score    int    // rank within the severity, higher first
+	Object   string    // "node pve3", "guest 104 web", "storage pve1/local"
+	Title    string    // a short clause: "offline for 3h"
+	Evidence string    // the values that were read
+	Since    time.Time // when it began, as far as that was observed; zero = unknown
+	Hint     string    // what to do, a short clause
+	Score    int       // rank within the severity, higher first
 }
 
 // GuestCounts counts guests by state; templates are counted apart, never as stopped.
@@ -60,7 +60,7 @@ type Node struct {
 	Cluster string
 	Name    string
 	Status  string    // online, offline, unknown
-	Since   time.Time // when it was last seen online, for those that are not
+	Since   time.Time // when it was last seen online, for those that are not; zero = never
 	IP      string
 	CPU     *float64 // fraction 0..1
 	MaxCPU  *float64
@@ -108,11 +108,13 @@ type ClusterOverview struct {
 	Meta         Meta
 }
 
-// Overview is all clusters with the problems of all, ranked.
+// Overview is all clusters with the problems of all, ranked; Checked and Skipped are those of Health.
 type Overview struct {
 	Meta
 	Clusters []ClusterOverview
 	Problems []Finding
+	Checked  []string
+	Skipped  []string
 }
 
 // Guest is a guest in lists. State is running, stopped, paused, suspended, template or unknown.

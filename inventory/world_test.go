@@ -15,20 +15,22 @@ import (
 
 // world is a small Proxmox VE in memory, answering as Source. Its fields are changed by tests between syncs, under mu.
 type world struct {
-	mu     sync.Mutex
-	guests map[int]*worldGuest
-	nodes  map[string]*worldNode
-	tasks  []pve.TaskRow
-	pools  []pve.PoolRow
-	perms  map[string]map[string]bool
-	noJob  []int
-	single bool // a standalone node: no cluster row
-	quorum bool
-	down   error // every call fails with it
-	odd    []error
-	extra  []pve.Resource // rows added to cluster/resources
-	hidden func(vmid int) bool
-	logs   map[string][]string
+	mu       sync.Mutex
+	guests   map[int]*worldGuest
+	nodes    map[string]*worldNode
+	tasks    []pve.TaskRow
+	pools    []pve.PoolRow
+	perms    map[string]map[string]bool
+	noJob    []int
+	single   bool // a standalone node: no cluster row
+	quorum   bool
+	down     error // every call fails with it
+	odd      []error
+	extra    []pve.Resource // rows added to cluster/resources
+	hidden   func(vmid int) bool
+	rowless  map[int]bool // exist but are not listed
+	logs     map[string][]string
+	unlisted map[string]bool // tasks that fell out of cluster/tasks
 
 	delay time.Duration
 	calls atomic.Int64
@@ -78,6 +80,13 @@ func newWorld(nodes, guests int) *world {
 		w.add(100+k, fmt.Sprintf("pve%d", k%nodes+1))
 	}
 	return w
+}
+
+// set changes the world while syncs may run.
+func (w *world) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
 }
 
 func (w *world) add(vmid int, node string) *worldGuest {
@@ -190,9 +199,9 @@ func (w *world) Resources(ctx context.Context) ([]pve.Resource, []error, error) 
 		return nil, nil, err
 	}
 	defer done()
-	var out []pve.Resource
+	out := slices.Clone(w.extra)
 	for _, id := range sortedIDs(w.guests) {
-		if w.hidden == nil || !w.hidden(id) {
+		if (w.hidden == nil || !w.hidden(id)) && !w.rowless[id] {
 			out = append(out, w.guests[id].resource())
 		}
 	}
@@ -202,7 +211,7 @@ func (w *world) Resources(ctx context.Context) ([]pve.Resource, []error, error) 
 			pve.Resource{ID: "storage/" + id + "/ceph1", Type: "storage", Node: pve.Text(id), Storage: "ceph1", Shared: pve.Ptr(pve.Bool(true)),
 				Status: "available", Disk: pve.Ptr(pve.Int(90)), MaxDisk: pve.Ptr(pve.Int(100))})
 	}
-	return append(out, w.extra...), w.odd, nil
+	return out, w.odd, nil
 }
 
 func (n *worldNode) resource() pve.Resource {
@@ -257,7 +266,7 @@ func (w *world) ClusterTasks(ctx context.Context) ([]pve.TaskRow, error) {
 		return nil, err
 	}
 	defer done()
-	return slices.Clone(w.tasks), nil
+	return slices.DeleteFunc(slices.Clone(w.tasks), func(t pve.TaskRow) bool { return w.unlisted[t.UPID] }), nil
 }
 
 func (w *world) NotBackedUp(ctx context.Context) ([]pve.NotBackedUp, error) {

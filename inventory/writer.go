@@ -11,6 +11,9 @@ import (
 // processes wait little for the database.
 const batchSize = 500
 
+// queued is how many batches may wait, so that the rows of a large cluster do not hold up the first configurations.
+const queued = 32
+
 // writer records what a run decides, in batches, while the run goes on reading. The first failure ends the run.
 type writer struct {
 	r      *run
@@ -19,7 +22,8 @@ type writer struct {
 
 	mu  sync.Mutex
 	cur store.Batch
-	pos map[int]int // vmid: position in cur.Guests, so that a batch holds each guest once
+	row []*row      // the rows of cur.Guests
+	pos map[int]int // vmid: position in them, so that a batch holds each guest once
 
 	jobs chan writeJob
 	wg   sync.WaitGroup
@@ -28,12 +32,13 @@ type writer struct {
 }
 
 type writeJob struct {
-	batch *store.Batch  // nil for a mark in the queue
-	done  chan struct{} // closed when all before it is stored; nil when nobody waits
+	batch *store.Batch // nil for a mark in the queue
+	rows  []*row       // those of its guests
+	after func()       // called when all before it is stored; nil when nobody wants to know
 }
 
 func newWriter(ctx context.Context, r *run, cancel context.CancelCauseFunc) *writer {
-	w := &writer{r: r, ctx: ctx, cancel: cancel, pos: map[int]int{}, jobs: make(chan writeJob, 4)}
+	w := &writer{r: r, ctx: ctx, cancel: cancel, pos: map[int]int{}, jobs: make(chan writeJob, queued)}
 	w.wg.Go(w.loop)
 	return w
 }
@@ -41,14 +46,21 @@ func newWriter(ctx context.Context, r *run, cancel context.CancelCauseFunc) *wri
 func (w *writer) loop() {
 	for job := range w.jobs {
 		if job.batch != nil && w.failed() == nil {
-			if _, err := w.r.st.ApplyBatch(w.ctx, w.r.lease, *job.batch); err != nil {
-				w.fail(err)
-			}
+			w.apply(job)
 		}
-		if job.done != nil {
-			close(job.done)
+		if job.after != nil {
+			job.after()
 		}
 	}
+}
+
+func (w *writer) apply(job writeJob) {
+	done, err := w.r.st.ApplyBatch(w.ctx, w.r.lease, *job.batch)
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	w.r.c.inv.proj.adopt(job.batch, job.rows, done.Generation)
 }
 
 func (w *writer) fail(err error) {
@@ -72,10 +84,10 @@ func (w *writer) guest(next *row, content *store.Content, changes []store.Change
 	defer w.mu.Unlock()
 	id := next.g.VMID
 	if i, ok := w.pos[id]; ok && w.cur.Guests[i].Life == next.g.Life {
-		w.cur.Guests[i] = next.stored()
+		w.cur.Guests[i], w.row[i] = next.stored(), next
 	} else {
 		w.pos[id] = len(w.cur.Guests)
-		w.cur.Guests = append(w.cur.Guests, next.stored())
+		w.cur.Guests, w.row = append(w.cur.Guests, next.stored()), append(w.row, next)
 	}
 	if content != nil {
 		w.cur.Contents = append(w.cur.Contents, *content)
@@ -114,19 +126,17 @@ func (w *writer) send() {
 		return
 	}
 	b.Cluster, b.At, b.SyncID = w.r.c.name, w.r.started, w.r.id
-	w.cur, w.pos = store.Batch{}, map[int]int{}
-	w.jobs <- writeJob{batch: &b}
+	rows := w.row
+	w.cur, w.row, w.pos = store.Batch{}, nil, map[int]int{}
+	w.jobs <- writeJob{batch: &b, rows: rows}
 }
 
-// flush waits until everything recorded so far is stored.
-func (w *writer) flush() error {
-	done := make(chan struct{})
+// then hands over what is recorded so far and calls f once it is stored; reading goes on meanwhile.
+func (w *writer) then(f func()) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.send()
-	w.jobs <- writeJob{done: done}
-	w.mu.Unlock()
-	<-done
-	return w.failed()
+	w.jobs <- writeJob{after: f}
 }
 
 // close stores what is left and ends the writer.

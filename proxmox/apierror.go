@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	goproxmox "github.com/luthermonson/go-proxmox"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 )
 
@@ -121,14 +121,14 @@ func isGeneric(status int, reason string) bool {
 		strings.EqualFold(reason, "error")
 }
 
-var permission = regexp.MustCompile(`Permission check failed \((/[^,()]*),\s*([A-Za-z.|]+(?:\s*,\s*[A-Za-z.]+)*)\)`)
+var permission = lazy.Regexp(`Permission check failed \((/[^,()]*),\s*([A-Za-z.|]+(?:\s*,\s*[A-Za-z.]+)*)\)`)
 
 func (e *APIError) readPrivilege() {
 	if e.Status != http.StatusForbidden {
 		return
 	}
 	for _, s := range []string{e.Message, e.Reason} {
-		if m := permission.FindStringSubmatch(s); m != nil {
+		if m := permission().FindStringSubmatch(s); m != nil {
 			e.PrivPath, e.Privilege = m[1], m[2]
 			return
 		}

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -143,7 +144,7 @@ func (a *auth) forget() {
 
 func (a *auth) logIn(ctx context.Context, password redact.Secret) (ticket, error) {
 	c := newCall(ctx, http.MethodPost, "/access/ticket")
-	c.secretly = true
+	c.login = true
 	ctx = context.WithValue(ctx, keyCall, c)
 	form := Params{}.Str("username", a.set.Username).Str("password", password.Reveal())
 	req, err := newRequest(ctx, http.MethodPost, "/access/ticket", form)
@@ -152,6 +153,10 @@ func (a *auth) logIn(ctx context.Context, password redact.Secret) (ticket, error
 	}
 	a.stats.login()
 	resp, err := a.next.RoundTrip(a.dress(req))
+	if we, ok := errors.AsType[*wireError](err); ok {
+		// The call that waits for this login was not sent, whatever became of the login.
+		return ticket{}, &wireError{addr: we.addr, err: we.err}
+	}
 	if err != nil {
 		return ticket{}, err
 	}

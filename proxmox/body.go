@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,6 +37,9 @@ func (b *body) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	data, err := readAll(resp, c.maxBody())
 	_ = resp.Body.Close()
+	if _, ok := errors.AsType[*fault.Error](err); ok && c.read() {
+		return nil, err // too large: the same answer would come again
+	}
 	if err != nil {
 		return nil, ownDeadline(ctx, &wireError{addr: addrOf(c), sent: true, err: err})
 	}
@@ -67,7 +71,7 @@ func (e *tryTimeout) Error() string { return e.err.Error() }
 func (e *tryTimeout) Unwrap() error { return e.err }
 
 func ownDeadline(ctx context.Context, err error) error {
-	if ctx.Err() != nil && context.Cause(ctx) == errOwnDeadline {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errOwnDeadline) {
 		return &tryTimeout{err}
 	}
 	return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,12 +30,12 @@ const silentAfter = 2
 const maxProbeGap = time.Minute
 
 type circuit struct {
-	fails   int
-	since   time.Time // first failure
-	until   time.Time // no call before
-	gap     time.Duration
-	probing bool
-	last    string // what the node, or its proxy, said
+	fails int
+	since time.Time // first failure
+	until time.Time // no call before
+	gap   time.Duration
+	probe chan struct{} // closed when the probe in flight ends; nil when there is none
+	last  string        // what the node, or its proxy, said
 }
 
 // SilentNode is a node that does not answer although the cluster does.
@@ -50,7 +52,7 @@ func (b *breaker) RoundTrip(req *http.Request) (*http.Response, error) {
 	if c.node == "" {
 		return b.next.RoundTrip(req)
 	}
-	if err := b.allow(c.node); err != nil {
+	if err := b.allow(req.Context(), c.node); err != nil {
 		return nil, err
 	}
 	start := b.now()
@@ -59,22 +61,52 @@ func (b *breaker) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (b *breaker) allow(node string) error {
+// probeWait is how long other calls wait for a probe in flight: a node that is back answers it well before, and must not look silent
+// to the calls beside the probe.
+const probeWait = 3 * time.Second
+
+func (b *breaker) allow(ctx context.Context, node string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeWait)
+	defer cancel()
+	for {
+		probe, err := b.admit(node)
+		if probe == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-probe:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// admit lets a call pass, makes it the probe, or refuses it; probe is then the one in flight whose outcome decides.
+func (b *breaker) admit(node string) (probe <-chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ci := b.nodes[node]
 	if ci == nil || ci.fails < silentAfter {
-		return nil
+		return nil, nil
 	}
-	now := b.now()
-	if now.Before(ci.until) || ci.probing {
-		f := fault.New(fault.NodeSilent, "node %s has not answered since %s and is asked again at %s", node,
-			ci.since.Format(time.TimeOnly), ci.until.Format(time.TimeOnly)).Retry()
-		f.Cause = ci.last
-		return f
+	if ci.probe == nil && !b.now().Before(ci.until) {
+		ci.probe = make(chan struct{})
+		return nil, nil
 	}
-	ci.probing = true
-	return nil
+	f := fault.New(fault.NodeSilent, "node %s has not answered since %s and is asked again at %s", node,
+		ci.since.Format(time.TimeOnly), ci.until.Format(time.TimeOnly)).Retry()
+	f.Cause = ci.last
+	if isCertText(ci.last) {
+		f.Hint = certHint
+	}
+	return ci.probe, f
+}
+
+// settle ends the probe in flight, if there is one; b.mu is held.
+func (ci *circuit) settle() {
+	if ci != nil && ci.probe != nil {
+		close(ci.probe)
+		ci.probe = nil
+	}
 }
 
 func (b *breaker) record(c *call, resp *http.Response, err error, took time.Duration) {
@@ -84,21 +116,21 @@ func (b *breaker) record(c *call, resp *http.Response, err error, took time.Dura
 	ci := b.nodes[c.node]
 	switch verdict {
 	case nodeAnswered:
+		ci.settle()
 		delete(b.nodes, c.node)
 	case nodeUnjudged:
-		if ci != nil {
-			ci.probing = false
-		}
+		ci.settle()
 	case nodeSilent:
 		if ci == nil {
 			ci = &circuit{since: b.now(), gap: b.every}
 			b.nodes[c.node] = ci
 		}
-		if ci.probing {
+		if ci.probe != nil {
 			ci.gap = min(2*ci.gap, maxProbeGap)
 		}
-		ci.fails, ci.probing, ci.last = ci.fails+1, false, text
+		ci.fails, ci.last = ci.fails+1, text
 		ci.until = b.now().Add(ci.gap)
+		ci.settle()
 	}
 }
 
@@ -125,6 +157,9 @@ func judgeSilence(c *call, resp *http.Response, err error, took time.Duration) (
 		}
 		return nodeAnswered, ""
 	}
+	if we, ok := errors.AsType[*wireError](err); !ok || !we.sent {
+		return nodeUnjudged, "" // the time went by elsewhere: in a queue, at a login, on the way to an endpoint
+	}
 	_, ours := errors.AsType[*tryTimeout](err)
 	if c.class == classNormal && c.read() && (ours || errors.Is(err, context.DeadlineExceeded) && took >= hungAfter) {
 		return nodeSilent, "no answer in time"
@@ -142,6 +177,7 @@ func (b *breaker) silent() []SilentNode {
 			out = append(out, SilentNode{n, ci.since, ci.until, ci.last})
 		}
 	}
+	slices.SortFunc(out, func(a, b SilentNode) int { return strings.Compare(a.Node, b.Node) })
 	return out
 }
 

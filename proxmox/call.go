@@ -24,7 +24,7 @@ type call struct {
 	class    class
 	user     bool      // a user waits
 	endpoint *endpoint // that answered last
-	secretly bool      // our own login: allowed when read-only, never retried
+	login    bool      // our own login: allowed when read-only, never retried
 	skew     time.Duration
 	counter  *Counter
 }
@@ -168,8 +168,8 @@ func (c *call) maxBody() int64 {
 
 // big tells answers that grow with the cluster or its history: they are asked for compressed.
 func (c *call) big() bool {
-	switch {
-	case c.template == "/cluster/resources", c.template == "/cluster/metrics/export", c.template == "/nodes/{node}/journal":
+	switch c.template {
+	case "/cluster/resources", "/cluster/metrics/export", "/nodes/{node}/journal":
 		return true
 	}
 	return strings.HasSuffix(c.template, "/log") || strings.HasSuffix(c.template, "/content")

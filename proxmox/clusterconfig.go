@@ -9,11 +9,11 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 )
 
@@ -34,8 +34,8 @@ type ClusterConfig struct {
 const defaultPort = "8006"
 
 var (
-	tokenForm = regexp.MustCompile(`^([^\s!:/=]+@[A-Za-z][A-Za-z0-9._-]*![A-Za-z][A-Za-z0-9._-]*)=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	userForm  = regexp.MustCompile(`^[^\s:/]+@[A-Za-z][A-Za-z0-9._-]*$`)
+	tokenForm = lazy.Regexp(`^([^\s!:/=]+@[A-Za-z][A-Za-z0-9._-]*![A-Za-z][A-Za-z0-9._-]*)=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	userForm  = lazy.Regexp(`^[^\s:/]+@[A-Za-z][A-Za-z0-9._-]*$`)
 )
 
 // settings is a checked ClusterConfig.
@@ -87,13 +87,13 @@ func (s *settings) checkCredentials() error {
 	case !token && !password:
 		return errors.New("credentials: none given; example of an API token: agent@pve!mcp=<uuid>")
 	case token:
-		m := tokenForm.FindStringSubmatch(strings.TrimSpace(s.Token.Reveal()))
+		m := tokenForm().FindStringSubmatch(strings.TrimSpace(s.Token.Reveal()))
 		if m == nil {
 			return errors.New("token: must look like user@realm!id=xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (the value is not shown)")
 		}
 		s.Token, s.tokenID = redact.NewSecret(strings.TrimSpace(s.Token.Reveal())), m[1]
 		return nil
-	case !userForm.MatchString(s.Username):
+	case !userForm().MatchString(s.Username):
 		return fmt.Errorf("username: %q must look like root@pam", s.Username)
 	case !s.Password.IsSet():
 		return errors.New("password: none given for the username")
@@ -116,8 +116,8 @@ func (s *settings) loadCA() error {
 	return nil
 }
 
-// ParseEndpoint turns an endpoint as people write it into host:port. A bare host gets port 8006; a URL without a port means 443, as
-// the Terraform provider that shares PROXMOX_VE_ENDPOINT reads it. Only https, no userinfo, no path but "/" or "/api2/json".
+// ParseEndpoint turns an endpoint as people write it into host:port. Without a port it is 8006, pveproxy's only one; a reverse proxy
+// on 443 has to be written with its port. Only https, no userinfo, no path but "/" or "/api2/json".
 func ParseEndpoint(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	bad := func(why string) (string, error) {
@@ -142,12 +142,15 @@ func ParseEndpoint(s string) (string, error) {
 	case strings.TrimSuffix(u.Path, "/") != "" && strings.TrimSuffix(u.Path, "/") != "/api2/json":
 		return bad(fmt.Sprintf("the path %q is not allowed", u.Path))
 	}
-	return parseHostPort(u.Host, "443")
+	return parseHostPort(u.Host, defaultPort)
 }
 
 func parseHostPort(s, port string) (string, error) {
 	host := s
 	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		if addr.Zone() != "" {
+			return "", fmt.Errorf("endpoint: %.80q has an IPv6 zone, which is not supported; give a global address or a name", s)
+		}
 		return net.JoinHostPort(addr.String(), port), nil
 	}
 	if h, p, err := net.SplitHostPort(s); err == nil {
@@ -156,16 +159,17 @@ func parseHostPort(s, port string) (string, error) {
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return "", fmt.Errorf("endpoint: %.80q has no valid port; example https://192.0.2.10:8006", s)
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
 		return net.JoinHostPort(addr.String(), port), nil
 	}
-	if !hostForm.MatchString(host) {
+	if !hostForm().MatchString(host) {
 		return "", fmt.Errorf("endpoint: %.80q is no host name or address; example https://192.0.2.10:8006", s)
 	}
 	return net.JoinHostPort(strings.ToLower(host), port), nil
 }
 
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
+// hostForm: letters, digits, dots, hyphens; a zone or anything else that a request line could choke on is refused.
+var hostForm = lazy.Regexp(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
 
 // ParseFingerprint normalises a SHA-256 fingerprint to the form that Proxmox VE shows: AA:BB:.. in capitals.
 func ParseFingerprint(s string) (string, error) {

@@ -15,14 +15,14 @@ func TestParseEndpoint(t *testing.T) {
 		"https://192.0.2.10:8006":            "192.0.2.10:8006",
 		"https://192.0.2.10:8006/":           "192.0.2.10:8006",
 		"https://192.0.2.10:8006/api2/json/": "192.0.2.10:8006",
-		"https://pve.example.org":            "pve.example.org:443",
+		"https://pve.example.org":            "pve.example.org:8006",
 		"PVE1":                               "pve1:8006",
 		"pve1:18006":                         "pve1:18006",
 		"2001:db8::1":                        "[2001:db8::1]:8006",
 		"[2001:db8::1]":                      "[2001:db8::1]:8006",
 		"[2001:db8::1]:443":                  "[2001:db8::1]:443",
 		"https://[2001:db8::1]:8006":         "[2001:db8::1]:8006",
-		"https://[2001:db8::1]":              "[2001:db8::1]:443",
+		"https://[2001:db8::1]":              "[2001:db8::1]:8006",
 	} {
 		got, err := ParseEndpoint(in)
 		if err != nil || got != want {

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -9,7 +10,8 @@ import (
 
 // endpoint is one address of the cluster with its own connections.
 type endpoint struct {
-	addr  string // host:port
+	shown atomic.Value // fingerprint (string) that was last refused
+	addr  string       // host:port
 	tr    *http.Transport
 	slots gate // what is in flight through it
 	total int  // its size
@@ -131,4 +133,12 @@ func (s *endpoints) close() {
 	for _, e := range s.all {
 		e.close()
 	}
+}
+
+// distrusted is the level at which a refused certificate is logged: a warning the first time that it is seen, not at each request.
+func (e *endpoint) distrusted(fingerprint string) slog.Level {
+	if e.shown.Swap(fingerprint) == fingerprint {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }

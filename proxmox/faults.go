@@ -127,6 +127,9 @@ func (e *APIError) oddAnswer() string {
 	if e.Status < 400 {
 		return fmt.Sprintf("%s answered with a redirect (%d), as Proxmox VE never does over https; it was not followed", e.Endpoint, e.Status)
 	}
+	if e.Node == "" {
+		return fmt.Sprintf("the answer of %s was lost on its way (%d)", e.Endpoint, e.Status)
+	}
 	return fmt.Sprintf("the answer of node %s was lost on its way (%d)", e.Node, e.Status)
 }
 
@@ -149,6 +152,9 @@ func (e *APIError) nodeSilent(f *fault.Error) {
 	f.Hint = "the node is off, restarting or cut off from the cluster network"
 	if isCertText(e.Reason) {
 		f.Message, f.Retryable = fmt.Sprintf("node %s cannot be reached through %s: its certificate does not fit (%d)", e.Node, e.Endpoint, e.Status), false
-		f.Hint = "check the node name against the node list (no FQDN, no address); if it is right, run on that node: pvecm updatecerts"
+		f.Hint = certHint
 	}
 }
+
+// certHint is what to do about a node whose certificate the others do not accept (F12).
+const certHint = "check the node name against the node list (no FQDN, no address); if it is right, run on that node: pvecm updatecerts"

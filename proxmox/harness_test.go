@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -110,7 +111,7 @@ func (n *memNet) dial(ctx context.Context, network, addr string) (net.Conn, erro
 			err = ctx.Err()
 		}
 	}
-	if _, ok := err.(*net.DNSError); ok {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
 	return nil, &net.OpError{Op: "dial", Net: network, Err: &os.SyscallError{Syscall: "connect", Err: err}}
@@ -257,7 +258,7 @@ func newRig(t *testing.T, routes map[string]http.HandlerFunc, change func(*Clust
 }
 
 func (r *rig) close() {
-	r.Client.Close()
+	r.Close()
 	for _, s := range r.stop {
 		s()
 	}

@@ -57,10 +57,10 @@ func (j *judge) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // lost explains a call without an answer. Errors that are explained already pass.
 func (j *judge) lost(c *call, err error) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
+	we, _ := errors.AsType[*wireError](err)
+	if _, ok := errors.AsType[*fault.Error](err); ok && we == nil {
 		return err
 	}
-	we, _ := errors.AsType[*wireError](err)
 	if ce, ok := errors.AsType[*certError](err); ok {
 		return untrusted(ce)
 	}
@@ -70,10 +70,10 @@ func (j *judge) lost(c *call, err error) error {
 			break
 		}
 		return fault.Wrap(fault.Cancelled, err, "the call was cancelled")
-	case we != nil && !we.sent && !isTimeout(err) || c.read() && we != nil:
+	case we != nil && (c.read() || !we.sent):
 		return unreachable(c, we)
 	}
-	if !c.read() && we != nil && we.sent {
+	if we != nil {
 		return fault.Wrap(fault.UnknownOutcome, err, "it is not known whether Proxmox VE carried out %s %s: the answer was lost", c.method, c.path).
 			WithHint("look it up in the task list before anything is sent again")
 	}

@@ -55,6 +55,7 @@ type Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 type options struct {
 	now     func() time.Time
 	dial    Dialer
+	system  bool // dial is the operating system's
 	log     *slog.Logger
 	limits  Limits
 	counter *Counter
@@ -85,6 +86,7 @@ func buildOptions(opts []Option) options {
 	}
 	o.limits = o.limits.withDefaults()
 	if o.dial == nil {
+		o.system = true
 		o.dial = (&net.Dialer{Timeout: o.limits.Connect, KeepAlive: 15 * time.Second}).DialContext
 	}
 	return o

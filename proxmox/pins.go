@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -67,7 +68,20 @@ func (c *Client) learn(ctx context.Context, m pve.ClusterMember) LearntNode {
 	return l
 }
 
-var errNoPin = errors.New("the node named no certificate of its own")
+var (
+	errNoPin    = errors.New("the node named no certificate of its own")
+	errLoopback = errors.New("not probed: the configured endpoint is on this machine, so member addresses need not mean anything here")
+)
+
+// tunnelled says that only loopback endpoints are configured: a tunnel or a simulator, from where the members' addresses could belong
+// to somebody else.
+func (c *Client) tunnelled() bool {
+	return c.opts.system && !slices.ContainsFunc(c.set.hosts, func(hostport string) bool {
+		host, _, err := net.SplitHostPort(hostport)
+		addr, perr := netip.ParseAddr(host)
+		return err != nil || (host != "localhost" && (perr != nil || !addr.IsLoopback()))
+	})
+}
 
 // adopt probes a learnt address and adds it as an endpoint.
 func (c *Client) adopt(ctx context.Context, l LearntNode) (bool, error) {
@@ -76,6 +90,9 @@ func (c *Client) adopt(ctx context.Context, l LearntNode) (bool, error) {
 		return false, errNoPin
 	case slices.Contains(c.set.hosts, l.Addr):
 		return true, nil
+	}
+	if c.tunnelled() {
+		return false, errLoopback
 	}
 	e := newEndpoint(l.Addr, c.trust, l.Fingerprints, &c.opts)
 	e.setNode(l.Node)

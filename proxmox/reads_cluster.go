@@ -134,7 +134,11 @@ func (c *Client) StorageDefs(ctx context.Context) ([]pve.StorageDef, error) {
 // ClusterTasks reads GET /cluster/tasks (02/014): the last tasks of all nodes, at most 25 per node, those of other users only with
 // Sys.Audit on / (faults.md 3.4, 13-16).
 func (c *Client) ClusterTasks(ctx context.Context) ([]pve.TaskRow, error) {
-	return small[pve.TaskRow](ctx, c, nil, "cluster", "tasks")
+	rows, err := small[pve.TaskRow](ctx, c, nil, "cluster", "tasks")
+	for i := range rows {
+		rows[i].Status = masked(rows[i].Status)
+	}
+	return rows, err
 }
 
 // LogRow is a row of GET /cluster/log (02/015). Time is Unix seconds, Pri the syslog priority.
@@ -156,10 +160,13 @@ func (c *Client) ClusterLog(ctx context.Context, limit int) ([]LogRow, error) {
 	}
 	rows, err := small[LogRow](ctx, c, p, "cluster", "log")
 	for i := range rows {
-		rows[i].Msg = pve.Text(redact.Text(string(rows[i].Msg)))
+		rows[i].Msg = masked(rows[i].Msg)
 	}
 	return rows, err
 }
+
+// masked is free text without what looks like a secret.
+func masked(t pve.Text) pve.Text { return pve.Text(redact.Text(string(t))) }
 
 // Pools reads GET /pools; members are in Resources.
 func (c *Client) Pools(ctx context.Context) ([]pve.PoolRow, error) {

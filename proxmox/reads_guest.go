@@ -34,6 +34,7 @@ func (c *Client) Snapshots(ctx context.Context, node string, t pve.GuestType, vm
 	out := rows[:0]
 	for _, r := range rows {
 		if r.Name != "current" {
+			r.Description = masked(r.Description)
 			out = append(out, r)
 		}
 	}

@@ -69,6 +69,7 @@ func (c *Client) NodeTasks(ctx context.Context, node string, f NodeTaskFilter) (
 		if rows[i].Status == "RUNNING" {
 			rows[i].Status = ""
 		}
+		rows[i].Status = masked(rows[i].Status)
 	}
 	return rows, err
 }
@@ -80,7 +81,9 @@ func (c *Client) TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, e
 	if err != nil {
 		return pve.TaskStatus{}, badUPID(err)
 	}
-	return get[pve.TaskStatus](ctx, c, nil, "nodes", u.Node, "tasks", upid, "status")
+	st, err := get[pve.TaskStatus](ctx, c, nil, "nodes", u.Node, "tasks", upid, "status")
+	st.ExitStatus = masked(st.ExitStatus)
+	return st, err
 }
 
 type logLine struct {

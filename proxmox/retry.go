@@ -116,8 +116,8 @@ func (r *retry) againAfterError(err error, try int, spent time.Duration) bool {
 		return true
 	case !r.ends.everAnswered():
 		return try < maxTriesUnknown
-	case isDial(we.err):
-		return true // a restart takes seconds; bounded by rest
+	case !we.sent:
+		return true // no connection: a restart takes seconds (F47); bounded by rest
 	}
 	return try < maxTries
 }

@@ -25,7 +25,7 @@ type simRig struct {
 }
 
 func (r *simRig) close() {
-	r.Client.Close()
+	r.Close()
 	for _, e := range r.ends {
 		_ = e.Close()
 	}
@@ -36,7 +36,7 @@ func newSimRig(t *testing.T, change func(*proxmox.ClusterConfig), opts ...pvesim
 	w := pvesim.GenerateWorld(pvesim.GenOptions{Seed: 1, Nodes: 3, Guests: 30, Now: time.Now()})
 	r := &simRig{sim: pvesim.New(w, opts...), guest: map[string]pve.Resource{}}
 	byAddr := map[string]*pvesim.PipeListener{}
-	for i, node := range []string{"pve1", "pve2", "pve3"} {
+	for i, node := range []string{"node01", "node02", "node03"} {
 		l := pvesim.NewPipeListener()
 		byAddr["192.0.2.1"+string(rune('1'+i))+":8006"] = l
 		r.ends = append(r.ends, r.sim.Serve(l, node))
@@ -106,21 +106,21 @@ func TestFaultsOfTheSimulator(t *testing.T) {
 		"none":                {pvesim.Delay(0), 30, nil},
 		"F01 close race":      {pvesim.CloseRace(3), 30, nil},
 		"F10 no phrase":       {pvesim.NoPhrase(), 30, nil},
-		"F11 node down":       {pvesim.NodeDown("pve3"), 30, codes{"pve3": fault.NodeSilent}},
-		"F12 stale cert":      {pvesim.StaleNodeCertificate("pve3"), 30, codes{"pve3": fault.NodeSilent}},
-		"F13 node hangs":      {pvesim.NodeHangs("pve3"), 30, codes{"pve3": fault.NodeSilent}},
+		"F11 node down":       {pvesim.NodeDown("node03"), 30, codes{"node03": fault.NodeSilent}},
+		"F12 stale cert":      {pvesim.StaleNodeCertificate("node03"), 30, codes{"node03": fault.NodeSilent}},
+		"F13 node hangs":      {pvesim.NodeHangs("node03"), 30, codes{"node03": fault.NodeSilent}},
 		"F14 cut":             {pvesim.CutBody(20), -1, all(fault.BadAnswer)},
 		"F14 truncated":       {pvesim.TruncateBody(20), -1, all(fault.BadAnswer)},
 		"F14 597":             {pvesim.ProxyError(597, "Broken pipe"), -1, nil},
-		"F15 expired":         {pvesim.NodeExpired("pve3"), 30, codes{"pve3": fault.NodeSilent}},
-		"F16 pvestatd hangs":  {pvesim.StatsExpired("pve2"), 30, nil},
+		"F15 expired":         {pvesim.NodeExpired("node03"), 30, codes{"node03": fault.NodeSilent}},
+		"F16 pvestatd hangs":  {pvesim.StatsExpired("node02"), 30, nil},
 		"F17 no quorum":       {pvesim.NoQuorum(), 30, nil},
 		"F18 standalone":      {pvesim.Standalone(), -1, nil},
 		"F34 strings":         {pvesim.FlipTypes("string"), 30, nil},
 		"F34 mixed":           {pvesim.FlipTypes("mixed"), 30, nil},
 		"F34 extra keys":      {pvesim.ExtraKeys(), 30, nil},
-		"F34 garbage":         {pvesim.GarbageGuest(101), 29, nil},
-		"F41 rotated":         {pvesim.CertificateRotated("pve1"), 30, nil}, // the second endpoint takes over
+		"F34 garbage":         {pvesim.GarbageGuest(1000), 29, nil},
+		"F41 rotated":         {pvesim.CertificateRotated("node01"), 30, nil}, // the second endpoint takes over
 		"F46 429":             {limited(pvesim.Gateway(429, 2*time.Second), 3), 30, nil},
 		"F46 502 for a while": {limited(pvesim.Gateway(502, 0), 3), 30, nil},
 		"F54 null":            {pvesim.NullData(), -1, all(fault.BadAnswer)},
@@ -198,6 +198,32 @@ func TestSimPasswordLogin(t *testing.T) {
 		}
 		if st := r.sim.Stats(); st.Writes != 0 || st.Logins != 1 {
 			t.Errorf("%d writes, %d logins", st.Writes, st.Logins)
+		}
+	})
+}
+
+// F05, F06: a run of five hours over tickets that live two, on nodes whose clock is off.
+func TestSimTicketLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newSimRig(t, func(c *proxmox.ClusterConfig) {
+			c.Token, c.Username, c.Password, c.ReadOnly = redact.Secret{}, "root@pam", redact.NewSecret("right horse"), true
+		})
+		defer r.close()
+		r.sim.Update(func(w *pvesim.World) {
+			for _, u := range w.Access.Users {
+				if u.ID == "root@pam" {
+					u.Password = "right horse"
+				}
+			}
+		})
+		for range 10 {
+			if _, errs := r.readEverything(t.Context()); len(errs) != 0 {
+				t.Fatalf("%v", errs)
+			}
+			time.Sleep(30 * time.Minute)
+		}
+		if st := r.sim.Stats(); st.Logins != 5 || st.Writes != 0 {
+			t.Errorf("%d logins in 5 h, %d writes", st.Logins, st.Writes)
 		}
 	})
 }

@@ -2,13 +2,14 @@ package proxmox
 
 import (
 	"context"
-	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -161,8 +162,8 @@ func (w *taskWait) cause(exit string) string {
 	if exit != "job errors" {
 		return exit
 	}
-	for i := len(w.tail) - 1; i >= 0; i-- {
-		if l := w.tail[i]; strings.HasPrefix(l, "ERROR:") || strings.HasPrefix(l, "TASK ERROR:") && !strings.HasSuffix(l, exit) {
+	for _, l := range slices.Backward(w.tail) {
+		if strings.HasPrefix(l, "ERROR:") || strings.HasPrefix(l, "TASK ERROR:") && !strings.HasSuffix(l, exit) {
 			return exit + ": " + l
 		}
 	}
@@ -198,9 +199,9 @@ func (w *taskWait) readLog(ctx context.Context) {
 
 // percentForms are the ways in which Proxmox VE's programs print progress: vzdump "INFO:  45% (1.2 GiB of 2.6 GiB)", migration and
 // clone "transferred 1.0 GiB of 2.0 GiB (50.00%)", restore "progress 45% (read ...)", import "transferred ... (12.5%)".
-var percentForms = []*regexp.Regexp{
-	regexp.MustCompile(`\((\d{1,3}(?:\.\d+)?)%\)`),
-	regexp.MustCompile(`^(?:INFO:|progress)\s+(\d{1,3}(?:\.\d+)?)%`),
+var percentForms = []func() *regexp.Regexp{
+	lazy.Regexp(`\((\d{1,3}(?:\.\d+)?)%\)`),
+	lazy.Regexp(`^(?:INFO:|progress)\s+(\d{1,3}(?:\.\d+)?)%`),
 }
 
 func parsePercent(line string) (float64, bool) {
@@ -208,13 +209,10 @@ func parsePercent(line string) (float64, bool) {
 		return 0, false
 	}
 	for _, re := range percentForms {
-		if m := re.FindStringSubmatch(line); m != nil {
+		if m := re().FindStringSubmatch(line); m != nil {
 			p, err := strconv.ParseFloat(m[1], 64)
 			return p, err == nil && p <= 100
 		}
 	}
 	return 0, false
 }
-
-// String shows the outcome and the exit status.
-func (r TaskResult) String() string { return fmt.Sprintf("%s (%s)", r.Outcome, r.ExitStatus) }

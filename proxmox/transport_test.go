@@ -358,14 +358,14 @@ func TestF47Restart(t *testing.T) {
 		if _, err := r.Version(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r.Client.Close() // the restart closes the idle connection
+		r.Close() // the restart closes the idle connection
 		r.net.set(addr1, errRefused)
 		time.AfterFunc(5*time.Second, func() { r.net.set(addr1, nil) })
 		start = time.Now()
 		if _, err := r.Version(t.Context()); err != nil || time.Since(start) < 5*time.Second {
 			t.Errorf("restart: %v after %s", err, time.Since(start))
 		}
-		r.Client.Close()
+		r.Close()
 		r.net.set(addr1, errRefused)
 		if _, err := r.Raw(t.Context(), "POST", "/x", nil); fault.CodeOf(err) != fault.Unreachable {
 			t.Errorf("a write that was never sent: %v", err)

@@ -104,7 +104,7 @@ func TestFailover(t *testing.T) {
 		}
 		// The second dies, the first is back.
 		time.Sleep(failedRest)
-		r.Client.Close()
+		r.Close()
 		r.net.set(addr1, nil)
 		r.net.set(addr2, errRefused)
 		r.pve.on("*", data(version))
@@ -146,7 +146,7 @@ func TestLearnPins(t *testing.T) {
 		if fault.CodeOf(nodes[2].Err) != fault.Untrusted || fault.CodeOf(nodes[3].Err) != fault.NodeSilent {
 			t.Errorf("reasons: %v; %v", nodes[2].Err, nodes[3].Err)
 		}
-		r.Client.Close()
+		r.Close()
 		r.net.set(addr1, errRefused)
 		if _, err := r.Version(t.Context()); err != nil || r.Stats().Failovers == 0 {
 			t.Errorf("failover to a learnt node: %v, %d", err, r.Stats().Failovers)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +35,7 @@ func (e *wireError) Unwrap() error { return e.err }
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := callOf(req.Context())
-	if w.readOnly && req.Method != http.MethodGet && !c.secretly {
+	if w.readOnly && req.Method != http.MethodGet && !c.login {
 		return nil, fault.New(fault.ReadOnly, "this client is read-only: %s %s was not sent", c.method, c.path).
 			WithHint("start it with writes allowed to change anything")
 	}
@@ -92,15 +91,13 @@ func rewind(req *http.Request) error {
 
 // via sends the request through one endpoint. When that one is full and others are left, it is passed over without counting as failed.
 func (w *wire) via(req *http.Request, c *call, e *endpoint, others bool) (*http.Response, error) {
-	if err := e.enter(req.Context(), c.user || c.secretly, others); err != nil {
+	if err := e.enter(req.Context(), c.user || c.login, others); err != nil {
 		return nil, &wireError{addr: e.addr, err: err}
 	}
-	ctx := req.Context()
 	var sent atomic.Bool
-	if req.Method != http.MethodGet {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
-	}
-	out := req.WithContext(ctx)
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+	}))
 	u := *req.URL
 	u.Scheme, u.Host = "https", e.addr
 	out.URL, out.Host = &u, ""
@@ -109,13 +106,13 @@ func (w *wire) via(req *http.Request, c *call, e *endpoint, others bool) (*http.
 	if err != nil {
 		e.leave()
 		// A node that hangs says nothing about the endpoint in front of it; an entry node that hangs is asked last for a while.
-		if req.Context().Err() == nil || c.node == "" && context.Cause(req.Context()) == errOwnDeadline {
+		if req.Context().Err() == nil || c.node == "" && errors.Is(context.Cause(req.Context()), errOwnDeadline) {
 			e.failedAt.Store(w.now().UnixNano())
 		}
 		if ce, ok := errors.AsType[*certError](err); ok {
-			w.log.Warn("endpoint certificate is not trusted", "endpoint", e.addr, "fingerprint", ce.Fingerprint)
+			w.log.Log(req.Context(), e.distrusted(ce.Fingerprint), "endpoint certificate is not trusted", "endpoint", e.addr, "fingerprint", ce.Fingerprint)
 		}
-		return nil, &wireError{addr: e.addr, sent: sent.Load(), err: stripURL(err)}
+		return nil, &wireError{addr: e.addr, sent: sent.Load(), err: err}
 	}
 	if e.failedAt.Load() != 0 {
 		e.failedAt.Store(0)
@@ -127,13 +124,9 @@ func (w *wire) via(req *http.Request, c *call, e *endpoint, others bool) (*http.
 	return resp, nil
 }
 
+// stick makes e the first choice when the present one does not answer. An overflow must not unseat a healthy one.
 func (w *wire) stick(req *http.Request, e *endpoint) {
-	cur := w.ends.sticky.Load()
-	if cur == e || req.Context().Value(keyOnly) != nil {
-		return
-	}
-	// An overflow answered by another endpoint must not unseat a healthy one.
-	if cur == nil || cur.resting(w.now()) {
+	if cur := w.ends.current(); cur != e && cur.resting(w.now()) && req.Context().Value(keyOnly) == nil {
 		w.ends.sticky.Store(e)
 	}
 }
@@ -153,12 +146,5 @@ func (e *endpoint) enter(ctx context.Context, user, others bool) error {
 }
 
 func (e *endpoint) leave() { e.slots.leave(false) }
-
-func stripURL(err error) error {
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return ue.Err
-	}
-	return err
-}
 
 var _ http.RoundTripper = (*wire)(nil)

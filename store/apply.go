@@ -9,11 +9,14 @@ import (
 )
 
 // ApplyBatch writes one step of a sync in one transaction: all of it or nothing. It fails with Fenced when l is no longer held,
-// and with Invalid when a content's hash is not ContentHash of its bytes. Rows take the batch's cluster and the new generation;
+// and with Invalid when a content's hash is not pve.Hash of its bytes. Rows take the batch's cluster and the new generation;
 // the generation grows by one when something was written, and stays when nothing was (an empty batch, contents already known).
 // A guest of a new life ends the older lives of its vmid: their rows become gone at b.At.
 func (d *DB) ApplyBatch(ctx context.Context, l Lease, b Batch) (Applied, error) {
 	b.Cluster = clean(b.Cluster)
+	if b.At.IsZero() {
+		b.At = d.clock()
+	}
 	var done Applied
 	err := d.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if err := holds(ctx, tx, l); err != nil {
@@ -123,5 +126,5 @@ func (a *applier) tasks(ctx context.Context) error {
 }
 
 func badContent(c *Content, why string) error {
-	return fault.New(fault.Invalid, "the content of %s %s of cluster %q %s", c.Kind, c.Ref.ID, c.Cluster, why)
+	return fault.New(fault.Invalid, "the content of %s %s of cluster %q %s", c.Kind, c.ID, c.Cluster, why)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -49,7 +50,7 @@ func manyGuests(n, tick int, contents bool) store.Batch {
 		g := store.Guest{
 			VMID: 100 + i, Life: 1, Type: "qemu", Node: fmt.Sprintf("pve%d", i%20), Name: fmt.Sprintf("guest-%d", i), Status: "running",
 			Tags: "web;prod", CPU: &cpu, MaxCPU: &cpu, Mem: &mem, MaxMem: &mem, MaxDisk: &mem, Uptime: &up, NetIn: &mem, NetOut: &mem,
-			ConfigHash: store.ContentHash(body), Digest: "0123456789abcdef0123456789abcdef01234567", ConfigAt: t0,
+			ConfigHash: pve.Hash(body), Digest: "0123456789abcdef0123456789abcdef01234567", ConfigAt: t0,
 			Facets:    `{"onboot":true,"os":"l26","agent":true,"disks":[{"id":"scsi0","storage":"local-zfs","size":34359738368}],"nics":1}`,
 			FirstSeen: t0, LastSeen: b.At,
 		}

@@ -39,7 +39,7 @@ func bulkInsert[T any](ctx context.Context, d *DB, tx bun.Tx, rows []T, mode onC
 			}
 			var err error
 			size = len(chunk)
-			if stmt, err = tx.Tx.PrepareContext(ctx, d.bulkSQL(table, fields, size, mode)); err != nil {
+			if stmt, err = tx.PrepareContext(ctx, d.bulkSQL(table, fields, size, mode)); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
 // Stats says how large the store is: bytes on disk, its log included, and rows per table.
@@ -56,11 +57,9 @@ func (d *DB) Stats(ctx context.Context) (Stats, error) {
 		return s, d.fault(err)
 	}
 	for _, table := range checkedTables {
-		n, err := d.read.NewSelect().Table(table).Count(ctx)
-		if err != nil {
+		if s.Rows[table], err = d.read.NewSelect().Table(table).Count(ctx); err != nil {
 			return s, d.fault(err)
 		}
-		s.Rows[table] = int64(n)
 	}
 	return s, nil
 }
@@ -129,7 +128,7 @@ func (d *DB) checkContents(ctx context.Context, r *CheckReport) (err error) {
 			return err
 		}
 		r.Contents++
-		if ContentHash([]byte(body)) == hash {
+		if pve.Hash([]byte(body)) == hash {
 			continue
 		}
 		if wrong++; wrong <= maxProblems {

@@ -19,8 +19,9 @@ type engine interface {
 	// readPool gives a pool that cannot write.
 	readPool() (*sql.DB, error)
 	dialect() schema.Dialect
-	// placeholder is the n-th parameter (from 1) of a prepared statement.
+	// placeholder is the n-th parameter (from 1) of a prepared statement; selectContent is the one for a content by hash.
 	placeholder(n int) string
+	selectContent() string
 	migrations() fs.FS
 	// lockSchema opens a transaction that keeps every other process from migrating.
 	lockSchema() string

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -83,7 +84,7 @@ func writeForever(ctx context.Context, path string) error {
 		b := manyGuests(100, tick, true)
 		for i := range b.Contents { // each tick is a new version of each guest
 			b.Contents[i].JSON = fmt.Appendf(nil, `{"tick":%d,"guest":%d,"pid":%d}`, tick, i, os.Getpid())
-			b.Contents[i].Hash = store.ContentHash(b.Contents[i].JSON)
+			b.Contents[i].Hash = pve.Hash(b.Contents[i].JSON)
 		}
 		if _, err := d.ApplyBatch(ctx, l, b); err != nil {
 			return err
@@ -102,6 +103,9 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Duration(20+60*i) * time.Millisecond)
+		if i == 9 {
+			waitForBatch(t, path, last) // on a machine so slow that none got that far
+		}
 		if err := writer.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -110,6 +114,18 @@ func TestKill(t *testing.T) {
 	}
 	if last == 0 {
 		t.Error("no child ever wrote")
+	}
+}
+
+// waitForBatch waits until a child has committed a batch after generation last.
+func waitForBatch(t *testing.T, path string, last int64) {
+	t.Helper()
+	d := openAt(t, path)
+	for range 300 {
+		if gen, err := d.Generation(t.Context()); err != nil || gen > last {
+			return // an error shows in the check after the kill
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -140,7 +140,7 @@ type Sync struct {
 	Warnings  []string
 }
 
-// Content is a versioned content to record for an object: canonical redacted JSON and its hash.
+// Content is a versioned content to record for an object: canonical redacted JSON and its hash, pve.Hash(JSON).
 type Content struct {
 	Ref
 	Life      int

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -204,28 +202,6 @@ func TestFlippedPages(t *testing.T) {
 	}
 }
 
-// TestCheckFinds damages rows behind the store's back.
-func TestCheckFinds(t *testing.T) {
-	for name, tc := range map[string]struct{ statement, want string }{
-		"hash":     {"UPDATE contents SET body = body || ' ' WHERE rowid = 1", "does not have its hash"},
-		"missing":  {"PRAGMA foreign_keys = 0; DELETE FROM contents WHERE rowid = 1", "has no content"},
-		"foreign":  {"PRAGMA foreign_keys = 0; DELETE FROM contents WHERE rowid = 1", "refers to a missing row of contents"},
-		"current":  {"UPDATE object_versions SET current = 0 WHERE id = '100'", "0 current versions"},
-		"database": {"PRAGMA writable_schema = 1; UPDATE sqlite_master SET rootpage = 3 WHERE name = 'guests_gen'", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := openAt(t, filled(t, tc.statement))
-			r, err := d.Check(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.OK() || !strings.Contains(strings.Join(r.Problems, "\n"), tc.want) {
-				t.Errorf("problems %q, want %q", r.Problems, tc.want)
-			}
-		})
-	}
-}
-
 // TestFull runs out of room in a batch: StoreFull, nothing of the batch is kept, reading goes on, and with room so does writing.
 func TestFull(t *testing.T) {
 	d := openAt(t, filepath.Join(t.TempDir(), "s.db"))
@@ -259,66 +235,5 @@ func TestReadOnlyConnection(t *testing.T) {
 	wantFault(t, err, fault.StoreReadOnly, d.Path())
 	if _, err := d.Guests(t.Context(), store.GuestFilter{}); err != nil {
 		t.Errorf("reading: %v", err)
-	}
-}
-
-func TestDefaultPath(t *testing.T) {
-	home := func() (string, error) { return "/home/u", nil }
-	none := func() (string, error) { return "", errors.New("no home") }
-	for name, tc := range map[string]struct {
-		goos string
-		env  map[string]string
-		home func() (string, error)
-		want string
-	}{
-		"linux":           {"linux", nil, home, "/home/u/.local/state/proxmox-mcp/state.db"},
-		"linux xdg":       {"linux", map[string]string{"XDG_STATE_HOME": "/s"}, none, "/s/proxmox-mcp/state.db"},
-		"relative xdg":    {"linux", map[string]string{"XDG_STATE_HOME": "s"}, home, "/home/u/.local/state/proxmox-mcp/state.db"},
-		"macOS":           {"darwin", map[string]string{"XDG_STATE_HOME": "/s"}, home, "/home/u/Library/Application Support/proxmox-mcp/state.db"},
-		"windows":         {"windows", map[string]string{"LocalAppData": "/l"}, none, "/l/proxmox-mcp/state.db"},
-		"windows no env":  {"windows", nil, home, "/home/u/AppData/Local/proxmox-mcp/state.db"},
-		"no home at all":  {"linux", nil, none, ""},
-		"macOS homeless ": {"darwin", nil, none, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := store.DefaultPathFor(tc.goos, func(k string) string { return tc.env[k] }, tc.home)
-			if diff := cmp.Diff(tc.want, filepath.ToSlash(got)); diff != "" {
-				t.Error(diff)
-			}
-			if (err != nil) != (tc.want == "") || (err != nil && fault.CodeOf(err) != fault.Config) {
-				t.Errorf("error %v", err)
-			}
-		})
-	}
-}
-
-// TestCheckFile judges files that do not open, creates none and changes none.
-func TestCheckFile(t *testing.T) {
-	sound, truncated, garbage := filled(t), filled(t), filled(t)
-	change(t, truncated, func(b []byte) []byte { return b[:len(b)/2] })
-	change(t, garbage, func(b []byte) []byte { return bytes.Repeat([]byte("not a database "), len(b)/15) })
-	for path, ok := range map[string]bool{sound: true, truncated: false, garbage: false} {
-		before, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := store.CheckFile(t.Context(), path)
-		if err != nil || r.OK() != ok {
-			t.Errorf("%v, %+v; want ok %v", err, r, ok)
-		}
-		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
-			t.Errorf("the check changed the file (%v)", err)
-		}
-	}
-	none := filepath.Join(t.TempDir(), "none.db")
-	if _, err := store.CheckFile(t.Context(), none); fault.CodeOf(err) != fault.NotFound {
-		t.Errorf("no file: %v", err)
-	}
-	if _, err := os.Stat(none); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the check made a file: %v", err)
-	}
-	_, err := store.CheckFile(t.Context(), filled(t, "INSERT INTO bun_migrations (name, group_id) VALUES ('99991231000001', 9)"))
-	if fault.CodeOf(err) != fault.StoreNewer {
-		t.Errorf("newer: %v", err)
 	}
 }

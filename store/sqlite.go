@@ -49,6 +49,7 @@ func newSQLite(path string) *sqliteEngine {
 func (e *sqliteEngine) place() string           { return e.path }
 func (e *sqliteEngine) dialect() schema.Dialect { return sqlitedialect.New() }
 func (e *sqliteEngine) placeholder(int) string  { return "?" }
+func (e *sqliteEngine) selectContent() string   { return "SELECT body FROM contents WHERE hash = ?" }
 func (e *sqliteEngine) migrations() fs.FS       { return sqliteMigrations }
 func (e *sqliteEngine) lockSchema() string      { return "BEGIN IMMEDIATE" }
 

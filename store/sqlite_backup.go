@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"modernc.org/sqlite"
 
@@ -17,20 +18,40 @@ func (e *sqliteEngine) backup(ctx context.Context, dest string) error {
 	if err := refuseExisting(dest); err != nil {
 		return err
 	}
-	temp := dest + ".partial"
-	// VACUUM INTO takes an empty file that is there: made by us it is private from the start, and O_EXCL keeps two backups apart.
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	// VACUUM INTO takes an empty file that is there: made by us it is private (0600) from the start.
+	f, err := os.CreateTemp(filepath.Dir(dest), filepath.Base(dest)+".*.partial")
 	if err != nil {
-		return e.fileFault(err, "cannot write the backup %s", dest)
+		return e.backupFault(err, dest)
 	}
-	err = errors.Join(f.Close(), e.vacuumInto(ctx, temp), syncFile(temp), refuseExisting(dest))
+	temp := f.Name()
+	err = errors.Join(f.Close(), e.vacuumInto(ctx, temp))
+	if err == nil {
+		err = errors.Join(syncFile(temp), refuseExisting(dest))
+	}
 	if err == nil {
 		err = os.Rename(temp, dest)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temp))
+		_ = os.Remove(temp) // the error that counts is why there is no backup
+		return e.backupFault(err, dest)
 	}
 	return nil
+}
+
+// backupFault says that the copy failed where the error would else speak of the store itself.
+func (e *sqliteEngine) backupFault(err error, dest string) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	code := fault.CodeOf(e.fileFault(err, "backup"))
+	if known := e.fault(err); known != nil {
+		code = fault.CodeOf(known)
+	}
+	if code == fault.StoreCorrupt {
+		return e.fault(err)
+	}
+	return fault.Wrap(code, err, "cannot write the backup %s", dest).
+		WithHint("name a file in a folder that exists, has room and can be written; the store itself was only read")
 }
 
 func (e *sqliteEngine) vacuumInto(ctx context.Context, temp string) error {

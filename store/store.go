@@ -82,7 +82,7 @@ func (d *DB) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.conStm, err = r.PrepareContext(ctx, "SELECT body FROM contents WHERE hash = "+d.eng.placeholder(1))
+	d.conStm, err = r.PrepareContext(ctx, d.eng.selectContent())
 	return err
 }
 

@@ -3,17 +3,11 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/uptrace/bun"
-)
 
-// ContentHash names a content: the SHA-256 of its canonical JSON, as 64 hexadecimal digits.
-func ContentHash(canonical []byte) string {
-	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:])
-}
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
 
 // lifeKey is one life of one object of the batch's cluster.
 type lifeKey struct {
@@ -54,7 +48,7 @@ func (a *applier) newVersions(ctx context.Context) ([]versionRow, []contentRow, 
 
 func (a *applier) versionOf(c *Content) versionRow {
 	return versionRow{
-		Cluster: a.b.Cluster, Kind: clean(string(c.Kind)), ID: clean(c.Ref.ID), Life: int64(max(c.Life, 1)), Hash: c.Hash,
+		Cluster: a.b.Cluster, Kind: clean(string(c.Kind)), ID: clean(c.ID), Life: int64(max(c.Life, 1)), Hash: c.Hash,
 		SeenAt: millis(a.b.At), NotBefore: millis(c.NotBefore), SyncID: a.b.SyncID, Current: true,
 	}
 }
@@ -64,7 +58,7 @@ func checkContent(c *Content) error {
 	switch {
 	case bytes.IndexByte(c.JSON, 0) >= 0:
 		return badContent(c, "holds a NUL byte")
-	case c.Hash != ContentHash(c.JSON):
+	case c.Hash != pve.Hash(c.JSON):
 		return badContent(c, "does not have the hash that it is given")
 	}
 	return nil
@@ -75,7 +69,7 @@ func (a *applier) heads(ctx context.Context) (map[lifeKey]versionRow, error) {
 	ids := make(map[string][]string)
 	for i := range a.b.Contents {
 		kind := clean(string(a.b.Contents[i].Kind))
-		ids[kind] = append(ids[kind], clean(a.b.Contents[i].Ref.ID))
+		ids[kind] = append(ids[kind], clean(a.b.Contents[i].ID))
 	}
 	heads := make(map[lifeKey]versionRow, len(a.b.Contents))
 	for kind, all := range ids {

@@ -1,13 +1,13 @@
 package tools
 
 import (
-	"reflect"
+	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
 // All is the one list of tools, in the order in which doors show them.
-func All() []Spec {
+var All = sync.OnceValue(func() []Spec {
 	return []Spec{
 		getOverview(),
 		findGuests(),
@@ -16,7 +16,7 @@ func All() []Spec {
 		getTask(),
 		checkHealth(),
 	}
-}
+})
 
 // Find returns the tool of that name; the error names the nearest one.
 func Find(name string) (Spec, error) {
@@ -33,5 +33,3 @@ func Find(name string) (Spec, error) {
 	}
 	return Spec{}, e
 }
-
-func typeOf(v any) reflect.Type { return reflect.TypeOf(v) }

@@ -14,8 +14,7 @@ import (
 
 // decodeInput reads a JSON object into the input struct: once, for all doors. Unknown and repeated keys are refused with the nearest
 // known one; "5" is taken where 5 is meant, 100 where "100" is; a bad value names the field, the rule and an example.
-func decodeInput(raw json.RawMessage, into reflect.Value) error {
-	known := fields(into.Type())
+func decodeInput(raw json.RawMessage, known []field, into reflect.Value) error {
 	given, err := objectMembers(raw)
 	if err != nil {
 		return err

@@ -179,9 +179,12 @@ func (o *guestOut) View(d Deps) View {
 	if len(o.AllowedActions) > 0 {
 		v.Line("can: %s", strings.Join(o.AllowedActions, " "))
 	}
-	if o.full {
+	switch {
+	case g.Config == nil:
+		v.Line("config: not read yet")
+	case o.full:
 		configLines(&v, o.Config)
-	} else {
+	default:
 		v.Line("left out: %d config keys (detail: full)", len(g.Config))
 	}
 	return v
@@ -204,13 +207,13 @@ func guestLive(g inventory.GuestDetail) string {
 	var parts []string
 	if g.MaxCPU != nil {
 		cpu := whole(g.MaxCPU) + " cpu"
-		if p := ifRunning(g.Guest, fraction(g.CPU)); p != "" {
+		if p := ifRunning(&g.Guest, fraction(g.CPU)); p != "" {
 			cpu += " " + p + "%"
 		}
 		parts = append(parts, cpu)
 	}
 	switch {
-	case ifRunning(g.Guest, "x") != "" && g.Mem != nil:
+	case ifRunning(&g.Guest, "x") != "" && g.Mem != nil:
 		parts = append(parts, "mem "+usage(g.Mem, g.MaxMem))
 	case g.MaxMem != nil:
 		parts = append(parts, "mem "+size(*g.MaxMem))
@@ -330,10 +333,6 @@ func taskLines(v *View, d Deps, g inventory.GuestDetail) {
 }
 
 func configLines(v *View, c pve.Config) {
-	if c == nil {
-		v.Line("config: not read yet")
-		return
-	}
 	v.Line("config:")
 	for _, k := range c.Keys() {
 		value := c.Str(k)

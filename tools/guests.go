@@ -2,6 +2,8 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,11 +24,30 @@ type guestsOut struct {
 	Total      int       `json:"total"`
 	Counts     countsOut `json:"counts"`
 	Columns    []string  `json:"columns"`
-	Rows       [][]any   `json:"rows"`
+	Rows       guestRows `json:"rows"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 	src        inventory.GuestPage
 	cols       []guestColumn
 	empty      string
+}
+
+// guestRows become values only when they are encoded: most answers go out as text.
+type guestRows struct {
+	guests []inventory.Guest
+	cols   []guestColumn
+}
+
+// MarshalJSON implements json.Marshaler: a list of rows in the order of the columns.
+func (r guestRows) MarshalJSON() ([]byte, error) {
+	rows := make([][]any, 0, len(r.guests))
+	for i := range r.guests {
+		row := make([]any, 0, len(r.cols))
+		for _, c := range r.cols {
+			row = append(row, c.value(&r.guests[i]))
+		}
+		rows = append(rows, row)
+	}
+	return json.Marshal(rows)
 }
 
 func findGuests() Spec {
@@ -52,17 +73,10 @@ func findGuests() Spec {
 }
 
 func guestsOf(d Deps, p inventory.GuestPage, cols []guestColumn, query string) *guestsOut {
-	out := &guestsOut{Envelope: envelope(d, p.Meta), Total: p.Counts.Total, Counts: countsOut(p.Counts), Rows: make([][]any, 0, len(p.Rows)),
+	out := &guestsOut{Envelope: envelope(d, p.Meta), Total: p.Counts.Total, Counts: countsOut(p.Counts), Rows: guestRows{p.Rows, cols},
 		NextCursor: p.NextCursor, src: p, cols: cols, empty: query}
 	for _, c := range cols {
 		out.Columns = append(out.Columns, c.name)
-	}
-	for _, g := range p.Rows {
-		row := make([]any, 0, len(cols))
-		for _, c := range cols {
-			row = append(row, c.value(g))
-		}
-		out.Rows = append(out.Rows, row)
 	}
 	return out
 }
@@ -81,12 +95,13 @@ func (o *guestsOut) View(d Deps) View {
 	}
 	v.Line("%s (%d vm, %d ct): %s, %s", counted(c.Total, "guest"), c.VMs, c.CTs, guestCounts(c), asOf(d, o.src.Meta))
 	t := Table{Name: "guests", Main: true, Columns: o.Columns, Rows: make([][]string, 0, len(o.src.Rows))}
-	for _, g := range o.src.Rows {
-		row := make([]string, 0, len(o.cols))
+	cells := make([]string, 0, len(o.src.Rows)*len(o.cols))
+	for i := range o.src.Rows {
+		from := len(cells)
 		for _, col := range o.cols {
-			row = append(row, col.text(d, g))
+			cells = append(cells, col.text(d, &o.src.Rows[i]))
 		}
-		t.Rows = append(t.Rows, row)
+		t.Rows = append(t.Rows, cells[from:len(cells):len(cells)])
 	}
 	v.Table(t)
 	if o.NextCursor != "" {
@@ -107,13 +122,13 @@ func cursorDone(cursor string, page int) int {
 // guestColumn is one column of a guest list: its JSON value (sizes in bytes, loads 0..1) and its text.
 type guestColumn struct {
 	name  string
-	value func(g inventory.Guest) any
-	text  func(d Deps, g inventory.Guest) string
+	value func(g *inventory.Guest) any
+	text  func(d Deps, g *inventory.Guest) string
 }
 
-func plainColumn(name string, limit int, get func(g inventory.Guest) string) guestColumn {
-	return guestColumn{name, func(g inventory.Guest) any { return get(g) },
-		func(_ Deps, g inventory.Guest) string { return cell(get(g), limit) }}
+func plainColumn(name string, limit int, get func(g *inventory.Guest) string) guestColumn {
+	return guestColumn{name, func(g *inventory.Guest) any { return get(g) },
+		func(_ Deps, g *inventory.Guest) string { return cell(get(g), limit) }}
 }
 
 // optional is nil for a nil pointer, so that JSON says null and not 0 where a value is not known.
@@ -125,32 +140,32 @@ func optional[T any](p *T) any {
 }
 
 var baseColumns = []guestColumn{
-	{"vmid", func(g inventory.Guest) any { return g.VMID }, func(_ Deps, g inventory.Guest) string { return strconv.Itoa(g.VMID) }},
-	plainColumn("name", 63, func(g inventory.Guest) string { return g.Name }),
-	plainColumn("type", 4, func(g inventory.Guest) string { return g.Type.Short() }),
-	plainColumn("node", 63, func(g inventory.Guest) string { return g.Node }),
-	plainColumn("state", 12, func(g inventory.Guest) string { return g.State }),
-	{"cpu%", func(g inventory.Guest) any { return percentOf(g.CPU, g.State) }, func(_ Deps, g inventory.Guest) string {
+	{"vmid", func(g *inventory.Guest) any { return g.VMID }, func(_ Deps, g *inventory.Guest) string { return strconv.Itoa(g.VMID) }},
+	plainColumn("name", 63, func(g *inventory.Guest) string { return g.Name }),
+	plainColumn("type", 4, func(g *inventory.Guest) string { return g.Type.Short() }),
+	plainColumn("node", 63, func(g *inventory.Guest) string { return g.Node }),
+	plainColumn("state", 12, func(g *inventory.Guest) string { return g.State }),
+	{"cpu%", func(g *inventory.Guest) any { return percentOf(g.CPU, g.State) }, func(_ Deps, g *inventory.Guest) string {
 		return ifRunning(g, fraction(g.CPU))
 	}},
-	{"mem%", func(g inventory.Guest) any { return memPercent(g) }, func(_ Deps, g inventory.Guest) string {
+	{"mem%", func(g *inventory.Guest) any { return memPercent(g) }, func(_ Deps, g *inventory.Guest) string {
 		return ifRunning(g, percent(g.Mem, g.MaxMem))
 	}},
-	plainColumn("tags", 80, func(g inventory.Guest) string { return strings.Join(g.Tags, ";") }),
+	plainColumn("tags", 80, func(g *inventory.Guest) string { return strings.Join(g.Tags, ";") }),
 }
 
 var extraColumns = []guestColumn{
-	{"mem", func(g inventory.Guest) any { return optional(g.MaxMem) }, func(_ Deps, g inventory.Guest) string { return usage(g.Mem, g.MaxMem) }},
-	{"disk", func(g inventory.Guest) any { return optional(g.MaxDisk) }, func(_ Deps, g inventory.Guest) string { return sizeOf(g.MaxDisk) }},
-	{"cpus", func(g inventory.Guest) any { return optional(g.MaxCPU) }, func(_ Deps, g inventory.Guest) string { return whole(g.MaxCPU) }},
-	{"uptime", func(g inventory.Guest) any { return optional(g.Uptime) }, func(_ Deps, g inventory.Guest) string { return seconds(g.Uptime) }},
-	plainColumn("pool", 63, func(g inventory.Guest) string { return g.Pool }),
-	plainColumn("ip", 90, func(g inventory.Guest) string { return strings.Join(g.IPs, " ") }),
-	plainColumn("os", 20, func(g inventory.Guest) string { return g.OS }),
-	plainColumn("ha", 20, func(g inventory.Guest) string { return g.HA }),
-	plainColumn("lock", 20, func(g inventory.Guest) string { return g.Lock }),
-	{"onboot", func(g inventory.Guest) any { return optional(g.OnBoot) }, func(_ Deps, g inventory.Guest) string { return yesNo(g.OnBoot) }},
-	plainColumn("cluster", 40, func(g inventory.Guest) string { return g.Cluster }),
+	{"mem", func(g *inventory.Guest) any { return optional(g.MaxMem) }, func(_ Deps, g *inventory.Guest) string { return usage(g.Mem, g.MaxMem) }},
+	{"disk", func(g *inventory.Guest) any { return optional(g.MaxDisk) }, func(_ Deps, g *inventory.Guest) string { return sizeOf(g.MaxDisk) }},
+	{"cpus", func(g *inventory.Guest) any { return optional(g.MaxCPU) }, func(_ Deps, g *inventory.Guest) string { return whole(g.MaxCPU) }},
+	{"uptime", func(g *inventory.Guest) any { return optional(g.Uptime) }, func(_ Deps, g *inventory.Guest) string { return seconds(g.Uptime) }},
+	plainColumn("pool", 63, func(g *inventory.Guest) string { return g.Pool }),
+	plainColumn("ip", 90, func(g *inventory.Guest) string { return strings.Join(g.IPs, " ") }),
+	plainColumn("os", 20, func(g *inventory.Guest) string { return g.OS }),
+	plainColumn("ha", 20, func(g *inventory.Guest) string { return g.HA }),
+	plainColumn("lock", 20, func(g *inventory.Guest) string { return g.Lock }),
+	{"onboot", func(g *inventory.Guest) any { return optional(g.OnBoot) }, func(_ Deps, g *inventory.Guest) string { return yesNo(g.OnBoot) }},
+	plainColumn("cluster", 40, func(g *inventory.Guest) string { return g.Cluster }),
 }
 
 // guestColumns is the base and the asked-for columns, in the order of the table above.
@@ -172,13 +187,12 @@ func guestColumns(names []string) ([]guestColumn, error) {
 
 // fieldNamed finds an input by name; the caller names one of its own struct.
 func fieldNamed[In any](name string) field {
-	var in In
-	all := fields(typeOf(in))
+	all := fieldsOf(reflect.TypeFor[In]())
 	return all[slices.IndexFunc(all, func(f field) bool { return f.name == name })]
 }
 
 // ifRunning leaves out the load of guests that are off: Proxmox VE sends 0 for them, which is no measurement.
-func ifRunning(g inventory.Guest, s string) string {
+func ifRunning(g *inventory.Guest, s string) string {
 	if g.State != "running" && g.State != "paused" {
 		return ""
 	}
@@ -192,7 +206,7 @@ func percentOf(f *float64, state string) any {
 	return float64(int(*f*1000+0.5)) / 10
 }
 
-func memPercent(g inventory.Guest) any {
+func memPercent(g *inventory.Guest) any {
 	if g.Mem == nil || g.MaxMem == nil || *g.MaxMem <= 0 {
 		return nil
 	}

@@ -89,6 +89,17 @@ func findingTable(d Deps, all []inventory.Finding, full bool) Table {
 	return t
 }
 
+// noProblems says what may be said without findings: health that was not looked at is not claimed.
+func noProblems(checked, skipped int, warnings []inventory.Warning) string {
+	switch {
+	case checked == 0:
+		return "nothing could be checked yet"
+	case skipped > 0, len(warnings) > 0:
+		return "no problems found in what could be checked"
+	}
+	return "no problems found"
+}
+
 // View implements Answer.
 func (o *healthOut) View(d Deps) View {
 	v := View{Warnings: o.src.Warnings}
@@ -98,9 +109,9 @@ func (o *healthOut) View(d Deps) View {
 	}
 	summary := nonzero(by[inventory.Critical], "critical", by[inventory.Warn], "warning", by[inventory.Info], "info")
 	if summary == "" {
-		summary = "no problems found"
+		summary = noProblems(len(o.Checked), len(o.Skipped), o.src.Warnings)
 	}
-	v.Line("%s; %d checks ran, %s", summary, len(o.Checked), asOf(d, o.src.Meta))
+	v.Line("%s; %d of %d checks ran, %s", summary, len(o.Checked), len(o.Checked)+len(o.Skipped), asOf(d, o.src.Meta))
 	v.Table(findingTable(d, o.src.Findings, true))
 	if len(o.Skipped) > 0 {
 		v.Line("not checked: %s", strings.Join(o.Skipped, "; "))

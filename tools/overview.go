@@ -100,7 +100,11 @@ func (o *overviewOut) View(d Deps) View {
 	}
 	v.Line("%s", asOf(d, o.src.Meta))
 	if len(o.src.Problems) == 0 {
-		v.Line("no problems found")
+		checked := 1
+		if slices.ContainsFunc(o.src.Warnings, func(w inventory.Warning) bool { return w.Code == "loading" }) {
+			checked = 0
+		}
+		v.Line("%s", noProblems(checked, 0, o.src.Warnings))
 		return v
 	}
 	shown := o.src.Problems[:min(problemsShown, len(o.src.Problems))]

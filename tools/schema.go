@@ -21,8 +21,8 @@ type field struct {
 	typ                       reflect.Type
 }
 
-// fields lists the inputs of a struct type in order, embedded structs last as they are declared.
-func fields(t reflect.Type) []field {
+// fieldsOf lists the inputs of a struct type in order, embedded structs last as they are declared.
+func fieldsOf(t reflect.Type) []field {
 	var out []field
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous || f.Tag.Get("json") == "" {
@@ -65,7 +65,7 @@ type property struct {
 // InputSchema is the JSON schema of the tool's input as the given caller sees it: flat, closed, in the order of the struct.
 func (s Spec) InputSchema(c Caller) json.RawMessage {
 	var props, required []string
-	for _, f := range fields(s.in) {
+	for _, f := range s.fields() {
 		if f.multi && !c.MultiCluster {
 			continue
 		}
@@ -134,7 +134,7 @@ func (i Input) Help() string {
 // Inputs lists the inputs as the given caller sees them.
 func (s Spec) Inputs(c Caller) []Input {
 	var out []Input
-	for _, f := range fields(s.in) {
+	for _, f := range s.fields() {
 		if f.multi && !c.MultiCluster {
 			continue
 		}
@@ -145,7 +145,7 @@ func (s Spec) Inputs(c Caller) []Input {
 
 // Required says whether the input of that name must be given.
 func (s Spec) Required(name string) bool {
-	for _, f := range fields(s.in) {
+	for _, f := range s.fields() {
 		if f.name == name {
 			return f.required
 		}

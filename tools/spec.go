@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -61,8 +62,9 @@ type Spec struct {
 	Examples []Example
 	Handle   reflect.Type // output type of the structured result, nil where text alone is the answer
 
-	in  reflect.Type
-	run func(ctx context.Context, d Deps, in any) (Answer, error)
+	in     reflect.Type
+	fields func() []field // those of in, read once
+	run    func(ctx context.Context, d Deps, in any) (Answer, error)
 }
 
 // Answer is the result of a tool: a value that is encoded as JSON as it is, and its view for people and models.
@@ -79,6 +81,7 @@ type Structured interface {
 // define makes a Spec out of a typed handler.
 func define[In any, Out Answer](s Spec, run func(ctx context.Context, d Deps, in *In) (Out, error)) Spec {
 	s.in = reflect.TypeFor[In]()
+	s.fields = sync.OnceValue(func() []field { return fieldsOf(s.in) })
 	s.run = func(ctx context.Context, d Deps, in any) (Answer, error) {
 		typed, ok := in.(*In)
 		if !ok {
@@ -98,7 +101,7 @@ type Result struct {
 // Call decodes, checks and runs one call. raw is a JSON object, nil or empty for no arguments. Errors are *fault.Error.
 func (s Spec) Call(ctx context.Context, d Deps, raw json.RawMessage) (Result, error) {
 	in := reflect.New(s.in)
-	if err := decodeInput(raw, in.Elem()); err != nil {
+	if err := decodeInput(raw, s.fields(), in.Elem()); err != nil {
 		return Result{}, fault.Of(err)
 	}
 	answer, err := s.run(ctx, d, in.Interface())

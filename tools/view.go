@@ -31,6 +31,9 @@ type Table struct {
 	Main    bool
 }
 
+// warningLimit leaves room for a certificate's fingerprints and the line that pins it.
+const warningLimit = 900
+
 // Line appends a line of text.
 func (v *View) Line(format string, args ...any) {
 	v.Blocks = append(v.Blocks, Block{Text: fmt.Sprintf(format, args...)})
@@ -64,7 +67,7 @@ func (v View) Compact() string {
 	}
 	for _, w := range v.Warnings {
 		b.WriteString("! ")
-		b.WriteString(clean.Line(w.Text, 400))
+		b.WriteString(clean.Line(w.Text, warningLimit))
 		b.WriteByte('\n')
 	}
 	return strings.TrimSuffix(b.String(), "\n")

@@ -32,6 +32,7 @@ const (
 	Unsupported     Code = "unsupported"   // this Proxmox VE version does not have it (501)
 	UnknownOutcome  Code = "unknown_outcome"
 	TaskFailed      Code = "task_failed"
+	CheckFailed     Code = "check_failed" // a comparison or check that was asked for did not hold
 	Config          Code = "config_invalid"
 	Store           Code = "store_failed"
 	StoreNewer      Code = "store_newer" // the store was written by a newer version
@@ -74,8 +75,11 @@ func New(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Wrap returns an Error that keeps err and shows its text as the cause.
+// Wrap returns an Error that keeps err and shows its text as the cause. Without an err it is New.
 func Wrap(code Code, err error, format string, args ...any) *Error {
+	if err == nil {
+		return New(code, format, args...)
+	}
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Cause: err.Error(), Err: err}
 }
 

@@ -2,10 +2,13 @@ package pve
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -26,6 +29,9 @@ func DecodeConfig(raw []byte) (Config, error) {
 	}
 	if c == nil {
 		return nil, fmt.Errorf("decode configuration: expected an object, found null")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("decode configuration: more text follows the object")
 	}
 	return c, nil
 }
@@ -67,14 +73,11 @@ func (c Config) Keys() []string {
 	return keys
 }
 
-// CompareKeys orders configuration keys by name, then by trailing number.
+// CompareKeys orders configuration keys by name, then by trailing number; only equal keys compare as equal (net1 and net01 do not).
 func CompareKeys(a, b string) int {
 	an, ai := splitIndex(a)
 	bn, bi := splitIndex(b)
-	if c := strings.Compare(an, bn); c != 0 {
-		return c
-	}
-	return ai - bi
+	return cmp.Or(strings.Compare(an, bn), cmp.Compare(ai, bi), strings.Compare(a, b))
 }
 
 func splitIndex(k string) (string, int) {
@@ -107,26 +110,25 @@ func Hash(canonical []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Disks lists the disks, volumes and drives of a guest's configuration by slot.
+// Disks lists the disks, volumes and drives of a guest's configuration by slot: each slot that is configured has its entry, one
+// that cannot be parsed with its text as Source.
 func (c Config) Disks() []Disk {
 	var out []Disk
 	for _, key := range c.Keys() {
-		if !diskKey.MatchString(key) {
-			continue
-		}
-		if d, ok := parseDisk(key, c.Str(key)); ok {
-			out = append(out, d)
+		if diskKey().MatchString(key) {
+			out = append(out, parseDisk(key, c.Str(key)))
 		}
 	}
 	return out
 }
 
-func parseDisk(slot, value string) (Disk, bool) {
-	p, err := ParseProperties(value)
-	if err != nil || len(p) == 0 {
-		return Disk{}, false
-	}
+func parseDisk(slot, value string) Disk {
 	d := Disk{Slot: slot}
+	p, err := ParseProperties(value)
+	if err != nil {
+		d.Source = value
+		return d
+	}
 	for _, key := range []string{"", "file", "volume"} {
 		if src, ok := p.Get(key); ok {
 			d.Source = src
@@ -148,19 +150,20 @@ func parseDisk(slot, value string) (Disk, bool) {
 	if b, ok := p.Get("backup"); ok {
 		d.Backup = Ptr(b == "1")
 	}
-	return d, true
+	return d
 }
 
 // NICs lists the network interfaces of a guest's configuration by slot: "virtio=MAC,bridge=..." of a VM as well as
-// "name=eth0,hwaddr=MAC,..." of a container. Static addresses of VMs come from ipconfigN.
+// "name=eth0,hwaddr=MAC,..." of a container. Static addresses of VMs come from ipconfigN. One that cannot be parsed has its slot alone.
 func (c Config) NICs() []NIC {
 	var out []NIC
 	for _, key := range c.Keys() {
-		if !nicKey.MatchString(key) {
+		if !nicKey().MatchString(key) {
 			continue
 		}
 		p, err := ParseProperties(c.Str(key))
 		if err != nil {
+			out = append(out, NIC{Slot: key})
 			continue
 		}
 		out = append(out, c.nic(key, p))
@@ -175,8 +178,11 @@ func (c Config) nic(slot string, p Properties) NIC {
 	if n.MAC == "" {
 		n.MAC = get("macaddr")
 	}
+	if n.Model == "" { // a model without an address: "virtio,bridge=vmbr0"
+		n.Model = get("")
+	}
 	for _, e := range p {
-		if macForm.MatchString(e.Value) && e.Key != "hwaddr" && e.Key != "macaddr" {
+		if macForm().MatchString(e.Value) && e.Key != "hwaddr" && e.Key != "macaddr" {
 			n.Model, n.MAC = e.Key, e.Value
 		}
 	}

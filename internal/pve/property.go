@@ -2,10 +2,12 @@ package pve
 
 import (
 	"fmt"
-	"regexp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // Property is one part of a property string: key=value, or the value of the default key alone (Key "").
@@ -24,16 +26,24 @@ func ParseProperties(s string) (Properties, error) {
 			return nil, err
 		}
 		rest = tail
-		if part == "" {
+		if strings.TrimSpace(part) == "" {
 			continue
 		}
 		key, val, found := strings.Cut(part, "=")
 		if !found || strings.ContainsAny(key, "\"/:") {
 			key, val = "", part
 		}
-		out = append(out, Property{key, strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(val, `"`), `"`), `\"`, `"`)})
+		out = append(out, Property{key, bare(val)})
 	}
 	return out, nil
+}
+
+// bare is a value without the quotes around it.
+func bare(val string) string {
+	if len(val) < 2 || val[0] != '"' || val[len(val)-1] != '"' {
+		return val
+	}
+	return strings.ReplaceAll(val[1:len(val)-1], `\"`, `"`)
 }
 
 func cutProperty(s string) (part, tail string, err error) {
@@ -96,25 +106,25 @@ type NIC struct {
 }
 
 var (
-	diskKey = regexp.MustCompile(`^(scsi|virtio|sata|ide)\d+$|^(efidisk|tpmstate|unused|mp)\d+$|^rootfs$`)
-	nicKey  = regexp.MustCompile(`^net\d+$`)
-	macForm = regexp.MustCompile(`^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`)
-	sizeFmt = regexp.MustCompile(`^(\d+(?:\.\d+)?)([KMGT]?)$`)
+	diskKey = lazy.Regexp(`^(scsi|virtio|sata|ide)\d+$|^(efidisk|tpmstate|unused|mp)\d+$|^rootfs$`)
+	nicKey  = lazy.Regexp(`^net\d+$`)
+	macForm = lazy.Regexp(`^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`)
+	sizeFmt = lazy.Regexp(`^(\d+(?:\.\d+)?)([KMGT]?)$`)
 )
 
-// ParseSize reads a disk size such as 32G, 256M or 4194304 into bytes.
+// ParseSize reads a disk size such as 32G, 256M or 4194304 into bytes. Whole numbers are exact.
 func ParseSize(s string) (int64, bool) {
-	m := sizeFmt.FindStringSubmatch(s)
+	m := sizeFmt().FindStringSubmatch(s)
 	if m == nil {
 		return 0, false
 	}
+	unit := int64(1) << map[string]int{"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[m[2]]
+	if n, err := strconv.ParseInt(m[1], 10, 64); err == nil && n <= math.MaxInt64/unit {
+		return n * unit, true
+	}
 	f, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
+	if err != nil || f*float64(unit) >= 1<<63 {
 		return 0, false
 	}
-	f *= map[string]float64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}[m[2]]
-	if f < 0 || f >= 1<<63 {
-		return 0, false
-	}
-	return int64(f), true
+	return int64(f * float64(unit)), true
 }

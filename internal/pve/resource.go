@@ -3,6 +3,7 @@ package pve
 import (
 	"encoding/json"
 	"strings"
+	"unicode"
 )
 
 // GuestType is the kind of a guest as the API spells it.
@@ -226,8 +227,8 @@ type Interface struct {
 	Addresses []string `json:"addresses"`
 }
 
-// SplitTags splits a tag list on the separators that Proxmox VE takes: ';', ',' and blanks (faults.md 3.6).
+// SplitTags splits a tag list on the separators that Proxmox VE takes: ';', ',' and white space (faults.md 3.6).
 // A list of blanks alone is empty (facts: pve-api.md 57).
 func SplitTags(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ';' || r == ',' || unicode.IsSpace(r) })
 }

@@ -18,7 +18,7 @@ type Int int64
 // Float is a number that also decodes from a numeric string. NaN and infinities are refused: they are never a measurement.
 type Float float64
 
-// Bool is a boolean that also decodes from 0/1, "0"/"1", "true"/"false", "yes"/"no", "on"/"off".
+// Bool is a boolean that also decodes from 0/1, 0.0/1.0, "0"/"1", "true"/"false", "yes"/"no", "on"/"off".
 type Bool bool
 
 // Text is a string that also decodes from a number or a boolean (a guest named 123 arrives as a number in some versions).
@@ -36,7 +36,7 @@ func (v *Int) UnmarshalJSON(b []byte) error {
 	}
 	// 2^63 is the first float64 that no int64 can hold.
 	if f != math.Trunc(f) || f < -(1<<63) || f >= 1<<63 {
-		return fmt.Errorf("%s is not an integer", b)
+		return fmt.Errorf("%.40s is not an integer", b)
 	}
 	*v = Int(f)
 	return nil
@@ -58,9 +58,9 @@ func (v *Bool) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	switch strings.ToLower(unquoted(b)) {
-	case "1", "true", "yes", "on":
+	case "1", "1.0", "true", "yes", "on":
 		*v = true
-	case "0", "false", "no", "off", "":
+	case "0", "0.0", "false", "no", "off", "":
 		*v = false
 	default:
 		return fmt.Errorf("%.40s is not a boolean", b)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // UPID is a parsed task id: UPID:node:pid:pstart:starttime:type:id:user: (all numbers in hexadecimal).
@@ -32,11 +33,17 @@ func ParseUPID(s string) (UPID, error) {
 		return UPID{}, fmt.Errorf("%.80q is not a task id: node, pid or start time is malformed", s)
 	}
 	user := parts[len(parts)-2]
+	if user == "" || strings.ContainsFunc(s, unprintable) {
+		return UPID{}, fmt.Errorf("%.80q is not a task id: its user is missing, or it holds white space", s)
+	}
 	return UPID{
 		Node: parts[1], Type: parts[5], ID: strings.Join(parts[6:len(parts)-2], ":"), User: user,
 		PID: pid, Start: time.Unix(int64(start), 0).UTC(),
 	}, nil
 }
+
+// unprintable are characters that no task id has; they must not reach a request path or a log line.
+func unprintable(r rune) bool { return r <= ' ' || r == 0x7f || r == utf8.RuneError }
 
 // validName accepts the letters of node and storage names; it keeps "../" and the like out of request paths.
 func validName(s string) bool {

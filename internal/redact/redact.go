@@ -3,25 +3,51 @@
 package redact
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // Mask stands for a secret that is set. It is the mask that Proxmox VE itself uses in GET config (recording 02, guest 100).
 const Mask = "**********"
 
-// Secret is a value that prints as a mask whatever prints it; only Reveal gives it away.
-type Secret struct{ v string }
+// Secret is a value that prints as a mask whatever prints it; only Reveal gives it away. The zero Secret is not set.
+type Secret struct {
+	// A pointer, because fmt prints unexported fields of other structs without asking their methods: it shows an address then.
+	v *string
+}
 
 // NewSecret wraps s.
-func NewSecret(s string) Secret { return Secret{s} }
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{&s}
+}
 
-// Reveal returns the value, for the one place that sends it.
-func (s Secret) Reveal() string { return s.v }
+// Reveal returns the value, for the one place that sends it; "" when there is none.
+func (s Secret) Reveal() string {
+	if s.v == nil {
+		return ""
+	}
+	return *s.v
+}
 
 // IsSet says whether there is a value.
-func (s Secret) IsSet() bool { return s.v != "" }
+func (s Secret) IsSet() bool { return s.v != nil }
+
+// Format implements fmt.Formatter with a mask: verbs that String does not cover (%d) would show the parts.
+func (s Secret) Format(f fmt.State, verb rune) {
+	mask := s.String()
+	if verb == 'v' && f.Flag('#') {
+		mask = s.GoString()
+	}
+	_, _ = io.WriteString(f, mask)
+}
 
 // String implements fmt.Stringer with a mask.
 func (s Secret) String() string { return "***" }
@@ -52,7 +78,7 @@ func Fields(v any) any {
 	case map[string]any:
 		for k, e := range x {
 			if IsSecretKey(k) {
-				if s, ok := e.(string); !ok || s != "" {
+				if e != nil && e != "" { // a secret that is not set stays so
 					x[k] = Mask
 				}
 				continue
@@ -69,15 +95,29 @@ func Fields(v any) any {
 	return v
 }
 
+const (
+	uuid = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
+	// value is what stands behind password= in a line: a quoted text, or all up to a separator.
+	value = `(?:(")(?:[^"\\\n]|\\.)+("?)|(')[^'\n]+('?)|[^\s,;&"']+)`
+	// masked keeps what stands before a value and the quotes around it.
+	masked = "${1}${2}${4}" + Mask + "${3}${5}"
+)
+
 var patterns = []struct {
-	re   *regexp.Regexp
+	re   func() *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`(PVEAPIToken[= ][^!\s]+![^=\s]+[= ])[^\s"']+`), "${1}" + Mask},
-	{regexp.MustCompile(`PVE:[^\s:"']+:[0-9A-Fa-f]{8}::[^\s"';]+`), Mask},
-	{regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), Mask},
-	{regexp.MustCompile(`(?i)\b(cipassword|passwd|password|secret)(\s*[=:]\s*)[^\s,;&"']+`), "${1}${2}" + Mask},
-	{regexp.MustCompile(`(://[^/\s:@]+:)[^/\s@]+@`), "${1}" + Mask + "@"},
+	{lazy.Regexp(`(PVEAPIToken[= ][^!\s]+![^=\s]+[= ])[^\s"']+`), "${1}" + Mask},
+	// user@realm!tokenid=uuid on its own, as in a configuration file. A UPID has no uuid behind its token's name.
+	{lazy.Regexp(`(@[A-Za-z][\w.-]*![A-Za-z][\w.-]*["']?\s*[=:]\s*["']?)(?i:` + uuid + `)`), "${1}" + Mask},
+	// Tickets: PVE:user@realm:HEX::sig of a login, PVEVNC:HEX::sig of a console; percent-encoded as they stand in a cookie.
+	{lazy.Regexp(`PVE[A-Z]*(?::|%3A)(?:[^\s:"']+?(?::|%3A))?[0-9A-Fa-f]{8}(?:::|%3A%3A)[^\s"';,]+`), Mask},
+	{lazy.Regexp(`(?i)(PVEAuthCookie=|CSRFPreventionToken["']?\s*[=:]\s*["']?)[^\s"';,]+`), "${1}" + Mask},
+	{lazy.Regexp(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)`), Mask},
+	{lazy.Regexp(`(?i)([\w.-]*(?:passw(?:or)?d|passphrase)["']?[ \t]*[=:][ \t]*)` + value), masked},
+	// "secret:NAME" without a blank is a reference to a secret (DESIGN §2), not one.
+	{lazy.Regexp(`(?i)(\b[\w.-]*secret(?:["']?[ \t]*=[ \t]*|["'][ \t]*:[ \t]*|:[ \t]+))` + value), masked},
+	{lazy.Regexp(`(://[^/\s:@]*:)[^/\s@?#]+@`), "${1}" + Mask + "@"},
 }
 
 // suspicious is a cheap test before the patterns: most strings hold none of these.
@@ -86,7 +126,7 @@ func suspicious(s string) bool {
 		return false
 	}
 	l := strings.ToLower(s)
-	for _, w := range []string{"pve:", "apitoken", "-----begin", "passw", "secret", "://"} {
+	for _, w := range []string{"pve:", "pvevnc", "%3a", "cookie", "!", "token", "-----begin", "passw", "passphrase", "secret", "://"} {
 		if strings.Contains(l, w) {
 			return true
 		}
@@ -100,7 +140,7 @@ func Text(s string) string {
 		return s
 	}
 	for _, p := range patterns {
-		s = p.re.ReplaceAllString(s, p.with)
+		s = p.re().ReplaceAllString(s, p.with)
 	}
 	return s
 }

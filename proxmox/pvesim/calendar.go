@@ -122,7 +122,8 @@ func values(s string, limit int) ([]int, error) {
 			out = append(out, v)
 		}
 	}
-	return out, nil
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 func bounds(span string, limit int, stepped bool) (from, to int, err error) {

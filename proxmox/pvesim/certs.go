@@ -48,6 +48,9 @@ func (c *certificates) of(node string) *certificate {
 // Fingerprint is the SHA-256 of the certificate that a node serves at present, as "AA:BB:...".
 func (s *Sim) Fingerprint(node string) string { return s.certs.of(node).fingerprint }
 
+// CertificatePEM is the certificate that a node serves at present; being self-signed it is also its CA file.
+func (s *Sim) CertificatePEM(node string) string { return s.certs.of(node).pem }
+
 // RotateCertificate gives a node a new certificate for connections made from now on (F41) and tells its
 // fingerprint.
 func (s *Sim) RotateCertificate(node string) string {
@@ -72,7 +75,7 @@ func (c *certificates) make(node string) *certificate {
 		SerialNumber: big.NewInt(c.seq), Subject: name, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost", node},
+		DNSNames:    []string{"localhost", node, pipeHost},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
@@ -100,5 +103,5 @@ func (c *certificate) info(node string) Object {
 	subject := "/OU=PVE Cluster Node/O=Proxmox Virtual Environment/CN=" + node
 	return Object{"filename": "pve-ssl.pem", "fingerprint": c.fingerprint, "pem": c.pem, "subject": subject, "issuer": subject,
 		"notbefore": c.leaf.NotBefore.Unix(), "notafter": c.leaf.NotAfter.Unix(), "public-key-type": "id-ecPublicKey",
-		"public-key-bits": 256, "san": []string{"127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0001", "localhost", node}}
+		"public-key-bits": 256, "san": []string{"127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0001", "localhost", node, pipeHost}}
 }

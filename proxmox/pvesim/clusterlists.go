@@ -19,6 +19,8 @@ func clusterListRoutes() []route {
 		get("/cluster/mapping/dir", params{"check-node": str()}, anyone, mappingList("dir")),
 		get("/cluster/mapping/pci", params{"check-node": str()}, anyone, mappingList("pci")),
 		get("/cluster/mapping/usb", params{"check-node": str()}, anyone, mappingList("usb")),
+		get("/cluster/mapping/dir/{id}", nil, need("/mapping/dir/{id}", "Mapping.Audit", "Mapping.Use", "Mapping.Modify"),
+			clusterItem("mapping_dir", "id", "mapping '%s' not found", "id")),
 		index("/cluster/jobs", "subdir", "schedule-analyze realm-sync"),
 	}
 }

@@ -79,7 +79,8 @@ func (b *builder) generateStorage() {
 
 func (b *builder) generateGuest(i int, o GenOptions) {
 	kind := generatedKinds[b.rng.IntN(len(generatedKinds))]
-	node := b.w.Nodes[b.rng.IntN(len(b.w.Nodes))].Name
+	// Even shares, as a cluster whose owner balances it has; each round begins at another node.
+	node := b.w.Nodes[(i+i/len(b.w.Nodes))%len(b.w.Nodes)].Name
 	vmid, name := firstVMID+i, kind.name+"-"+strconv.Itoa(i)
 	extra := Object{"tags": kind.tags}
 	if b.rng.IntN(3) > 0 {

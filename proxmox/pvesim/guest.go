@@ -117,7 +117,7 @@ func (g *Guest) merged() Object {
 // Template is whether the guest is a template.
 func (g *Guest) Template() bool { return truth(g.Config["template"]) }
 
-// text renders the configuration file, whose SHA-1 is the digest.
+// file renders the configuration file, whose SHA-1 is the digest.
 func (g *Guest) file() string {
 	var b strings.Builder
 	writeSection(&b, g.Config)
@@ -128,7 +128,8 @@ func (g *Guest) file() string {
 		}
 		writeSection(&b, g.Pending)
 	}
-	for _, s := range g.Snapshots {
+	byName := slices.SortedFunc(slices.Values(g.Snapshots), func(a, b *Snapshot) int { return strings.Compare(a.Name, b.Name) })
+	for _, s := range byName {
 		b.WriteString("\n[" + s.Name + "]\n")
 		writeSection(&b, s.Config)
 	}

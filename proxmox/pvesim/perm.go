@@ -156,7 +156,9 @@ func (a *acls) collect(path, name, kind string) privileges {
 			roles = fromPool
 		}
 		for r := range fromPool {
-			roles[r] = false
+			if !has(roles, r) {
+				roles[r] = false
+			}
 		}
 	}
 	out := privileges{}

@@ -77,10 +77,13 @@ func (l *PipeListener) DialContext(ctx context.Context, _, _ string) (net.Conn, 
 	}
 }
 
+// pipeHost is the name under which a PipeListener's address shows; certificates are valid for it.
+const pipeHost = "pve.sim"
+
 type pipeAddr struct{}
 
 func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pve.sim:8006" }
+func (pipeAddr) String() string  { return pipeHost + ":8006" }
 
 // half is one direction of a connection.
 type half struct {

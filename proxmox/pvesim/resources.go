@@ -22,65 +22,68 @@ func (n *Node) statsFresh(now time.Time) bool {
 	return n.Online || !n.DownSince.IsZero() && now.Sub(n.DownSince) <= statsExpire
 }
 
+// rowBytes is about how long a guest's row is.
+const rowBytes = 420
+
 func clusterResources(c *call) (any, error) {
 	kind := c.param("type")
-	list := []fields{}
+	list := &rows{buf: make([]byte, 0, rowBytes*(len(c.w.guests)+len(c.w.Nodes)*(1+len(c.w.Storages))))}
 	if kind == "" {
-		list = c.poolRows(list)
+		c.poolRows(list)
 	}
 	if kind == "" || kind == "vm" {
-		list = c.guestRows(list)
+		c.guestRows(list)
 	}
 	if kind == "" || kind == "node" {
 		for _, n := range c.w.Nodes {
-			list = append(list, c.nodeRow(n, true))
+			list.add(c.nodeRow(n, true))
 		}
 	}
 	if kind == "" || kind == "storage" {
-		list = c.storageRows(list)
+		c.storageRows(list)
 	}
 	if kind == "" {
-		list = c.networkRows(list)
+		c.networkRows(list)
 	}
 	return list, nil
 }
 
-func (c *call) poolRows(list []fields) []fields {
+func (c *call) poolRows(list *rows) {
 	for _, p := range c.w.Pools {
 		if c.may("/pool/"+p.ID, "Pool.Audit") {
-			list = append(list, fields{{"id", "/pool/" + p.ID}, {"type", "pool"}, {"pool", p.ID}})
+			list.add(fields{{"id", "/pool/" + p.ID}, {"type", "pool"}, {"pool", p.ID}})
 		}
 	}
-	return list
 }
 
 // seesGuest is whether lists show the guest to the caller.
 func (c *call) seesGuest(g *Guest) bool { return c.may("/vms/"+strconv.Itoa(g.VMID), "VM.Audit") }
 
-func (c *call) guestRows(list []fields) []fields {
+func (c *call) guestRows(list *rows) {
 	fresh := map[string]bool{}
 	for _, n := range c.w.Nodes {
 		fresh[n.Name] = n.statsFresh(c.now)
 	}
+	scratch := make(fields, 0, 24)
 	for _, g := range c.w.Guests() {
 		if c.seesGuest(g) {
-			list = append(list, c.guestRow(g, fresh[g.Node], true))
+			list.add(c.guestRow(scratch[:0], g, fresh[g.Node], true))
 		}
 	}
-	return list
 }
 
 // guestRow is one guest in cluster/resources. Without figures it has lost its name, its template flag and all
 // numbers, and its status is unknown (F15); lock and tags come from the configuration and stay.
-func (c *call) guestRow(g *Guest, fresh, withPool bool) fields {
-	f := make(fields, 0, 24)
+func (c *call) guestRow(f fields, g *Guest, fresh, withPool bool) fields {
 	f = append(f, field{"id", g.Type + "/" + strconv.Itoa(g.VMID)}, field{"vmid", g.VMID}, field{"type", g.Type}, field{"node", g.Node})
-	if withPool && g.Pool != "" {
+	if withPool && g.Pool != "" && c.may("/pool/"+g.Pool, "Pool.Audit") {
 		f.add("pool", g.Pool)
 	}
-	for _, k := range [...]string{"lock", "tags"} {
-		if v, ok := g.Config[k]; ok {
-			f.add(k, v)
+	if withPool || c.seesGuest(g) { // a pool shows members that the caller may not see, without these (11/069)
+		for _, k := range [...]string{"lock", "tags"} {
+			if v, ok := g.Config[k]; ok {
+				f.add(k, v)
+			}
 		}
 	}
 	if c.w.haResource(g) != nil {
@@ -136,10 +139,13 @@ func (l Live) cpu() any {
 // without rights see no figures (11/038, 11/039).
 func (c *call) nodeRow(n *Node, resources bool) fields {
 	f := fields{{"id", "node/" + n.Name}, {"node", n.Name}, {"type", "node"}}
-	if n.Online {
-		f.add("status", "online")
-	} else {
+	switch {
+	case !n.Online:
 		f.add("status", "offline")
+	case !n.statsFresh(c.now): // pve-manager, API2Tools.pm, extract_node_stats: online needs figures (F16)
+		f.add("status", "unknown")
+	default:
+		f.add("status", "online")
 	}
 	f.add("level", "")
 	if !resources {
@@ -169,7 +175,7 @@ func (c *call) nodeFigures(n *Node) fields {
 func (n *Node) uptime(now time.Time) int64 { return max(0, int64(now.Sub(n.Booted)/time.Second)) }
 
 // storageRows lists each storage once per node that has it; a shared one too, with equal figures (F43).
-func (c *call) storageRows(list []fields) []fields {
+func (c *call) storageRows(list *rows) {
 	for _, def := range c.w.Storages {
 		id := text(def["storage"])
 		if truth(def["disable"]) || !c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace", "Datastore.Allocate") {
@@ -177,11 +183,10 @@ func (c *call) storageRows(list []fields) []fields {
 		}
 		for _, n := range c.w.Nodes {
 			if storedOn(def, n.Name) {
-				list = append(list, c.storageRow(def, n))
+				list.add(c.storageRow(def, n))
 			}
 		}
 	}
-	return list
 }
 
 // storedOn is whether a storage definition is meant for a node.
@@ -212,7 +217,7 @@ func (n *Node) storage(id string) Object {
 	return nil
 }
 
-func (c *call) networkRows(list []fields) []fields {
+func (c *call) networkRows(list *rows) {
 	for _, o := range c.w.Cluster.Resources {
 		zone := text(o["network"])
 		if zone == "" {
@@ -225,7 +230,6 @@ func (c *call) networkRows(list []fields) []fields {
 		for k, v := range o {
 			f.add(k, v)
 		}
-		list = append(list, f)
+		list.add(f)
 	}
-	return list
 }

@@ -85,6 +85,7 @@ func New(w *World, opts ...Option) *Sim {
 	s.key = sha256.Sum256(append([]byte("pvesim authkey "), b[:]...))
 	s.certs = newCertificates(s.now)
 	w.clock = s.now
+	w.sortGuests() // requests read the order side by side
 	s.acl = compileACL(w)
 	return s
 }
@@ -96,6 +97,7 @@ func (s *Sim) Update(f func(w *World)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s.world)
+	s.world.sortGuests() // requests read the order side by side
 	s.acl = compileACL(s.world)
 }
 

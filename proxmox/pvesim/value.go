@@ -26,6 +26,18 @@ type field struct {
 // fields is an object that is built for one answer: cheaper than a map, keys in a fixed order.
 type fields []field
 
+// rows is a list of objects that is encoded while it is made, for lists of thousands.
+type rows struct {
+	buf []byte
+}
+
+func (r *rows) add(f fields) {
+	if len(r.buf) > 0 {
+		r.buf = append(r.buf, ',')
+	}
+	r.buf = appendFields(r.buf, f)
+}
+
 func (f *fields) add(key string, val any) { *f = append(*f, field{key, val}) }
 
 // decodeJSON reads one JSON value and keeps its numbers as they were written.
@@ -122,6 +134,8 @@ func appendJSON(b []byte, v any) []byte {
 		return append(b, v...)
 	case fields:
 		return appendFields(b, v)
+	case *rows:
+		return append(append(append(b, '['), v.buf...), ']')
 	case Object:
 		return appendObject(b, v)
 	}

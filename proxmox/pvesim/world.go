@@ -190,8 +190,11 @@ func (a *Access) user(id string) *User {
 	return nil
 }
 
-// haState gives the managed state of a guest by its service id ("vm:100"), nil when HA does not manage it.
+// haResource gives the HA entry of a guest by its service id ("vm:100"), nil when HA does not manage it.
 func (w *World) haResource(g *Guest) Object {
+	if len(w.Cluster.Lists["ha_resources"]) == 0 {
+		return nil
+	}
 	sid := "vm:" + strconv.Itoa(g.VMID)
 	if g.Type == "lxc" {
 		sid = "ct:" + strconv.Itoa(g.VMID)

@@ -64,7 +64,7 @@ func testSharedContent(t *testing.T, s *suite) {
 func testBadContent(t *testing.T, s *suite) {
 	l := s.lease(t, "p")
 	wrong, nul := content("100", 1, `{}`), content("100", 1, "{\"a\":\"\x00\"}")
-	wrong.Hash = store.ContentHash([]byte("other"))
+	wrong.Hash = pve.Hash([]byte("other"))
 	for name, c := range map[string]store.Content{"hash": wrong, "nul": nul} {
 		_, err := s.ApplyBatch(t.Context(), l, store.Batch{
 			Cluster: "a", At: t0, Guests: []store.Guest{guest(100, 1)}, Contents: []store.Content{c},

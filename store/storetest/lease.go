@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -192,12 +193,20 @@ func testFencingRace(t *testing.T, s *suite) {
 		t.Error("nobody wrote")
 	}
 	for i := 1; i < len(changes); i++ { // newest first
-		var newer, older int64
-		fmt.Sscan(changes[i-1].What, &newer)
-		fmt.Sscan(changes[i].What, &older)
+		newer, older := epoch(t, changes[i-1]), epoch(t, changes[i])
 		if older > newer {
 			t.Errorf("epoch %d wrote after epoch %d", newer, older)
 		}
 	}
 	t.Logf("%d written, %d refused", written.Load(), refused.Load())
+}
+
+// epoch is the one that a change of testFencingRace was written under.
+func epoch(t *testing.T, c store.Change) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(c.What, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

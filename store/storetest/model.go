@@ -10,16 +10,14 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // testRoundTrip writes a guest with every field set and reads it back.
 func testRoundTrip(t *testing.T, s *suite) {
 	at := t0.Add(1234 * time.Millisecond)
 	g := store.Guest{
 		VMID: 104, Life: 1, Type: "lxc", Node: "pve2", Name: "dns", Status: "unknown", Lock: "backup", Tags: "a;b", Pool: "lab",
 		HAState: "started", Template: true,
-		CPU: ptr(0.25), MaxCPU: ptr(4.0), Mem: ptr(int64(1)), MaxMem: ptr(int64(2)), Disk: ptr(int64(0)), MaxDisk: ptr(int64(1) << 60),
-		Uptime: ptr(int64(5)), NetIn: ptr(int64(6)), NetOut: ptr(int64(7)),
+		CPU: new(0.25), MaxCPU: new(4.0), Mem: new(int64(1)), MaxMem: new(int64(2)), Disk: new(int64(0)), MaxDisk: new(int64(1) << 60),
+		Uptime: new(int64(5)), NetIn: new(int64(6)), NetOut: new(int64(7)),
 		ConfigHash: "h", Digest: "d", ConfigAt: at, Facets: `{"os":"debian"}`, Addresses: `["10.0.0.5"]`, AddressesAt: at,
 		Snapshots: `[]`, SnapshotsAt: at, FirstSeen: t0, LastSeen: at, UnknownSince: at, UnknownReason: "node pve2 is silent", GoneAt: at,
 	}
@@ -32,7 +30,7 @@ func testRoundTrip(t *testing.T, s *suite) {
 func testAbsent(t *testing.T, s *suite) {
 	l := s.lease(t, "p")
 	g := guest(100, 1)
-	g.CPU = ptr(0.5)
+	g.CPU = new(0.5)
 	s.apply(t, l, store.Batch{Guests: []store.Guest{g}})
 	g.CPU = nil
 	done := s.apply(t, l, store.Batch{Guests: []store.Guest{g}})

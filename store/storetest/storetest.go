@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -212,6 +213,6 @@ func guest(vmid, life int) store.Guest {
 
 func content(id string, life int, body string) store.Content {
 	return store.Content{
-		Ref: store.Ref{Cluster: "a", Kind: store.KindGuest, ID: id}, Life: life, Hash: store.ContentHash([]byte(body)), JSON: []byte(body),
+		Ref: store.Ref{Cluster: "a", Kind: store.KindGuest, ID: id}, Life: life, Hash: pve.Hash([]byte(body)), JSON: []byte(body),
 	}
 }

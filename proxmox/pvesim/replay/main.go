@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
 // Main replays scenarios and writes a line per difference, a line per scenario and, last, "N of M exchanges agree
@@ -32,7 +34,7 @@ func Main(ctx context.Context, w io.Writer, dirs []string, opts Options) error {
 		low = fmt.Sprintf("%.1f %% agree in total, at least %.1f %% are asked for", total.Percent(), opts.Min)
 	}
 	if low != "" {
-		return fmt.Errorf("replay: %s", low)
+		return fault.New(fault.CheckFailed, "%s", low)
 	}
 	return nil
 }

@@ -1,0 +1,202 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFaults runs every tool under every fault that reading can meet and holds the invariants I1 to I4 of faults.md over each row,
+// with a full store and at first contact. The program is the real one, from the tool table to TLS; the clock is a bubble's.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for i, row := range faultRows() {
+		t.Run(row.id+" "+row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { runKnown(t, &row, i) })
+			synctest.Test(t, func(t *testing.T) { runEmpty(t, &row, i) })
+		})
+	}
+}
+
+// question is one call of a round.
+type question struct {
+	tool string
+	args map[string]any
+}
+
+// questions are all tools, beginning with another one in each row, so that each meets the fault first somewhere.
+func (m *matrixRig) questions(first int, fresh, wait bool) []question {
+	q := []question{
+		{"get_overview", map[string]any{}}, {"find_guests", map[string]any{}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode1)}},
+		{"list_nodes", map[string]any{}}, {"get_task", map[string]any{"task": m.tasks.ended}}, {"check_health", map[string]any{}},
+		{"find_guests", map[string]any{"query": "state:running"}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode2), "detail": "full"}},
+		{"get_guest", map[string]any{"guest": fmt.Sprint(onNode3)}}, {"get_task", map[string]any{"task": m.tasks.running}},
+	}
+	if wait {
+		q = append(q, question{"get_task", map[string]any{"task": m.tasks.running, "wait_s": 60}})
+	}
+	for _, one := range q {
+		if fresh {
+			one.args["fresh"] = true
+		}
+	}
+	first %= 6
+	return append(q[first:len(q):len(q)], q[:first]...)
+}
+
+func (m *matrixRig) round(row *faultRow, st stage, first int, fresh, wait bool) (replies []reply) {
+	m.t.Helper()
+	for _, q := range m.questions(first, fresh, wait) {
+		r := m.call(q.tool, q.args)
+		m.judge(row, st, r)
+		replies = append(replies, r)
+	}
+	return replies
+}
+
+// pause is longer than the freshness limit, so that reads ask Proxmox VE again.
+const pause = 50 * time.Second
+
+// runKnown is a row with a full store: before, under and after the fault.
+func runKnown(t *testing.T, row *faultRow, first int) {
+	m := newMatrixRig(t, row)
+	defer m.close()
+	if rep, err := m.sync(); err != nil || !rep.Complete || len(rep.Warnings) > 0 {
+		t.Fatalf("before the fault: %+v, %v", rep, err)
+	}
+	m.matches("before the fault")
+	before := history(t, m.db())
+	m.heard.Reset()
+	time.Sleep(time.Second)
+
+	end := row.inject(m)
+	m.round(row, stage{name: "young"}, first, false, false)
+	time.Sleep(max(row.after, pause))
+	m.round(row, stage{name: "stale"}, first, false, false)
+	m.round(row, stage{name: "fresh"}, first, true, false)
+	_, _ = m.sync() // whether it ends well depends on the row; what it says is heard
+	m.watch(25 * time.Second)
+	_, _ = m.sync()
+	m.round(row, stage{name: "met", met: true}, first, false, false)
+	m.round(row, stage{name: "met, fresh", met: true}, first, true, true)
+	m.unchanged(row, "under the fault", before)
+	m.says(row.says)
+	if row.check != nil {
+		row.check(m)
+	}
+	m.readOnly()
+
+	end()
+	time.Sleep(max(row.rest, 70*time.Second))
+	if row.recover != nil {
+		row.recover(m)
+	}
+	if rep, err := m.sync(); err != nil || !rep.Complete || len(rep.Warnings) > 0 {
+		t.Errorf("after the fault: %+v, %v", rep, err)
+	}
+	m.matches("after the fault")
+	m.unchanged(row, "after the fault", before)
+	m.round(&faultRow{id: "none", quiet: true}, stage{name: "after", met: true}, first, false, false)
+}
+
+// runEmpty is a row in which nothing was ever observed.
+func runEmpty(t *testing.T, row *faultRow, first int) {
+	m := newMatrixRig(t, row)
+	defer m.close()
+	end := row.inject(m)
+	st := stage{name: "first contact", empty: true}
+	for _, fresh := range []bool{false, true} {
+		for _, r := range m.round(row, st, first, fresh, false) {
+			if row.codes != nil && r.err == nil {
+				t.Errorf("I3: %s answered though nothing could be read:\n%s", r.name(), indent(r.text))
+			}
+		}
+		time.Sleep(pause)
+	}
+	if row.emptySays != nil {
+		m.says(row.emptySays)
+	} else {
+		m.says(row.says[:min(len(row.says), 1)])
+	}
+	m.readOnly()
+	end()
+	time.Sleep(max(row.rest, 70*time.Second))
+	if row.recover != nil {
+		row.recover(m)
+	}
+	if rep, err := m.sync(); err != nil || !rep.Complete {
+		t.Errorf("after the fault: %+v, %v", rep, err)
+	}
+	m.matches("after a first contact under the fault")
+	for _, line := range history(t, m.db()) {
+		if !strings.HasPrefix(line, "appeared ") && (row.changed == nil || !row.changed(line)) {
+			t.Errorf("I1: %s", line)
+		}
+	}
+}
+
+// matches wants the store to say what is true, of every guest.
+func (m *matrixRig) matches(when string) {
+	m.t.Helper()
+	if diff := cmp.Diff(truth(m.sim), stored(m.t, m.db())); diff != "" {
+		m.t.Errorf("I1: the store %s (-truth +store):\n%s", when, diff)
+	}
+}
+
+// unchanged wants no history beside what the row allows.
+func (m *matrixRig) unchanged(row *faultRow, when string, before []string) {
+	m.t.Helper()
+	now := history(m.t, m.db())
+	fresh := now[:len(now)-len(before)]
+	if diff := cmp.Diff(before, now[len(fresh):]); diff != "" {
+		m.t.Errorf("I1: the past has changed %s:\n%s", when, diff)
+	}
+	once := slices.Compact(slices.Sorted(slices.Values(fresh)))
+	if len(once) != len(fresh) {
+		m.t.Errorf("I1: something is recorded twice %s: %q", when, fresh)
+	}
+	for _, line := range fresh {
+		if row.changed == nil || !row.changed(line) {
+			m.t.Errorf("I1: recorded %s: %s", when, line)
+		}
+	}
+}
+
+// says wants cause and next step in what was told.
+func (m *matrixRig) says(parts []string) {
+	m.t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(m.heard.String(), p) {
+			m.t.Errorf("nobody was told %q; told was:\n%s", p, indent(m.told()))
+		}
+	}
+}
+
+// told is what was said without tables and JSON: warnings and errors, each once.
+func (m *matrixRig) told() string {
+	var out []string
+	for line := range strings.SplitSeq(m.heard.String(), "\n") {
+		for _, p := range []string{"! ", "error ", "cause: ", "hint: ", "critical", "warning"} {
+			if strings.HasPrefix(line, p) && !slices.Contains(out, line) {
+				out = append(out, line)
+			}
+		}
+	}
+	return strings.Join(out[:min(len(out), 40)], "\n")
+}
+
+// readOnly is I2 as far as reading goes: nothing but GET and our own login was sent.
+func (m *matrixRig) readOnly() {
+	m.t.Helper()
+	for _, r := range m.sim.Requests() {
+		if r.Method != "GET" && (r.Method != "POST" || r.Path != "/access/ticket") {
+			m.t.Errorf("I2: %s %s was sent", r.Method, r.Path)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// interruptible reads from r until ctx ends. A read of a terminal cannot be broken off: it goes on in the background, and what it
+// brings is dropped with the process.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (i interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		buf := make([]byte, len(p))
+		n, err := i.r.Read(buf)
+		done <- result{buf[:n], err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, r.data), r.err
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	}
+}
+
+// readSecret reads without echo, from a terminal only: a pipe or argument would leave the secret in a history or process list.
+func readSecret(ctx context.Context, s Streams) func(string) (string, error) {
+	return func(prompt string) (string, error) {
+		f, ok := s.In.(*os.File)
+		if !ok || !term.IsTerminal(int(f.Fd())) {
+			return "", fault.New(fault.Invalid, "the token is asked for on a terminal, and standard input is none").
+				WithHint("run init in a terminal, or write the configuration file by hand with token_file")
+		}
+		_, _ = fmt.Fprint(s.Out, prompt)
+		secret, err := hiddenLine(ctx, int(f.Fd()))
+		_, _ = fmt.Fprintln(s.Out)
+		return secret, err
+	}
+}
+
+// hiddenLine reads a line without echo. When ctx ends first, the terminal gets its echo back and the read is left behind.
+func hiddenLine(ctx context.Context, fd int) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "the terminal cannot be asked for its state")
+	}
+	type result struct {
+		line []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := term.ReadPassword(fd)
+		done <- result{line, err}
+	}()
+	select {
+	case r := <-done:
+		return string(r.line), r.err
+	case <-ctx.Done():
+		if err := term.Restore(fd, before); err != nil {
+			return "", fault.Wrap(fault.Cancelled, err, "interrupted, and the terminal's echo could not be turned on again").WithHint("run: stty echo")
+		}
+		return "", ctx.Err()
+	}
+}

@@ -1,0 +1,76 @@
+package pvesim
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestParameters: wordings of 01/061 to 01/065, 02/011, 02/083, 02/096, 06/056, 10/008, 12/007.
+func TestParameters(t *testing.T) {
+	r := newRig(t, DemoWorld(time.Now()))
+	defer r.stop()
+	for path, want := range map[string]string{
+		"/version?foo=bar":                             `"foo":"property is not defined in schema and the schema does not allow additional properties"`,
+		"/cluster/resources?type=bogus":                `"type":"value 'bogus' does not have a value in the enumeration 'vm, storage, node, sdn'"`,
+		"/nodes/pve1/tasks?limit=abc":                  `"limit":"type check ('integer') failed - got 'abc'"`,
+		"/nodes/pve1/tasks?limit=-1":                   `"limit":"value must have a minimum value of 0"`,
+		"/nodes/pve1/tasks?errors=maybe":               `"errors":"type check ('boolean') failed - got 'maybe'"`,
+		"/nodes/pve1/tasks?statusfilter=warnings":      `"statusfilter":"invalid format - invalid status 'warnings'\n"`,
+		"/nodes/pve1/rrddata":                          `"timeframe":"property is missing and it is not optional"`,
+		"/nodes/pve1/storage/local/content?content=xx": `"content":"invalid format - invalid content type 'xx'\n"`,
+		"/nodes/pve1/lxc/abc/status/current":           `"vmid":"type check ('integer') failed - got 'abc'"`,
+		"/nodes/pve1/lxc/7/status/current":             `"vmid":"value must have a minimum value of 100"`,
+		"/access/users/badformat":                      `"userid":"invalid format - value 'badformat' does not look like a valid user name\n"`,
+		"/cluster/nextid?vmid=200":                     `"vmid":"VM 200 already exists"`,
+		"/nodes/pve1/storage/none/status":              `"storage":"No such storage."`,
+		"/nodes/pve1/tasks/garbage/status":             `"upid":"unable to parse worker upid"`,
+	} {
+		got := r.get(path)
+		if got.status != "400 Parameter verification failed." || !strings.Contains(got.body, want) {
+			t.Errorf("%s: %s %s\nwant %s", path, got.status, got.body, want)
+		}
+	}
+}
+
+func TestCalendar(t *testing.T) {
+	at := time.Date(2026, 11, 21, 20, 34, 57, 0, time.UTC) // a Saturday
+	for event, want := range map[string]string{
+		"daily": "2026-11-22 00:00", "mon..fri 02:30": "2026-11-23 02:30", "sun 01:00": "2026-11-22 01:00", "*/15": "2026-11-21 20:45",
+		"8..18/2:00": "2026-11-22 08:00", "monthly": "2026-12-01 00:00", "sat,wed 23:5": "2026-11-21 23:05", "21:00": "2026-11-21 21:00", "*-2-29 0:0": "2028-02-29 00:00",
+	} {
+		c, err := parseCalendar(event)
+		if err != nil {
+			t.Errorf("%s: %v", event, err)
+			continue
+		}
+		if got := c.next(at).Format("2006-01-02 15:04"); got != want {
+			t.Errorf("%s: %s, want %s", event, got, want)
+		}
+	}
+	for _, event := range []string{"bogus", "", "25:00", "mon..xyz 1:00", "1:*/0", "*-a-1 0:0"} {
+		if c, err := parseCalendar(event); err == nil {
+			t.Errorf("%q is taken as %+v", event, c)
+		}
+	}
+}
+
+// FuzzRoute: no method, path or query may make the simulator panic or answer without a status.
+func FuzzRoute(f *testing.F) {
+	for _, p := range Patterns() {
+		m, path, _ := strings.Cut(p, " ")
+		path = strings.NewReplacer("{node}", "pve1", "{vmid}", "200", "{storage}", "local").Replace(path)
+		f.Add(m, path, "")
+	}
+	f.Add("GET", "/nodes/pve1/tasks/UPID:::::::://log", "limit=1&limit=2&start=%zz")
+	f.Add("POST", "/access/ticket", "username=%00&password[]=1")
+	s := New(DemoWorld(time.Unix(1_800_000_000, 0)), WithoutDelays())
+	token := "PVEAPIToken=" + s.RootToken()
+	f.Fuzz(func(t *testing.T, method, path, query string) {
+		x := &exchange{ctx: t.Context(), entry: "pve1", method: method, path: apiRoot + "json" + path, query: query,
+			header: map[string][]string{"Authorization": {token}}}
+		if r := s.serve(x); r.status < 200 || r.status > 599 {
+			t.Errorf("%s %q %q: status %d", method, path, query, r.status)
+		}
+	})
+}
