@@ -82,6 +82,11 @@ func checkHostile(m *matrixRig) {
 			m.t.Fatalf("F51: %U in an answer", r)
 		}
 	}
+	for _, escaped := range []string{`\u000`, `\u001`, `\u202e`, `\u200b`} {
+		if strings.Contains(m.heard.String(), escaped) {
+			m.t.Errorf("F51: %s in JSON", escaped)
+		}
+	}
 	for line := range strings.SplitSeq(m.heard.String(), "\n") {
 		if len(line) > 60_000 {
 			m.t.Errorf("F51: a line of %d bytes", len(line))

@@ -30,7 +30,7 @@ func printReport(s Streams, g Globals, r Report) error {
 	case r.Partial:
 		return ErrPartial
 	}
-	return nil
+	return partial(r.View)
 }
 
 func serveCommand(p Program, g *Globals, s Streams) *cobra.Command {

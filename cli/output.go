@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -63,8 +64,10 @@ func writeYAML(w io.Writer, value any) error {
 	return err
 }
 
-// list is what the value of a list has in common: rows under columns, or one list of objects. NextCursor says that it goes on.
+// list is what the value of a list has in common: rows under columns, or one list of objects; reports of a sync are a list by
+// themselves. NextCursor says that it goes on.
 type list struct {
+	bare       []json.RawMessage
 	Columns    []string            `json:"columns"`
 	Rows       [][]json.RawMessage `json:"rows"`
 	Nodes      []json.RawMessage   `json:"nodes"`
@@ -75,12 +78,12 @@ type list struct {
 
 // isList says that the value is a list, empty or not; overviews and single objects are none.
 func (l list) isList() bool {
-	return l.Columns != nil || l.Nodes != nil || l.Findings != nil || l.Checks != nil
+	return l.bare != nil || l.Columns != nil || l.Nodes != nil || l.Findings != nil || l.Checks != nil
 }
 
 // items are the rows of a list as objects, in their order.
 func (l list) items() []json.RawMessage {
-	items := append(append(append([]json.RawMessage{}, l.Nodes...), l.Findings...), l.Checks...)
+	items := slices.Concat(l.bare, l.Nodes, l.Findings, l.Checks)
 	for _, row := range l.Rows {
 		items = append(items, rowObject(l.Columns, row))
 	}
@@ -114,8 +117,10 @@ func writeRecords(s Streams, value any, view tools.View, write func(w io.Writer,
 		return err
 	}
 	r := record{raw: b.Bytes(), view: view}
-	// What is no object, such as the reports of a sync, has none of the members of a list.
-	_ = json.Unmarshal(r.raw, &r.list)
+	// What is neither a list nor an object has none of its members, and is written as it is.
+	if json.Unmarshal(r.raw, &r.list.bare) != nil {
+		_ = json.Unmarshal(r.raw, &r.list)
+	}
 	if err := write(s.Out, r); err != nil {
 		return err
 	}
@@ -155,7 +160,10 @@ func csvRecords(w io.Writer, r record) error {
 	return c.WriteAll(t.Rows)
 }
 
-// nameRecords writes what other commands take: the first column of the main table, or the id of a single object.
+// nameColumns are the columns that name a row, where that is not the first one.
+var nameColumns = []string{"object", "check"}
+
+// nameRecords writes what other commands take: the column that names a row of the main table, or the id of a single object.
 func nameRecords(w io.Writer, r record) error {
 	t := r.main()
 	if t == nil {
@@ -164,11 +172,12 @@ func nameRecords(w io.Writer, r record) error {
 		}
 		t = r.fields()
 	}
+	at := max(0, slices.IndexFunc(t.Columns, func(c string) bool { return slices.Contains(nameColumns, c) }))
 	for _, row := range t.Rows {
-		if len(row) == 0 {
+		if at >= len(row) {
 			continue
 		}
-		if _, err := fmt.Fprintln(w, row[0]); err != nil {
+		if _, err := fmt.Fprintln(w, row[at]); err != nil {
 			return err
 		}
 	}

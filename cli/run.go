@@ -73,19 +73,6 @@ func Run(ctx context.Context, p Program, args []string, s Streams) int {
 	return ExitCode(err)
 }
 
-func printError(w io.Writer, err error) {
-	var usage usageError
-	if errors.As(err, &usage) {
-		_, _ = fmt.Fprintf(w, "error: %s\n", strings.TrimSpace(usage.Error()))
-		return
-	}
-	if errors.Is(err, errInterrupted) {
-		_, _ = fmt.Fprintln(w, err)
-		return
-	}
-	_, _ = fmt.Fprintln(w, tools.ErrorText(err))
-}
-
 // The groups of commands in the help.
 const (
 	groupAsk     = "ask"

@@ -5,11 +5,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/term"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
+
+// Signals is a context that the first interrupt (Ctrl-C, SIGTERM) ends, so that a command can finish what it must; the second one
+// ends the process the hard way. stop gives the signals back to the system.
+func Signals() (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
 
 // interruptible reads from r until ctx ends. A read of a terminal cannot be broken off: it goes on in the background, and what it
 // brings is dropped with the process.

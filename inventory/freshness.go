@@ -34,7 +34,7 @@ func (i *Inventory) ready(ctx context.Context, ro ReadOptions) ([]*cluster, erro
 	if err := i.proj.refresh(ctx); err != nil {
 		return nil, err
 	}
-	if !ro.Fresh && i.allYoung(scope) {
+	if !ro.Fresh && i.allYoung(scope) && !i.unfinished(scope) {
 		return scope, nil
 	}
 	if err := i.proj.relast(ctx); err != nil {
@@ -58,6 +58,12 @@ func (i *Inventory) allYoung(scope []*cluster) bool {
 		}
 	}
 	return true
+}
+
+// unfinished says that rows are newer than the last sync that is known to have ended: its warnings may be there by now. Its end alone
+// does not move the generation.
+func (i *Inventory) unfinished(scope []*cluster) bool {
+	return slices.ContainsFunc(scope, func(c *cluster) bool { v := i.proj.cluster(c.name); return v.state.RowsAt.After(v.last.Started) })
 }
 
 func (c *cluster) young(now time.Time) bool {

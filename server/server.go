@@ -34,7 +34,6 @@ func New(o Options) *mcpserver.MCPServer {
 		mcpserver.WithTitle("Proxmox VE"),
 		mcpserver.WithInstructions(Instructions),
 		mcpserver.WithToolCapabilities(false),
-		mcpserver.WithLogger(o.Logger),
 		mcpserver.WithToolHandlerMiddleware(drain),
 		mcpserver.WithToolHandlerMiddleware(logCalls(o.Logger)),
 		mcpserver.WithToolHandlerMiddleware(recoverCalls(o.Logger)),

@@ -94,7 +94,7 @@ func (o *guestsOut) View(d Deps) View {
 		return v
 	}
 	v.Line("%s (%d vm, %d ct): %s, %s", counted(c.Total, "guest"), c.VMs, c.CTs, guestCounts(c), asOf(d, o.src.Meta))
-	t := Table{Name: "guests", Main: true, Columns: o.Columns, Rows: make([][]string, 0, len(o.src.Rows))}
+	t := Table{Name: "guests", Main: true, Dense: true, Columns: o.Columns, Rows: make([][]string, 0, len(o.src.Rows))}
 	cells := make([]string, 0, len(o.src.Rows)*len(o.cols))
 	for i := range o.src.Rows {
 		from := len(cells)
@@ -155,12 +155,12 @@ var baseColumns = []guestColumn{
 }
 
 var extraColumns = []guestColumn{
-	{"mem", func(g *inventory.Guest) any { return optional(g.MaxMem) }, func(_ Deps, g *inventory.Guest) string { return usage(g.Mem, g.MaxMem) }},
+	{"mem", func(g *inventory.Guest) any { return optional(g.MaxMem) }, func(_ Deps, g *inventory.Guest) string { return amounts(g.Mem, g.MaxMem) }},
 	{"disk", func(g *inventory.Guest) any { return optional(g.MaxDisk) }, func(_ Deps, g *inventory.Guest) string { return sizeOf(g.MaxDisk) }},
 	{"cpus", func(g *inventory.Guest) any { return optional(g.MaxCPU) }, func(_ Deps, g *inventory.Guest) string { return whole(g.MaxCPU) }},
 	{"uptime", func(g *inventory.Guest) any { return optional(g.Uptime) }, func(_ Deps, g *inventory.Guest) string { return seconds(g.Uptime) }},
 	plainColumn("pool", 63, func(g *inventory.Guest) string { return g.Pool }),
-	plainColumn("ip", 90, func(g *inventory.Guest) string { return strings.Join(g.IPs, " ") }),
+	plainColumn("ip", 90, func(g *inventory.Guest) string { return strings.Join(g.IPs, ",") }),
 	plainColumn("os", 20, func(g *inventory.Guest) string { return g.OS }),
 	plainColumn("ha", 20, func(g *inventory.Guest) string { return g.HA }),
 	plainColumn("lock", 20, func(g *inventory.Guest) string { return g.Lock }),

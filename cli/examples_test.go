@@ -1,0 +1,184 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/app"
+	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// rig is the program in a home folder of its own, with a simulated cluster.
+type rig struct {
+	app  *app.App
+	sim  *pvesim.Sim
+	home string
+}
+
+func newRig(t *testing.T, world *pvesim.World, opts ...pvesim.Option) *rig {
+	t.Helper()
+	home := t.TempDir()
+	sim, stop, err := simulate(world, home, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return &rig{sim: sim, home: home, app: &app.App{Env: func(string) string { return "" }, Home: home, GOOS: runtime.GOOS, Clock: time.Now, Stderr: io.Discard}}
+}
+
+// run runs one command line in this process.
+func (r *rig) run(ctx context.Context, args ...string) (out, errOut string, code int) {
+	var o, e bytes.Buffer
+	args = append([]string{"--config", configFile(r.home), "--state", filepath.Join(r.home, "state.db")}, args...)
+	code = cli.Run(ctx, r.app, args, cli.Streams{In: strings.NewReader(""), Out: &o, Err: &e})
+	return o.String(), e.String(), code
+}
+
+var (
+	exampleLine = regexp.MustCompile(`(?m)^  proxmox-mcp (.*?)(?:\s{2,}#.*)?$`)
+	subcommand  = regexp.MustCompile(`(?m)^  ([a-z]+) {2,}\S`)
+	taskHandle  = regexp.MustCompile(`\bt-[a-z2-7]{8}\b`)
+)
+
+// TestExamples runs every example that any help shows in the simulated homelab, whose one silent node makes answers partial.
+func TestExamples(t *testing.T) {
+	r := newRig(t, pvesim.DemoWorld(time.Now()))
+	found, _, _ := r.run(t.Context(), "guest", "show", "200", "--detail", "full")
+	health, _, _ := r.run(t.Context(), "health")
+	handle := taskHandle.FindString(found + health)
+	if handle == "" {
+		t.Fatalf("no task is named in\n%s%s", found, health)
+	}
+	examples := r.examples(t)
+	for _, spec := range tools.All() {
+		for _, e := range spec.Examples {
+			if !slices.Contains(examples, e.CLI) {
+				t.Errorf("the help of %s does not show %q", spec.Command, e.CLI)
+			}
+		}
+	}
+	if len(examples) < 20 {
+		t.Errorf("only %d examples: %q", len(examples), examples)
+	}
+	for _, line := range examples {
+		t.Run(line, func(t *testing.T) { r.example(t, strings.ReplaceAll(line, "t-xxxxxxxx", handle)) })
+	}
+}
+
+// examples reads the helps of all commands, from the root down.
+func (r *rig) examples(t *testing.T) []string {
+	t.Helper()
+	var lines []string
+	for paths := [][]string{nil}; len(paths) > 0; paths = paths[1:] {
+		help, _, code := r.run(t.Context(), append(slices.Clone(paths[0]), "--help")...)
+		if code != 0 || help == "" {
+			t.Fatalf("help of %q: exit code %d", paths[0], code)
+		}
+		_, block, _ := strings.Cut(help, "\nExamples:\n")
+		block, _, _ = strings.Cut(block, "\n\n")
+		for _, m := range exampleLine.FindAllStringSubmatch(block, -1) {
+			lines = append(lines, m[1])
+		}
+		_, commands, has := strings.Cut(help, "\nAsk:\n")
+		if !has {
+			_, commands, has = strings.Cut(help, "\nAvailable Commands:\n")
+		}
+		commands, _, _ = strings.Cut(commands, "\nFlags:")
+		for _, m := range subcommand.FindAllStringSubmatch(commands, -1) {
+			if has && m[1] != "help" && m[1] != "completion" {
+				paths = append(paths, append(slices.Clone(paths[0]), m[1]))
+			}
+		}
+	}
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
+// example runs one line as it stands, but for what it cannot have here: a terminal, a folder, a port, and an end.
+func (r *rig) example(t *testing.T, line string) {
+	ctx, args := t.Context(), words(line)
+	want := []int{0, 3}
+	switch args[0] + " " + strings.Join(args[1:min(2, len(args))], "") {
+	case "init ", "init --endpoint":
+		want = []int{130} // the input ends at the first question
+		if slices.Contains(args, "--endpoint") {
+			args = args[:1] // asking for the address: the one of the example is nobody's
+		}
+	case "doctor ":
+		want = []int{0, 1} // a node that is off is a finding
+	case "db backup":
+		args[2] = filepath.Join(t.TempDir(), filepath.Base(args[2]))
+	case "sim serve":
+		r.simServe(t, args)
+		return
+	case "sim replay":
+		args[len(args)-1] = sharedFolder(t, "pve", args[len(args)-1])
+	}
+	out, errOut, code := r.run(ctx, args...)
+	if !slices.Contains(want, code) || out == "" {
+		t.Errorf("%q: exit code %d\n%s%s", args, code, out, errOut)
+	}
+}
+
+// simServe starts the simulator, waits for the lines that a shell evaluates, and ends it.
+func (r *rig) simServe(t *testing.T, args []string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for i, a := range args {
+		if a == "world.json" {
+			args[i] = filepath.Join(sharedFolder(t, "pve", "recordings", "02-cluster-and-node-reads"), a)
+		}
+	}
+	out, in := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- cli.Run(ctx, r.app, append(args, "--addr", "127.0.0.1:0"), cli.Streams{In: strings.NewReader(""), Out: in, Err: io.Discard})
+		_ = in.Close()
+	}()
+	buf := make([]byte, 4096)
+	n, err := out.Read(buf)
+	if err != nil || !strings.HasPrefix(string(buf[:n]), "export PROXMOX_VE_ENDPOINT=https://127.0.0.1:") {
+		t.Errorf("%q: %q, %v", args, buf[:n], err)
+	}
+	cancel()
+	if code := <-done; code != 0 {
+		t.Errorf("%q: exit code %d", args, code)
+	}
+}
+
+// words splits a line as a shell does where there are no escapes.
+func words(line string) []string {
+	var out []string
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			out = append(out, part)
+			continue
+		}
+		out = append(out, strings.Fields(part)...)
+	}
+	return out
+}
+
+// sharedFolder is a folder of the recordings beside the project.
+func sharedFolder(t *testing.T, parts ...string) string {
+	t.Helper()
+	path := filepath.Join(append([]string{"..", "..", "shared"}, parts...)...)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the recordings are missing: %v", err)
+		}
+		t.Skipf("the recordings are missing: %v", err)
+	}
+	return path
+}
