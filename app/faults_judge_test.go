@@ -233,7 +233,7 @@ func judgeState(row *faultRow, st stage, id int, f fact, state string, live bool
 	switch {
 	case state != f.state() && state != "unknown":
 		bad("I3: guest %d is shown %s, true is %s", id, state, f.state())
-	case st.met && dark && state != "unknown" && !(row.statsOnly && live):
+	case st.met && dark && state != "unknown" && (!row.statsOnly || !live):
 		bad("I3: guest %d on %s is shown %s, nobody can know", id, f.Node, state)
 	case st.met && !row.hides && row.light(f.Node) && state == "unknown" && !slices.Contains(row.odd, id):
 		bad("I4: guest %d on %s is unknown although its node answers", id, f.Node)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -193,14 +194,7 @@ func (r reply) name() string { b, _ := json.Marshal(r.args); return r.tool + str
 
 // warned says that one of the codes is among the warnings.
 func (r reply) warned(codes ...string) bool {
-	for _, w := range r.warnings {
-		for _, c := range codes {
-			if w.Code == c {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.warnings, func(w inventory.Warning) bool { return slices.Contains(codes, w.Code) })
 }
 
 // callLimitTest ends a call that would hang; every stated deadline is far below.

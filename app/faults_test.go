@@ -109,14 +109,11 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 	return append(q[first:len(q):len(q)], q[:first]...)
 }
 
-func (m *matrixRig) round(row *faultRow, st stage, first int, fresh, wait bool) (replies []reply) {
+func (m *matrixRig) round(row *faultRow, st stage, first int, fresh, wait bool) {
 	m.t.Helper()
 	for _, q := range m.questions(first, fresh, wait) {
-		r := m.call(q.tool, q.args)
-		m.judge(row, st, r)
-		replies = append(replies, r)
+		m.judge(row, st, m.call(q.tool, q.args))
 	}
-	return replies
 }
 
 // pause is longer than the freshness limit, so that reads ask Proxmox VE again.
@@ -171,13 +168,17 @@ func runEmpty(t *testing.T, row *faultRow, first int) {
 	end := row.inject(m)
 	st := stage{name: "first contact", empty: true}
 	for _, fresh := range []bool{false, true} {
-		for _, r := range m.round(row, st, first, fresh, false) {
+		for _, q := range m.questions(first, fresh, false)[:6] {
+			r := m.call(q.tool, q.args)
+			m.judge(row, st, r)
 			if row.codes != nil && r.err == nil {
 				t.Errorf("I3: %s answered though nothing could be read:\n%s", r.name(), indent(r.text))
 			}
 		}
 		time.Sleep(pause)
 	}
+	_, _ = m.sync() // the first one may have told nobody how it ended
+	m.call("check_health", map[string]any{})
 	if row.emptySays != nil {
 		m.says(row.emptySays)
 	} else {

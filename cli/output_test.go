@@ -131,7 +131,7 @@ func TestProgress(t *testing.T) {
 		}
 		p.done()
 		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-		if len(lines) < 5 || len(lines) > 7 || !strings.HasPrefix(lines[1], "home: configs 1") || !strings.Contains(lines[1], "left") {
+		if len(lines) < 4 || len(lines) > 6 || !strings.HasPrefix(lines[0], "home: configs 99/600, 51s left") {
 			t.Errorf("%d lines: %q", len(lines), lines)
 		}
 		if strings.ContainsAny(b.String(), "\r\x1b") {

@@ -13,10 +13,10 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 )
 
-// quiet is how long work runs before progress shows: most commands end sooner and stay silent.
+// quiet is how long work runs before a terminal shows progress: most commands end sooner and stay silent.
 const quiet = 500 * time.Millisecond
 
-// lineEvery is how often progress prints a line where there is no terminal to redraw one.
+// lineEvery is how often progress prints a line where there is no terminal to redraw one; what ends sooner leaves a log clean.
 const lineEvery = 10 * time.Second
 
 // progress shows how far long work is, on standard error: one redrawn line on a terminal, else a line each ten seconds.
@@ -39,11 +39,11 @@ func (p *progress) update(text string, done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	every := lineEvery
+	first, every := lineEvery, lineEvery
 	if p.tty {
-		every = 100 * time.Millisecond
+		first, every = quiet, 100*time.Millisecond
 	}
-	if now.Sub(p.start) < quiet || now.Sub(p.last) < every {
+	if now.Sub(p.start) < first || now.Sub(p.last) < every {
 		return
 	}
 	p.last = now
@@ -72,8 +72,11 @@ func remaining(spent time.Duration, done, total int) string {
 	if done <= 0 || done >= total {
 		return ""
 	}
-	left := time.Duration(float64(spent) / float64(done) * float64(total-done))
-	return left.Round(time.Second).String()
+	left := time.Duration(float64(spent) / float64(done) * float64(total-done)).Round(time.Second)
+	if left == 0 {
+		return ""
+	}
+	return left.String()
 }
 
 func (p *progress) done() {

@@ -37,7 +37,7 @@ func TestBudgetTools(t *testing.T) {
 		}
 		sum += n
 		if s.Handle != nil {
-			out += tokens(t, string(outputSchema(s.Handle)))
+			out += tokens(t, string(s.OutputSchema()))
 		}
 	}
 	t.Logf("tools/list %d tokens (limit %d, ratio %.2f), output schemas %d (limit %d)", sum, all, float64(sum)/all, out, outputs)

@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"encoding/json"
-	"reflect"
 	"strings"
 	"time"
 
@@ -28,9 +27,7 @@ func (s Spec) ServerTool(c Caller, deps func(ctx context.Context) (Deps, error))
 		Annotations: mcp.ToolAnnotation{Title: s.Title, ReadOnlyHint: pve.Ptr(s.Tier == R0), DestructiveHint: pve.Ptr(false),
 			IdempotentHint: pve.Ptr(s.Tier == R0), OpenWorldHint: pve.Ptr(true)},
 	}
-	if s.Handle != nil {
-		tool.RawOutputSchema = outputSchema(s.Handle)
-	}
+	tool.RawOutputSchema = s.OutputSchema()
 	return server.ServerTool{Tool: tool, Handler: s.handler(deps)}
 }
 
@@ -130,28 +127,4 @@ func progress(ctx context.Context, r mcp.CallToolRequest) func(done, total float
 		// A notification that cannot be delivered must not fail the call; mcp-go reports it to its error hook.
 		_ = srv.SendNotificationToClient(ctx, "notifications/progress", params)
 	}
-}
-
-// outputSchema describes a structured result: its fields by type, without descriptions (they cost tokens where clients forward them).
-func outputSchema(t reflect.Type) json.RawMessage {
-	var props, required []string
-	for _, f := range reflect.VisibleFields(t) {
-		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || name == "" {
-			continue
-		}
-		typ := f.Type
-		if typ.Kind() == reflect.Pointer {
-			typ = typ.Elem()
-		}
-		body := `{"type":"` + jsonType(typ) + `"}`
-		if typ.Kind() == reflect.Slice {
-			body = `{"type":"array","items":{"type":"object"}}`
-		}
-		props = append(props, `"`+name+`":`+body)
-		if opts != "omitempty" {
-			required = append(required, `"`+name+`"`)
-		}
-	}
-	return json.RawMessage(`{"type":"object","properties":{` + strings.Join(props, ",") + `},"required":[` + strings.Join(required, ",") + `]}`)
 }

@@ -52,46 +52,25 @@ func number(s string) *int64 {
 	return &n
 }
 
-// property is one input in the JSON schema; the order of its members is fixed by the struct.
-type property struct {
-	Type        string    `json:"type"`
-	Enum        []string  `json:"enum,omitempty"`
-	Minimum     *int64    `json:"minimum,omitempty"`
-	Maximum     *int64    `json:"maximum,omitempty"`
-	Items       *property `json:"items,omitempty"`
-	Description string    `json:"description,omitempty"`
-}
-
-// InputSchema is the JSON schema of the tool's input as the given caller sees it: flat, closed, in the order of the struct.
+// InputSchema is the JSON schema of the tool's input as the given caller sees it: flat, closed, in the order of the struct. It was
+// generated from the struct (schemas.go), so that a server's start pays for no reflection.
 func (s Spec) InputSchema(c Caller) json.RawMessage {
-	var props, required []string
-	for _, f := range s.fields() {
-		if f.multi && !c.MultiCluster {
-			continue
-		}
-		body, err := json.Marshal(f.property())
-		if err != nil {
-			continue // a struct of strings and numbers always encodes
-		}
-		props = append(props, strconv.Quote(f.name)+":"+string(body))
-		if f.required {
-			required = append(required, strconv.Quote(f.name))
-		}
+	if c.MultiCluster {
+		return json.RawMessage(schemas[s.Name].multi)
 	}
-	out := `{"type":"object","properties":{` + strings.Join(props, ",") + `}`
-	if len(required) > 0 {
-		out += `,"required":[` + strings.Join(required, ",") + `]`
-	}
-	return json.RawMessage(out + `,"additionalProperties":false}`)
+	return json.RawMessage(schemas[s.Name].single)
 }
 
-func (f field) property() property {
-	p := property{Type: jsonType(f.typ), Enum: f.enum, Minimum: f.min, Maximum: f.max, Description: f.desc}
-	if f.typ.Kind() == reflect.Slice {
-		p.Items = &property{Type: jsonType(f.typ.Elem())}
+// OutputSchema is that of the structured result, nil where text alone is the answer.
+func (s Spec) OutputSchema() json.RawMessage {
+	if s.Handle == nil {
+		return nil
 	}
-	return p
+	return json.RawMessage(schemas[s.Name].output)
 }
+
+// schema is what was generated for one tool: its input where one cluster is configured and where there are several, and its output.
+type schema struct{ single, multi, output string }
 
 func jsonType(t reflect.Type) string {
 	switch t.Kind() {
