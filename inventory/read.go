@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// waitedPerNode and idlePerNode are configuration reads in flight per node: a node has three workers; in the background one
-	// is left to the people who use its web interface (performance.md 2.2, 5.11).
-	waitedPerNode = 3
+	// waitedPerNode and idlePerNode are configuration reads under way per node. The client sends at most three of them at once (two in
+	// the background: one of a node's three workers is left to the people who use its web interface; performance.md 2.2, 5.11);
+	// the others stand ready to follow in the same instant, while what was read is decoded and recorded.
+	waitedPerNode = 6
 	idlePerNode   = 2
 )
 

@@ -106,8 +106,6 @@ type NIC struct {
 }
 
 var (
-	diskKey = lazy.Regexp(`^(scsi|virtio|sata|ide)\d+$|^(efidisk|tpmstate|unused|mp)\d+$|^rootfs$`)
-	nicKey  = lazy.Regexp(`^net\d+$`)
 	macForm = lazy.Regexp(`^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`)
 	sizeFmt = lazy.Regexp(`^(\d+(?:\.\d+)?)([KMGT]?)$`)
 )

@@ -26,6 +26,10 @@ type Text string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (v *Int) UnmarshalJSON(b []byte) error {
+	if n, ok := plainInt(b); ok {
+		*v = Int(n)
+		return nil
+	}
 	f, null, err := scalarNumber(b)
 	if err != nil || null {
 		return err
@@ -40,6 +44,21 @@ func (v *Int) UnmarshalJSON(b []byte) error {
 	}
 	*v = Int(f)
 	return nil
+}
+
+// plainInt reads the common form, up to 18 digits, without a detour through floats.
+func plainInt(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -73,6 +92,9 @@ func (v *Text) UnmarshalJSON(b []byte) error {
 	switch {
 	case bytes.Equal(b, []byte("null")):
 		return nil
+	case plainText(b):
+		*v = Text(b[1 : len(b)-1])
+		return nil
 	case len(b) > 0 && b[0] == '"':
 		var s string
 		if err := json.Unmarshal(b, &s); err != nil {
@@ -85,6 +107,19 @@ func (v *Text) UnmarshalJSON(b []byte) error {
 	}
 	*v = Text(b)
 	return nil
+}
+
+// plainText says that b is a JSON string that stands for itself: printable ASCII without escapes.
+func plainText(b []byte) bool {
+	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
+		return false
+	}
+	for _, c := range b[1 : len(b)-1] {
+		if c < 0x20 || c > 0x7e || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
 }
 
 func unquoted(b []byte) string {
@@ -117,6 +152,10 @@ func Ptr[T any](v T) *T { return &v }
 // DecodeRows decodes a JSON list element by element, so that one odd row never hides the others (F34). The errors name the
 // index of each row that was left out; a body that is no list at all is returned as the final error.
 func DecodeRows[T any](raw json.RawMessage) (rows []T, odd []error, err error) {
+	// One pass where all rows are well-formed, as they nearly always are: cluster/resources of 10,000 guests is 3.6 MB.
+	if err := json.Unmarshal(raw, &rows); err == nil && rows != nil {
+		return rows, nil, nil
+	}
 	var elems []json.RawMessage
 	if err := json.Unmarshal(raw, &elems); err != nil {
 		return nil, nil, fmt.Errorf("expected a list: %w", err)
