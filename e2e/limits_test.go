@@ -20,6 +20,7 @@ const (
 	rounds          = 4
 	coldStartRatio  = 1.5
 	stdioOverEcho   = 60 * time.Microsecond
+	echoReference   = 40 * time.Microsecond // the echo call on the machine that the budget was set on (performance.md 6, P02)
 	firstOverview   = 500 * time.Millisecond
 	binaryLimit     = 30 << 20
 	coldStartRuns   = 21
@@ -28,10 +29,12 @@ const (
 	thousandOnNodes = 5
 )
 
+// timed skips a limit that is a time where other tests run beside it: make test runs these once more, one package at a time, without
+// the race detector and with LIMITS set.
 func timed(t *testing.T) {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("timing means nothing under the race detector: make test runs the limits once more without it")
+	if raceEnabled || os.Getenv("LIMITS") == "" {
+		t.Skip("times are measured alone: LIMITS=1 go test -p 1 -run TestLimit ./e2e")
 	}
 }
 
@@ -179,15 +182,16 @@ func TestLimitReads(t *testing.T) {
 			if answer.Result.IsError {
 				t.Fatal(answer.Result.Content[0].Text)
 			}
-			best := time.Hour
 			for range rounds {
 				mine, ref := latency(ours, c.params), latency(echo, `{"name":"echo","arguments":{"text":"hello"}}`)
-				t.Logf("%s p50 %s, echo %s, over by %s (limit %s)", c.name, mine, ref, mine-ref, stdioOverEcho)
-				if best = min(best, mine-ref); best <= stdioOverEcho {
+				// A machine that is slower at the echo is as much slower at the rest.
+				limit := time.Duration(float64(stdioOverEcho) * max(1, float64(ref)/float64(echoReference)))
+				t.Logf("%s p50 %s, echo %s, over by %s (limit %s)", c.name, mine, ref, mine-ref, limit)
+				if mine-ref <= limit {
 					return
 				}
 			}
-			t.Errorf("p50 is %s over the echo server, at most %s", best, stdioOverEcho)
+			t.Error("the median is over the limit in each round")
 		})
 	}
 }

@@ -128,17 +128,12 @@ func (g *stdioGuard) answered(p []byte) {
 	if len(g.pending) == 0 {
 		return
 	}
-	var m struct {
-		ID     json.RawMessage `json:"id"`
-		Method string          `json:"method"`
-	}
-	if id := trailingID(p); id != "" {
-		m.ID = json.RawMessage(id)
-	} else if json.Unmarshal(p, &m) != nil || m.Method != "" || len(m.ID) == 0 {
+	env, err := readEnvelope(p)
+	if err != nil || env.method || len(env.id) == 0 {
 		return
 	}
-	if g.pending[string(m.ID)]--; g.pending[string(m.ID)] <= 0 {
-		delete(g.pending, string(m.ID))
+	if g.pending[string(env.id)]--; g.pending[string(env.id)] <= 0 {
+		delete(g.pending, string(env.id))
 	}
 	if len(g.pending) == 0 {
 		select {
@@ -146,19 +141,6 @@ func (g *stdioGuard) answered(p []byte) {
 		default:
 		}
 	}
-}
-
-// trailingID reads the id of the usual response, `{"jsonrpc":"2.0","id":7,"result":...`, without decoding the rest.
-func trailingID(p []byte) string {
-	rest, ok := bytes.CutPrefix(p, []byte(`{"jsonrpc":"2.0","id":`))
-	if !ok {
-		return ""
-	}
-	end := bytes.IndexByte(rest, ',')
-	if end <= 0 || rest[0] == '"' || (!bytes.HasPrefix(rest[end:], []byte(`,"result"`)) && !bytes.HasPrefix(rest[end:], []byte(`,"error"`))) {
-		return ""
-	}
-	return string(rest[:end])
 }
 
 // waitIdle waits until every request was answered, at most drainOnEOF.

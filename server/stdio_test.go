@@ -175,23 +175,32 @@ func TestStdioEnds(t *testing.T) {
 	}
 }
 
-// FuzzEnvelope: the guard never panics, and what it lets through has each key at most once and spelled exactly.
+// FuzzEnvelope: the guard never panics, and of what is JSON it lets through exactly the objects whose keys are known and given once; it
+// reads the same id as a decoder does.
 func FuzzEnvelope(f *testing.F) {
-	for _, s := range []string{initialize, `{"METHOD":"ping"}`, `{"method":1,"method":2}`, `{`, `[]`, `{"id":{"a":1},"params":[[[]]]}`, "{\"id\":\"\x00\"}"} {
+	for _, s := range []string{initialize, `{"METHOD":"ping"}`, `{"method":1,"method":2}`, `{`, `[]`, `{}`, `{"id":{"a":1},"params":[[[]]]}`,
+		"{\"id\":\"\x00\"}", `{"id":"a\"b,}","params":{"x":"}"}} `, ` { "id" : 7 , "method" : "x" } `, `{"\u0069d":1}`, `{"id":1}{"id":2}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		if _, err := readEnvelope(line); err != nil || !json.Valid(line) {
+		env, err := readEnvelope(line)
+		if !json.Valid(line) {
 			return
 		}
 		var m map[string]json.RawMessage
-		if json.Unmarshal(line, &m) != nil {
+		if json.Unmarshal(line, &m) != nil || m == nil {
+			if err != nil {
+				t.Errorf("%q is no object and was refused: %v", line, err)
+			}
 			return
 		}
 		for k := range m {
-			if keyBit(k) == 0 {
+			if keyBit([]byte(k)) == 0 && err == nil {
 				t.Errorf("key %q got through in %q", k, line)
 			}
+		}
+		if err == nil && string(m["id"]) != "null" && !bytes.Equal(bytes.TrimSpace(m["id"]), env.id) {
+			t.Errorf("id %q, a decoder reads %q", env.id, m["id"])
 		}
 	})
 }

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -104,7 +105,7 @@ func denseRow(b *strings.Builder, cells []string) {
 		switch {
 		case c == "":
 			b.WriteByte('-')
-		case strings.ContainsAny(c, " \t"):
+		case strings.IndexByte(c, ' ') >= 0 || strings.IndexByte(c, '\t') >= 0:
 			b.WriteString(blanks.Replace(c))
 		default:
 			b.WriteString(c)
@@ -210,7 +211,7 @@ func percent(used, total *int64) string {
 	if used == nil || total == nil || *total <= 0 {
 		return ""
 	}
-	return strconv.FormatFloat(float64(*used)/float64(*total)*100, 'f', 0, 64)
+	return strconv.Itoa(int(math.Round(float64(*used) / float64(*total) * 100)))
 }
 
 // fraction is a load of 0..1 in whole percent (Proxmox VE's cpu is of the whole guest or node: 0.2 = 20 %); "" when unknown.
@@ -218,7 +219,7 @@ func fraction(f *float64) string {
 	if f == nil {
 		return ""
 	}
-	return strconv.FormatFloat(*f*100, 'f', 0, 64)
+	return strconv.Itoa(int(math.Round(*f * 100)))
 }
 
 // cell makes text from a guest safe inside a row: one line, no tabs, capped.

@@ -19,6 +19,9 @@ func strip(s string, keepNewlines bool) string {
 	if !plain(s) {
 		s = safe(s, keepNewlines)
 	}
+	if s == "" || s[len(s)-1] > ' ' {
+		return s
+	}
 	return strings.TrimRight(s, " \n")
 }
 
