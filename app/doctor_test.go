@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -110,7 +111,7 @@ func TestDoctorFindings(t *testing.T) {
 			check: "quorum", state: CheckFail, result: "changes are refused", fix: "pvecm status"},
 		"standalone": {fault: func(_ *testing.T, l *lab) { l.sim.AddFault(pvesim.Standalone()) },
 			check: "quorum", state: CheckOK, result: "a node of its own"},
-		"wrong secret": {change: func(l *lab, c *config.Cluster) {
+		"wrong secret": {change: func(_ *lab, c *config.Cluster) {
 			c.Token = redact.NewSecret("mcp@pve!proxmox-mcp=" + strings.Repeat("0", 8) + initSecret[8:])
 		}, check: "login", state: CheckFail, result: "does not accept the credentials of mcp@pve!proxmox-mcp", fix: "check that the token", endsAtLogin: true},
 		"other certificate": {change: func(l *lab, c *config.Cluster) { c.Fingerprints = []string{l.ends["pve2"].Fingerprint} },
@@ -261,9 +262,7 @@ func TestWeigh(t *testing.T) {
 	with := func(extra map[string]bool) proxmox.Privileges {
 		m := map[string]bool{}
 		for _, from := range []map[string]bool{auditor, extra} {
-			for k, v := range from {
-				m[k] = v
-			}
+			maps.Copy(m, from)
 		}
 		return proxmox.Privileges{"/": m}
 	}

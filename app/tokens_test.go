@@ -2,7 +2,6 @@ package app
 
 import (
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 
@@ -53,7 +52,7 @@ func TestLimitTokens(t *testing.T) {
 			}
 			t.Logf("%d tokens (limit %d, ratio %.2f)", len(ids), c.limit, float64(len(ids))/float64(c.limit))
 			if len(ids) > c.limit {
-				t.Error(fmt.Sprintf("%d tokens, at most %d:\n%s", len(ids), c.limit, text))
+				t.Errorf("%d tokens, at most %d:\n%s", len(ids), c.limit, text)
 			}
 		})
 	}

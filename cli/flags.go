@@ -75,7 +75,7 @@ func toolFlags(cmd *cobra.Command, spec tools.Spec) map[string]*input {
 // flagNames are the long names of all flags that a command takes.
 func flagNames(cmd *cobra.Command) []string {
 	var names []string
-	for _, f := range strings.Fields(cmd.Flags().FlagUsages() + cmd.InheritedFlags().FlagUsages()) {
+	for f := range strings.FieldsSeq(cmd.Flags().FlagUsages() + cmd.InheritedFlags().FlagUsages()) {
 		if name, ok := strings.CutPrefix(f, "--"); ok {
 			names = append(names, name)
 		}

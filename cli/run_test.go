@@ -68,7 +68,7 @@ func TestCommands(t *testing.T) {
 		if c.HasParent() && !c.Parent().HasParent() && !slices.Contains(groups, c.GroupID) {
 			t.Errorf("%s is in the group %q", path, c.GroupID)
 		}
-		for _, line := range strings.Split(c.LocalFlags().FlagUsages(), "\n") {
+		for line := range strings.SplitSeq(c.LocalFlags().FlagUsages(), "\n") {
 			words := strings.Fields(line)
 			if len(words) > 0 && len(words) < 4 {
 				t.Errorf("%s: a flag without help: %s", path, line)

@@ -64,13 +64,13 @@ func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams) *cobra.Comma
 
 // long is the summary and what the arguments are.
 func long(spec tools.Spec) string {
-	text := spec.Summary
+	parts := []string{spec.Summary}
 	for _, in := range spec.Inputs(tools.Caller{}) {
 		if slices.Contains(spec.Args, in.Name) && in.Desc != "" {
-			text += "\n\n" + strings.ToUpper(in.Name) + ": " + in.Help()
+			parts = append(parts, strings.ToUpper(in.Name)+": "+in.Help())
 		}
 	}
-	return text
+	return strings.Join(parts, "\n\n")
 }
 
 func examples(spec tools.Spec) string {

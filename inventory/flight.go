@@ -62,12 +62,6 @@ func (f *flight) say(p Progress) {
 	}
 }
 
-func (f *flight) lastProgress() Progress {
-	f.progMu.Lock()
-	defer f.progMu.Unlock()
-	return f.last
-}
-
 // The modes of a sync.
 const (
 	modeFull = "full"

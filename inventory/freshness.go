@@ -177,7 +177,7 @@ func (c *cluster) meta(now time.Time) Meta {
 	if !m.AsOf.IsZero() {
 		m.Age = max(0, now.Sub(m.AsOf))
 	}
-	m.Warnings = c.warnings(v, m, now)
+	m.Warnings = c.warnings(v, m)
 	if len(c.inv.clusters) > 1 {
 		for k := range m.Warnings {
 			m.Warnings[k].Text = c.name + ": " + m.Warnings[k].Text
@@ -187,7 +187,7 @@ func (c *cluster) meta(now time.Time) Meta {
 }
 
 // warnings are those of the last sync and those that come from the state of this process: loading, unreachable, stale.
-func (c *cluster) warnings(v *clusterView, m Meta, now time.Time) []Warning {
+func (c *cluster) warnings(v *clusterView, m Meta) []Warning {
 	var out []Warning
 	failAt, err := c.lastError()
 	f := c.flying()

@@ -72,7 +72,7 @@ func TestQuery(t *testing.T) {
 
 func TestQueryErrors(t *testing.T) {
 	for _, c := range []struct{ q, want string }{
-		{"nod:pve1", "did you mean node?"}, {"fe80::1 x:y", `unknown key "x"`}, {"state:runing", `"runing" is none of running`},
+		{"nod:pve1", "did you mean node?"}, {"fe80::1 x:y", `unknown key "x"`}, {"state:rnning", `"rnning" is none of running`},
 		{"cpu:80", "cpu: it takes >"}, {"cpu>much", "not a percentage"}, {"cpu>NaN", "not a percentage"}, {`"open`, "quote is not closed"}, {"node:", "node needs a value"},
 		{"backup>soon", "not an age"}, {"backup:yes", "is none of none"}, {"vmid:9-1", "neither a vmid nor a range"}, {"order:size", "is none of cpu"},
 		{"type>vm", "it takes a colon"}, {"ip:web", "beginning of an address"}, {strings.Repeat("a ", 100), "at most 64 terms"}, {strings.Repeat("a", 2000), "at most 1000"},

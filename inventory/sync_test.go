@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,9 +139,7 @@ func TestConfigIsWholeAndRedacted(t *testing.T) {
 	r.sync()
 	d := r.guest("100")
 	want := pve.Config{}
-	for k, v := range w.guests[100].config {
-		want[k] = v
-	}
+	maps.Copy(want, w.guests[100].config)
 	want["lock"], want["cipassword"] = "backup", "**********"
 	if diff := cmp.Diff(want, d.Config); diff != "" {
 		t.Error(diff)

@@ -39,7 +39,8 @@ func (r *run) vanished(ctx context.Context) {
 	budget := checksPerNode * max(1, len(r.nodes))
 	for _, id := range missing {
 		prev := r.v.byID[id]
-		reason, gone := "", false
+		var reason string
+		gone := false
 		switch ok, why := r.trusts(prev.g.Node); {
 		case ctx.Err() != nil:
 			return

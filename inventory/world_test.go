@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -317,9 +318,7 @@ func (w *world) GuestConfig(ctx context.Context, node string, _ pve.GuestType, v
 	defer done()
 	g := w.guests[vmid]
 	out := pve.Config{}
-	for k, v := range g.config {
-		out[k] = v
-	}
+	maps.Copy(out, g.config)
 	if g.lock != "" {
 		out["lock"] = g.lock
 	}

@@ -260,19 +260,19 @@ func diskLine(x diskOut) string {
 }
 
 func nicLine(x nicOut) string {
-	line := x.Slot
+	parts := []string{x.Slot}
 	for _, part := range []string{x.Model, x.MAC, x.Bridge} {
 		if part != "" {
-			line += " " + cell(part, 40)
+			parts = append(parts, cell(part, 40))
 		}
 	}
 	if x.VLAN != "" {
-		line += " vlan " + cell(x.VLAN, 10)
+		parts = append(parts, "vlan", cell(x.VLAN, 10))
 	}
 	if x.IP != "" {
-		line += " ip " + cell(x.IP, 45)
+		parts = append(parts, "ip", cell(x.IP, 45))
 	}
-	return line
+	return strings.Join(parts, " ")
 }
 
 func addressLine(d Deps, o *guestOut) string {

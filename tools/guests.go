@@ -148,7 +148,7 @@ var baseColumns = []guestColumn{
 	{"cpu%", func(g *inventory.Guest) any { return percentOf(g.CPU, g.State) }, func(_ Deps, g *inventory.Guest) string {
 		return ifRunning(g, fraction(g.CPU))
 	}},
-	{"mem%", func(g *inventory.Guest) any { return memPercent(g) }, func(_ Deps, g *inventory.Guest) string {
+	{"mem%", memPercent, func(_ Deps, g *inventory.Guest) string {
 		return ifRunning(g, percent(g.Mem, g.MaxMem))
 	}},
 	plainColumn("tags", 80, func(g *inventory.Guest) string { return strings.Join(g.Tags, ";") }),

@@ -108,7 +108,7 @@ func (s Spec) Call(ctx context.Context, d Deps, raw json.RawMessage) (Result, er
 	if err != nil {
 		return Result{}, fault.Of(err)
 	}
-	f, ok := in.Interface().(interface{ wantsJSON() bool })
+	f, ok := reflect.TypeAssert[interface{ wantsJSON() bool }](in)
 	return Result{Answer: answer, JSON: ok && f.wantsJSON()}, nil
 }
 

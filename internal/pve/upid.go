@@ -24,7 +24,7 @@ func ParseUPID(s string) (UPID, error) {
 	// user@realm!token holds no colon; some ids do (an SDN or storage id), so the id takes what is left in the middle.
 	parts := strings.Split(s, ":")
 	if len(s) > 512 || len(parts) < 9 || parts[0] != "UPID" || parts[len(parts)-1] != "" {
-		return UPID{}, fmt.Errorf("%.80q is not a task id: it looks like UPID:node:hex:hex:hex:type:id:user@realm:", s)
+		return UPID{}, fmt.Errorf("%.80q is not a task id: it looks like UPID:node:hex:hex:hex:type:id:user@realm: (nine parts)", s)
 	}
 	pid, err1 := strconv.ParseUint(parts[2], 16, 64)
 	_, err2 := strconv.ParseUint(parts[3], 16, 64)
