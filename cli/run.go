@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
-	"github.com/proxmox-mcp/proxmox-mcp/tools"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 )
 
 // Streams are what a command reads and writes; tests hand in buffers.
@@ -159,7 +159,7 @@ func oneOf(flag, value string, allowed []string) error {
 
 // suggest is "; did you mean x?", "" where nothing is near.
 func suggest(value string, known []string) string {
-	if n := tools.Nearest(value, known); n != "" {
+	if n := near.Word(value, known); n != "" {
 		return "; did you mean " + n + "?"
 	}
 	return ""

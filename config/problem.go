@@ -7,6 +7,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 )
 
 // Problem is one missing or wrong setting. Text never holds the value that was set, which might be a secret in the wrong place.
@@ -88,51 +89,8 @@ func unknownKey(key string, known []string) string {
 	if wordKey().MatchString(key) {
 		shown = fmt.Sprintf("%q", key)
 	}
-	if near, ok := nearest(key, known); ok {
-		return fmt.Sprintf("%s is not a setting; did you mean %q?", shown, near)
+	if like := near.Word(strings.ReplaceAll(key, "-", "_"), known); like != "" {
+		return fmt.Sprintf("%s is not a setting; did you mean %q?", shown, like)
 	}
 	return fmt.Sprintf("%s is not a setting; known here: %s", shown, strings.Join(known, ", "))
-}
-
-// nearest finds the known key that is at most a third of its letters away, or that the given one contains (api_token, ca).
-func nearest(key string, known []string) (string, bool) {
-	key = strings.ToLower(strings.ReplaceAll(key, "-", "_"))
-	best, bestD := "", 1<<30
-	for _, k := range known {
-		d := distance(key, k)
-		if d <= max(2, len(k)/3) && d < bestD {
-			best, bestD = k, d
-		}
-	}
-	if best != "" || len(key) < 4 || len(key) > 32 {
-		return best, best != ""
-	}
-	i := slices.IndexFunc(known, func(k string) bool { return strings.Contains(key, k) || strings.Contains(k, key) })
-	if i < 0 {
-		return "", false
-	}
-	return known[i], true
-}
-
-// distance is the edit distance of a and b; keys longer than 32 bytes are far from everything.
-func distance(a, b string) int {
-	if len(a) > 32 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diag, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diag+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -140,8 +141,8 @@ func (i *Inventory) unknownGuest(v *view, scope []*cluster, text string) error {
 	if slices.ContainsFunc(scope, func(c *cluster) bool { _, ok := loading(v.clusters[c.name], c.flying()); return ok }) {
 		return e.WithHint("ask again in a moment, when the first sync has ended").Retry()
 	}
-	if near := nearest(text, names, 3); len(near) > 0 {
-		return e.WithHint("did you mean %s?", strings.Join(near, ", "))
+	if like := near.Words(text, names, 3); len(like) > 0 {
+		return e.WithHint("did you mean %s?", strings.Join(like, ", "))
 	}
 	return e.WithHint("list guests with find_guests")
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 )
 
 // query is a parsed query: all terms must hold.
@@ -151,10 +152,10 @@ func parseToken(word string, quoted bool) (token, error) {
 }
 
 func unknownKey(key string) error {
-	near := nearest(key, append(sortedNames(queryKeys), "order"), 1)
+	like := near.Word(key, append(sortedNames(queryKeys), "order"))
 	rule := fmt.Sprintf("unknown key %q; keys: %s, order", key, strings.Join(sortedNames(queryKeys), ", "))
-	if len(near) > 0 {
-		rule = fmt.Sprintf("unknown key %q, did you mean %s? keys: %s, order", key, near[0], strings.Join(sortedNames(queryKeys), ", "))
+	if like != "" {
+		rule = fmt.Sprintf("unknown key %q, did you mean %s? keys: %s, order", key, like, strings.Join(sortedNames(queryKeys), ", "))
 	}
 	return badQuery(rule + `; quote text that holds a colon: "a:b"`)
 }

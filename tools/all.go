@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 )
 
 // All is the one list of tools, in the order in which doors show them.
@@ -28,7 +29,7 @@ func Find(name string) (Spec, error) {
 		names = append(names, s.Name)
 	}
 	e := fault.New(fault.NotFound, "there is no tool %.60q", name)
-	if n := Nearest(name, names); n != "" {
+	if n := near.Word(name, names); n != "" {
 		e.WithHint("did you mean %s?", n)
 	}
 	return Spec{}, e

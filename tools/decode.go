@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 )
 
 // decodeInput reads a JSON object into the input struct: once, for all doors. Unknown and repeated keys are refused with the nearest
@@ -76,7 +77,7 @@ func unknownField(key string, known []field) error {
 		names = append(names, f.name)
 	}
 	e := fault.BadField(fmt.Sprintf("%.40q", key), "is not an input of this tool; it takes "+strings.Join(names, ", "), "")
-	if n := Nearest(key, names); n != "" {
+	if n := near.Word(key, names); n != "" {
 		e.WithHint("did you mean %q?", n)
 	}
 	return e
@@ -175,39 +176,4 @@ func (f field) setList(v reflect.Value, raw json.RawMessage) error {
 		v.Set(reflect.Append(v, reflect.ValueOf(text)))
 	}
 	return nil
-}
-
-// Nearest returns the candidate that is at most two edits away from s, "" when none is.
-func Nearest(s string, candidates []string) string {
-	best, dist := "", 3
-	for _, c := range candidates {
-		if d := edits(strings.ToLower(s), c); d < dist {
-			best, dist = c, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance, capped work for long inputs.
-func edits(a, b string) int {
-	if len(a) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost++
-			}
-			prev = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
