@@ -17,7 +17,7 @@ import (
 // The limits below are those of DESIGN §10, as ratios or differences to an echo server on the same library, measured in the same run
 // and in turn, so that a slow or busy machine slows both. A limit counts as met when one of a few rounds meets it: noise only adds.
 const (
-	rounds          = 4
+	rounds          = 8
 	coldStartRatio  = 1.5
 	stdioOverEcho   = 60 * time.Microsecond
 	echoReference   = 40 * time.Microsecond // the echo call on the machine that the budget was set on (performance.md 6, P02)

@@ -232,7 +232,7 @@ func (m *memStore) Versions(_ context.Context, ref store.Ref) ([]store.Version, 
 	return slices.DeleteFunc(slices.Clone(m.versions), func(v store.Version) bool { return v.Ref != ref }), nil
 }
 
-func (m *memStore) Changes(_ context.Context, _ string, _ time.Time, limit int) ([]store.Change, error) {
+func (m *memStore) Changes(_ context.Context, _ string, _ time.Time, _ int) ([]store.Change, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.changes), nil
