@@ -47,5 +47,7 @@ tidy-check: ## go.mod and go.sum are as go mod tidy writes them
 e2e-deps: ## npm packages of the end-to-end tests (skipped where there is no npm)
 	./.ci/e2e-deps
 
-e2e-full: e2e-deps ## the long sets at their full size: seeds, random worlds, soaks
-	E2E_FULL=1 $(GO) test -race -timeout 120m ./...
+e2e-full: test ## the long sets at their full size: random worlds, fuzz targets, benchmarks
+	$(GO) test -timeout 60m -count=1 -v -run '^TestNoFalseHistory$$' ./inventory -rapid.checks=$(or $(CHECKS),20000)
+	./.ci/fuzz $(or $(FUZZTIME),60s)
+	$(MAKE) bench
