@@ -74,7 +74,7 @@ func TestRecordedWorld(t *testing.T) {
 	}
 	for _, want := range w.Guests {
 		got := decode[guestJSON](t, cl.cli(t, "guest", "show", fmt.Sprint(want.VMID), "--detail", "full", "-o", "json"))
-		if got.Type != want.Type || got.Node != want.Node {
+		if got.Type != pve.GuestType(want.Type).Short() || got.Node != want.Node {
 			t.Errorf("guest %d is %s on %s, want %s on %s", want.VMID, got.Type, got.Node, want.Type, want.Node)
 		}
 		state := want.Status.Status

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Complete runs the first full sync of each cluster in scope that never had one, and waits for it; where there is one it does nothing.
 // A door whose process ends with its answer (the command line) calls it before the first read, because the sync that a read starts
-// in the background would end with the process. The error is that of a single cluster; of several, reads tell which are missing.
+// in the background would end with the process. A sync that stalls is not waited for. The error is that of a single cluster; of several, reads tell which are missing.
 func (i *Inventory) Complete(ctx context.Context, clusterName string, progress func(Progress)) error {
 	scope, err := i.scope(clusterName)
 	if err != nil {
@@ -19,14 +20,52 @@ func (i *Inventory) Complete(ctx context.Context, clusterName string, progress f
 		return err
 	}
 	scope = slices.DeleteFunc(slices.Clone(scope), func(c *cluster) bool { return i.proj.cluster(c.name).synced })
+	moved := make(chan struct{}, 1)
 	errs := make([]error, len(scope))
 	var wg sync.WaitGroup
 	for k, c := range scope {
-		wg.Go(func() { _, errs[k] = c.syncNow(ctx, progress) })
+		wg.Go(func() { _, errs[k] = c.syncNow(ctx, tell(progress, moved)) })
 	}
-	wg.Wait()
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	if !moving(done, moved) {
+		return nil // a node hangs: what the others said is there, and reads say what is missing
+	}
 	if len(i.clusters) == 1 && len(errs) == 1 {
 		return errs[0]
 	}
 	return nil
+}
+
+// stalled is how long a first sync may make no step before it is no longer waited for: a read answers within 15 ms or so, a node that
+// hangs is given up by its cluster after 30 s (faults.md F13).
+const stalled = 8 * time.Second
+
+// tell passes progress on and notes that there was some.
+func tell(progress func(Progress), moved chan<- struct{}) func(Progress) {
+	return func(p Progress) {
+		select {
+		case moved <- struct{}{}:
+		default:
+		}
+		if progress != nil {
+			progress(p)
+		}
+	}
+}
+
+// moving waits for done as long as something moves.
+func moving(done, moved <-chan struct{}) bool {
+	t := time.NewTimer(stalled)
+	defer t.Stop()
+	for {
+		select {
+		case <-done:
+			return true
+		case <-moved:
+			t.Reset(stalled)
+		case <-t.C:
+			return false
+		}
+	}
 }

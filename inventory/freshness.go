@@ -112,6 +112,9 @@ func (c *cluster) catchUp(ctx context.Context, fresh, insist bool) {
 		f, _ = c.start(c.mode(), true)
 		c.await(ctx, f, fresh)
 	}
+	if fresh && ctx.Err() != nil {
+		c.late.Store(f)
+	}
 }
 
 func (c *cluster) await(ctx context.Context, f *flight, fresh bool) {
@@ -199,6 +202,9 @@ func (c *cluster) warnings(v *clusterView, m Meta) []Warning {
 	}
 	if w, ok := loading(v, f); ok {
 		out = append(out, w)
+	}
+	if f != nil && c.late.Load() == f {
+		out = append(out, Warning{"partial", "a new look was asked for and has not ended, so a node probably hangs; what it has not answered is shown as known before"})
 	}
 	out = append(out, v.meanwhile()...)
 	return append(out, parseWarnings(v.last.Warnings)...)

@@ -54,7 +54,7 @@ func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error
 			r.g.VMID, r.g.UnknownSince.In(i.opt.Zone).Format("2006-01-02 15:04"), r.g.UnknownReason)})
 	}
 	c.liveAddresses(ctx, r, &d)
-	d.AllowedActions = allowedActions(d.Guest)
+	d.AllowedActions = allowedActions(d.Guest, r.facets().Protection)
 	return d, nil
 }
 
@@ -87,8 +87,11 @@ func (i *Inventory) resolve(scope []*cluster, text string) (*row, error) {
 	case 0:
 		return nil, i.unknownGuest(v, scope, text)
 	}
-	return nil, fault.New(fault.Ambiguous, "%d guests are called %q: %s", len(found), clean.Line(text, maxName), candidates(found)).
-		WithHint("name the guest by its vmid")
+	e := fault.New(fault.Ambiguous, "%d guests are called %q: %s", len(found), clean.Line(text, maxName), candidates(found))
+	if len(scope) > 1 && slices.ContainsFunc(found, func(r *row) bool { return r.g.Cluster != found[0].g.Cluster }) {
+		return nil, e.WithHint("say in which cluster: cluster %s", found[0].g.Cluster)
+	}
+	return nil, e.WithHint("name the guest by its vmid")
 }
 
 func namedRows(v *view, scope []*cluster, text string) []*row {
@@ -111,7 +114,11 @@ func namedRows(v *view, scope []*cluster, text string) []*row {
 func candidates(rows []*row) string {
 	var out []string
 	for _, r := range rows {
-		out = append(out, fmt.Sprintf("%d (%s on %s, %s)", r.g.VMID, r.typ().Short(), r.g.Node, r.state))
+		where := r.g.Node
+		if r.g.Cluster != rows[0].g.Cluster || rows[len(rows)-1].g.Cluster != rows[0].g.Cluster {
+			where += " of cluster " + r.g.Cluster
+		}
+		out = append(out, fmt.Sprintf("%d (%s on %s, %s)", r.g.VMID, r.typ().Short(), where, r.state))
 	}
 	return shortList(out, 8)
 }
@@ -253,7 +260,15 @@ func usedDisk(t pve.GuestType, v *pve.Int) *int64 {
 }
 
 // allowedActions are those that make sense in the guest's state; whether policy and privileges allow them is decided elsewhere.
-func allowedActions(g Guest) []string {
+func allowedActions(g Guest, protected bool) []string {
+	all := stateActions(g)
+	if protected {
+		all = slices.DeleteFunc(all, func(a string) bool { return a == "destroy" })
+	}
+	return all
+}
+
+func stateActions(g Guest) []string {
 	switch {
 	case g.State == stUnknown:
 		return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -185,6 +186,7 @@ type cluster struct {
 	failed  error     // why the last sync failed, nil after a good one
 	failAt  time.Time // when
 
+	late  atomic.Pointer[flight] // a sync that a fresh read has waited for in vain
 	sweep sweep
 	agent breaker
 	heard map[string]bool // tasks whose unheard end was asked for; only the running sync touches it

@@ -184,6 +184,9 @@ func (r *run) recordCluster() {
 	if r.state.Scope != "" {
 		r.warning("scope", r.state.Scope)
 	}
+	for _, text := range r.state.otherScopes() {
+		r.warning("scope", text)
+	}
 	r.putObject(store.KindCluster, clusterID, encodeState(r.state), true, "")
 }
 

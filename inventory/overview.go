@@ -29,7 +29,8 @@ func (i *Inventory) Overview(ctx context.Context, ro ReadOptions) (Overview, err
 
 func (c *clusterView) overview(m Meta, now time.Time) ClusterOverview {
 	o := ClusterOverview{Name: c.name, ClusterName: c.state.Name, Standalone: c.state.Standalone, Quorate: c.state.Quorate,
-		Version: c.state.Version, Guests: c.counts, Storages: slices.Clone(c.storages), Meta: m, Nodes: c.nodeViews()}
+		Version: c.state.Version, Guests: c.counts, Storages: slices.Clone(c.storages), Meta: m, Nodes: c.nodeViews(),
+		TasksKnown: c.synced, OwnTasks: c.state.OwnTasks}
 	for k := range o.Storages {
 		if s := &o.Storages[k]; s.Status != stUnknown {
 			s.SeenAt = later(s.SeenAt, c.asOf())

@@ -35,11 +35,25 @@ func (e *evaluation) of(r *row) *clusterFacts {
 
 func (q *query) matches(e *evaluation, r *row) bool {
 	for i := range q.terms {
-		if q.terms[i].holds(e, r) == q.terms[i].negate {
+		if t := &q.terms[i]; !t.answerable(r) || t.holds(e, r) == t.negate {
 			return false
 		}
 	}
 	return true
+}
+
+// answerable says that what a term asks for was read of the guest: what is unknown matches neither a term nor its negation.
+func (t *term) answerable(r *row) bool {
+	switch t.key {
+	case "", "node", "vmid", "type", "state":
+		return true
+	case "cpu", "mem", "disk":
+		_, ok := figure(t.key, r)
+		return ok
+	case "storage", "os", "agent", "onboot", "snapshot":
+		return r.f != nil
+	}
+	return r.f != nil || !r.g.LastSeen.IsZero()
 }
 
 func (t *term) holds(e *evaluation, r *row) bool {

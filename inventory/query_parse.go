@@ -23,6 +23,7 @@ type query struct {
 
 // term is one condition; any of its alternatives fulfils it.
 type term struct {
+	key    string // "" for free text
 	negate bool
 	any    []matcher
 }
@@ -161,7 +162,7 @@ func unknownKey(key string) error {
 }
 
 func parseTerm(t token) (term, error) {
-	tm := term{negate: t.negate}
+	tm := term{key: t.key, negate: t.negate}
 	if t.key == "" {
 		tm.any = []matcher{freeText(t.value)}
 		return tm, nil

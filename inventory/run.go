@@ -42,6 +42,7 @@ type run struct {
 	warn    []Warning
 	partial bool
 	fatal   error
+	hidden  []int // guests that were known and are not visible any more
 	report  SyncReport
 
 	announced map[store.Ref]bool // objects whose appearance is recorded: nodes are written twice at the first sync

@@ -30,7 +30,21 @@ func scopeText(perms map[string]map[string]bool, guests int) string {
 // seesScope takes the token's permissions; what counts as visible are the guests that are listed now.
 func (r *run) seesScope(perms map[string]map[string]bool) {
 	r.perms = perms
-	r.state.Scope = scopeText(perms, len(r.guestRows()))
+	r.state.Scope = scopeText(perms, r.listed())
+	r.state.OwnTasks = !seesAll(perms, "Sys.Audit", "/")
+	r.state.PartStores = !seesAll(perms, "Datastore.Audit", "/storage")
+}
+
+// otherScopes says what else is not visible, as sentences.
+func (s *clusterState) otherScopes() []string {
+	var out []string
+	if s.PartStores {
+		out = append(out, "Datastore.Audit is missing on /storage: more storages may exist than are shown")
+	}
+	if s.OwnTasks {
+		out = append(out, "Sys.Audit is missing on /: tasks of others are not shown")
+	}
+	return out
 }
 
 // seesAll says that a privilege holds on every object below path: it is given there or on /, goes on below, and nothing below

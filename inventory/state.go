@@ -52,7 +52,9 @@ type clusterState struct {
 	Votes      int       `json:"votes,omitempty"`  // nodes that count
 	Online     int       `json:"online,omitempty"` // of them online
 	Version    string    `json:"version,omitempty"`
-	Scope      string    `json:"scope,omitempty"` // what this token cannot see, as a sentence; "" = everything
+	Scope      string    `json:"scope,omitempty"`       // what this token cannot see, as a sentence; "" = everything
+	OwnTasks   bool      `json:"own_tasks,omitempty"`   // tasks of others are not visible
+	PartStores bool      `json:"part_stores,omitempty"` // not all storages are visible
 	NoBackup   []int     `json:"no_backup"`
 	NoBackupAt time.Time `json:"no_backup_at,omitzero"`
 	RowsAt     time.Time `json:"rows_at,omitzero"` // start of the last sync whose rows are stored

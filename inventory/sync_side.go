@@ -52,8 +52,7 @@ func (r *run) recordSide(s *sideCalls) {
 		r.noteFailure(what, s.errs[i])
 	}
 	if s.errs[5] == nil {
-		r.perms = s.perms
-		r.state.Scope = scopeText(s.perms, r.listed())
+		r.seesScope(s.perms)
 	}
 	if s.errs[1] == nil {
 		r.state.Version = s.version.Version

@@ -39,7 +39,7 @@ func (i *Inventory) Task(ctx context.Context, q TaskQuery) (TaskDetail, error) {
 	}
 	if known.task.UPID == "" {
 		return TaskDetail{}, fault.New(fault.NotFound, "no task %q is known", clean.Line(q.ID, maxName)).
-			WithHint("name it by its UPID").WithNext("get_overview")
+			WithHint("handles are shown by get_guest and check_health; a UPID works too").WithNext("check_health")
 	}
 	if refreshErr != nil && !known.stored {
 		return TaskDetail{}, refreshErr

@@ -54,6 +54,10 @@ func (r *run) vanished(ctx context.Context) {
 		}
 		r.missing(prev, reason, gone)
 	}
+	if len(r.hidden) > 0 {
+		r.warning("scope", fmt.Sprintf("%d known guests are not visible to this token any more (%s); that does not mean that they do not exist", len(r.hidden),
+			shortList(strings.Split(joinInts(r.hidden), ", "), 5)))
+	}
 }
 
 // scopeAgain reads the permissions at a tick in which guests vanished; a full sync reads them anyway.
@@ -75,7 +79,7 @@ func (r *run) exists(ctx context.Context, prev *row) (reason string, gone bool) 
 	case code == fault.NotFound:
 		return "", true
 	case code == fault.Forbidden:
-		r.warning("scope", fmt.Sprintf("guest %d is not visible to this token any more; that does not mean it does not exist", prev.g.VMID))
+		r.hidden = append(r.hidden, prev.g.VMID)
 		return "not visible to this token any more", false
 	case isSilent(err):
 		r.markSilent(prev.g.Node, err)

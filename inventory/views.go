@@ -103,6 +103,8 @@ type ClusterOverview struct {
 	Nodes        []Node
 	Guests       GuestCounts
 	Storages     []Storage
+	TasksKnown   bool // the task list was read; without it the two counts below mean nothing
+	OwnTasks     bool // only the tasks of this login are visible (Sys.Audit on / is missing)
 	RunningTasks int
 	FailedTasks  int // last 24 h
 	Meta         Meta

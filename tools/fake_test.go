@@ -129,7 +129,7 @@ func oneGuest() inventory.GuestDetail {
 
 func bigOverview() inventory.Overview {
 	o := inventory.Overview{Meta: meta(20 * time.Second)}
-	c := inventory.ClusterOverview{Name: "default", ClusterName: "lab", Quorate: pve.Ptr(true), Version: "9.2.11", Guests: manyGuests(1000).Counts,
+	c := inventory.ClusterOverview{Name: "default", ClusterName: "lab", Quorate: pve.Ptr(true), Version: "9.2.11", Guests: manyGuests(1000).Counts, TasksKnown: true, Meta: meta(20 * time.Second),
 		RunningTasks: 2, FailedTasks: 3}
 	for i := range 5 {
 		c.Nodes = append(c.Nodes, inventory.Node{Name: fmt.Sprintf("pve%d", i+1), Status: "online", CPU: pve.Ptr(0.3), MaxCPU: pve.Ptr(32.0), Mem: pve.Ptr(90 * gib),

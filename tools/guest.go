@@ -39,14 +39,14 @@ type guestOut struct {
 	Uptime         *int64        `json:"uptime_s,omitempty"`
 	OnBoot         *bool         `json:"onboot,omitempty"`
 	Description    string        `json:"description,omitempty"`
-	Disks          []diskOut     `json:"disks"`
+	Disks          []diskOut     `json:"disks"` // this list and those below are null while they were not read
 	NICs           []nicOut      `json:"nics"`
 	Addresses      []addressOut  `json:"addresses"`
 	AddressNote    string        `json:"address_note,omitempty"`
 	Snapshots      []snapshotOut `json:"snapshots"`
 	Tasks          []taskRef     `json:"tasks"`
 	AllowedActions []string      `json:"allowed_actions"`
-	ConfigAsOf     string        `json:"config_as_of"`
+	ConfigAsOf     string        `json:"config_as_of,omitempty"`
 	Config         pve.Config    `json:"config,omitempty"`
 	src            inventory.GuestDetail
 	full           bool
@@ -111,13 +111,21 @@ func getGuest() Spec {
 }
 
 func guestOf(d Deps, g inventory.GuestDetail, full bool) *guestOut {
-	out := &guestOut{Envelope: envelope(d, g.Meta), VMID: g.VMID, Cluster: g.Cluster, Name: cell(g.Name, 100), Type: string(g.Type), Node: g.Node,
+	out := &guestOut{Envelope: envelope(d, g.Meta), VMID: g.VMID, Cluster: g.Cluster, Name: cell(g.Name, 100), Type: g.Type.Short(), Node: g.Node,
 		State: g.State, Template: g.Template, Lock: g.Lock, Tags: g.Tags, Pool: g.Pool, HA: g.HA, CPU: g.CPU, CPUs: g.MaxCPU, Mem: g.Mem,
 		MaxMem: g.MaxMem, MaxDisk: g.MaxDisk, Uptime: g.Uptime, OnBoot: g.OnBoot, Description: clean.Block(g.Description, 500),
-		AddressNote: g.AddressNote, AllowedActions: g.AllowedActions, ConfigAsOf: stamp(d, g.ConfigAt),
-		Disks: []diskOut{}, NICs: []nicOut{}, Addresses: []addressOut{}, Snapshots: []snapshotOut{}, Tasks: []taskRef{}, src: g, full: full}
-	if !g.UnknownSince.IsZero() {
+		AddressNote: g.AddressNote, AllowedActions: g.AllowedActions, src: g, full: full}
+	if everKnown(g) && !g.UnknownSince.IsZero() {
 		out.UnknownSince = stamp(d, g.UnknownSince)
+	}
+	if g.Config != nil {
+		out.ConfigAsOf, out.Disks, out.NICs, out.Tasks = stamp(d, g.ConfigAt), []diskOut{}, []nicOut{}, []taskRef{}
+	}
+	if !g.AddressesAt.IsZero() {
+		out.Addresses = []addressOut{}
+	}
+	if !g.SnapshotsAt.IsZero() || g.Config != nil && !g.Config.Has("parent") {
+		out.Snapshots = []snapshotOut{}
 	}
 	for _, x := range g.Disks {
 		out.Disks = append(out.Disks, diskOut{x.Slot, cell(x.Source, 200), x.Storage, x.Size, x.CDROM, x.Mount, x.Backup})
@@ -139,6 +147,9 @@ func guestOf(d Deps, g inventory.GuestDetail, full bool) *guestOut {
 	}
 	return out
 }
+
+// everKnown says that a guest's state was seen at least once; since when it is unknown means something only then.
+func everKnown(g inventory.GuestDetail) bool { return g.UnknownSince.After(g.FirstSeen) }
 
 // cleanConfig makes the texts of a configuration safe; notes keep their lines.
 func cleanConfig(c pve.Config) pve.Config {
@@ -177,7 +188,7 @@ func (o *guestOut) View(d Deps) View {
 	snapshotLines(&v, d, o)
 	taskLines(&v, d, g)
 	if len(o.AllowedActions) > 0 {
-		v.Line("can: %s", strings.Join(o.AllowedActions, " "))
+		v.Line("state allows: %s", strings.Join(o.AllowedActions, " "))
 	}
 	switch {
 	case g.Config == nil:
@@ -192,9 +203,13 @@ func (o *guestOut) View(d Deps) View {
 
 func guestHead(d Deps, o *guestOut) string {
 	g := o.src
-	head := g.Type.Short() + " " + strconv.Itoa(g.VMID) + " " + o.Name + " on " + g.Node + ": " + g.State
-	if !g.UnknownSince.IsZero() {
+	head := strings.TrimRight(g.Type.Short()+" "+strconv.Itoa(g.VMID)+" "+o.Name, " ") + " on " + g.Node + ": " + g.State
+	switch {
+	case g.UnknownSince.IsZero():
+	case everKnown(g):
 		head += " since " + ago(d, g.UnknownSince)
+	default:
+		head += " (never seen)"
 	}
 	if g.Lock != "" {
 		head += ", locked (" + cell(g.Lock, 20) + ")"

@@ -75,10 +75,19 @@ func findGuests() Spec {
 func guestsOf(d Deps, p inventory.GuestPage, cols []guestColumn, query string) *guestsOut {
 	out := &guestsOut{Envelope: envelope(d, p.Meta), Total: p.Counts.Total, Counts: countsOut(p.Counts), Rows: guestRows{p.Rows, cols},
 		NextCursor: p.NextCursor, src: p, cols: cols, empty: query}
+	if spansClusters(p.Rows) && !slices.ContainsFunc(cols, func(c guestColumn) bool { return c.name == "cluster" }) {
+		cols = append(cols, extraColumns[len(extraColumns)-1])
+		out.cols, out.Rows.cols = cols, cols
+	}
 	for _, c := range cols {
 		out.Columns = append(out.Columns, c.name)
 	}
 	return out
+}
+
+// spansClusters says that a vmid alone does not name a guest of this page.
+func spansClusters(rows []inventory.Guest) bool {
+	return slices.ContainsFunc(rows, func(g inventory.Guest) bool { return g.Cluster != rows[0].Cluster })
 }
 
 // View implements Answer.

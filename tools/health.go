@@ -15,6 +15,7 @@ type healthIn struct {
 type healthOut struct {
 	Envelope
 	Findings []findingOut `json:"findings"`
+	Milder   int          `json:"milder_not_shown"` // left out by the input severity
 	Checked  []string     `json:"checked"`
 	Skipped  []string     `json:"skipped,omitempty"`
 	src      inventory.Health
@@ -44,8 +45,10 @@ func checkHealth() Spec {
 		if err != nil {
 			return nil, err
 		}
+		all := len(h.Findings)
 		h.Findings = atLeast(h.Findings, inventory.Severity(in.Severity))
-		return &healthOut{Envelope: envelope(d, h.Meta), Findings: findingsOf(d, h.Findings), Checked: h.Checked, Skipped: h.Skipped, src: h}, nil
+		return &healthOut{Envelope: envelope(d, h.Meta), Findings: findingsOf(d, h.Findings), Milder: all - len(h.Findings), Checked: h.Checked,
+			Skipped: h.Skipped, src: h}, nil
 	})
 }
 
@@ -108,7 +111,10 @@ func (o *healthOut) View(d Deps) View {
 		by[f.Severity]++
 	}
 	summary := nonzero(by[inventory.Critical], "critical", by[inventory.Warn], "warning", by[inventory.Info], "info")
-	if summary == "" {
+	switch {
+	case o.Milder > 0:
+		summary = strings.TrimPrefix(summary+", ", ", ") + counted(o.Milder, "milder finding") + " not shown"
+	case summary == "":
 		summary = noProblems(len(o.Checked), len(o.Skipped), o.src.Warnings)
 	}
 	v.Line("%s; %d of %d checks ran, %s", summary, len(o.Checked), len(o.Checked)+len(o.Skipped), asOf(d, o.src.Meta))

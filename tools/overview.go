@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,13 +27,14 @@ type overviewOut struct {
 type clusterOut struct {
 	Name         string       `json:"name"`
 	Version      string       `json:"version,omitempty"`
-	Standalone   bool         `json:"standalone"`
+	Standalone   *bool        `json:"standalone"` // null while unknown
 	Quorate      *bool        `json:"quorate,omitempty"`
 	Nodes        []nodeOut    `json:"nodes"`
 	Guests       countsOut    `json:"guests"`
 	Storages     []storageOut `json:"storages"`
-	RunningTasks int          `json:"running_tasks"`
-	FailedTasks  int          `json:"failed_tasks_24h"`
+	RunningTasks *int         `json:"running_tasks"` // null while the task list was not read
+	FailedTasks  *int         `json:"failed_tasks_24h"`
+	OwnTasks     bool         `json:"own_tasks_only,omitempty"`
 }
 
 type countsOut struct {
@@ -80,8 +82,14 @@ func getOverview() Spec {
 }
 
 func clusterOf(d Deps, c inventory.ClusterOverview) clusterOut {
-	out := clusterOut{Name: c.Name, Version: c.Version, Standalone: c.Standalone, Quorate: c.Quorate,
-		Guests: countsOut(c.Guests), RunningTasks: c.RunningTasks, FailedTasks: c.FailedTasks, Nodes: []nodeOut{}, Storages: []storageOut{}}
+	out := clusterOut{Name: c.Name, Version: c.Version, Quorate: c.Quorate, Guests: countsOut(c.Guests), OwnTasks: c.OwnTasks,
+		Nodes: []nodeOut{}, Storages: []storageOut{}}
+	if kindKnown(c) {
+		out.Standalone = &c.Standalone
+	}
+	if c.TasksKnown {
+		out.RunningTasks, out.FailedTasks = &c.RunningTasks, &c.FailedTasks
+	}
 	for _, n := range c.Nodes {
 		out.Nodes = append(out.Nodes, nodeOf(d, n))
 	}
@@ -90,6 +98,21 @@ func clusterOf(d Deps, c inventory.ClusterOverview) clusterOut {
 			Used: s.Used, Total: s.Total})
 	}
 	return out
+}
+
+// kindKnown says that cluster/status was read: it may be forbidden, or not be there yet.
+func kindKnown(c inventory.ClusterOverview) bool { return c.Standalone || c.ClusterName != "" }
+
+// taskCounts are the counts of tasks in words.
+func taskCounts(c inventory.ClusterOverview) string {
+	if !c.TasksKnown {
+		return "not read yet"
+	}
+	s := fmt.Sprintf("%d running, %d failed in 24h", c.RunningTasks, c.FailedTasks)
+	if c.OwnTasks {
+		s += " (own ones only)"
+	}
+	return s
 }
 
 // View implements Answer.
@@ -128,8 +151,10 @@ func clusterView(v *View, d Deps, c inventory.ClusterOverview, named bool) {
 	if guests == "" {
 		guests = "none visible"
 	}
-	v.Line("%s (%d vm, %d ct): %s; tasks: %d running, %d failed in 24h", counted(c.Guests.Total, "guest"), c.Guests.VMs, c.Guests.CTs,
-		guests, c.RunningTasks, c.FailedTasks)
+	if c.Meta.AsOf.IsZero() {
+		guests = "never observed"
+	}
+	v.Line("%s (%d vm, %d ct): %s; tasks: %s", counted(c.Guests.Total, "guest"), c.Guests.VMs, c.Guests.CTs, guests, taskCounts(c))
 	v.Table(overviewNodes(d, c.Nodes))
 	if line := storageLine(c.Storages); line != "" {
 		v.Line("storage: %s", line)
@@ -138,7 +163,10 @@ func clusterView(v *View, d Deps, c inventory.ClusterOverview, named bool) {
 
 func clusterHead(c inventory.ClusterOverview) string {
 	name := "standalone node"
-	if !c.Standalone {
+	switch {
+	case !kindKnown(c):
+		name = "cluster (name unknown)"
+	case !c.Standalone:
 		name = "cluster " + cell(c.ClusterName, 60)
 	}
 	if c.Version != "" {
@@ -196,7 +224,7 @@ func storageLine(all []inventory.Storage) string {
 	var parts []string
 	for i, s := range sorted {
 		if i == storagesShown {
-			parts = append(parts, strconv.Itoa(len(sorted)-i)+" more below")
+			parts = append(parts, strconv.Itoa(len(sorted)-i)+" more")
 			break
 		}
 		name := s.Name

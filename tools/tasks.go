@@ -13,7 +13,7 @@ import (
 type taskIn struct {
 	Common
 	Task     string `json:"task" req:"true" rule:"must be a UPID or a task handle" example:"t-7k3f9q2m" desc:"UPID or handle (t-...)"`
-	WaitS    int    `json:"wait_s" min:"0" max:"600" example:"30" desc:"wait for its end"`
+	WaitS    int    `json:"wait_s" min:"0" max:"600" example:"30" desc:"wait for its end; a call waits 45 s at most"`
 	LogLines int    `json:"log_lines" min:"0" max:"500" example:"20" desc:"log tail, default 20"`
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
 // ServeOptions are those of the command sim serve.
@@ -29,17 +31,17 @@ type ServeOptions struct {
 func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 	w, err := o.world()
 	if err != nil {
-		return err
+		return fault.BadField("world", err.Error(), "world.json, as recorded or written by a test")
 	}
 	latency, err := parseLatency(o.Latency)
 	if err != nil {
-		return err
+		return fault.BadField("latency", err.Error(), "20ms")
 	}
 	s := New(w, WithSeed(o.Seed+1), WithLatency(latency))
 	for _, text := range o.Faults {
 		f, err := ParseFault(text)
 		if err != nil {
-			return err
+			return fault.BadField("fault", err.Error(), "F11:node=pve2")
 		}
 		defer s.AddFault(f)()
 	}
