@@ -31,7 +31,7 @@ func (a *App) GuestNames(ctx context.Context, g cli.Globals) ([]string, error) {
 	defer func() { _ = db.Close() }()
 	var sources []inventory.NamedSource
 	for _, c := range cfg.Clusters {
-		sources = append(sources, inventory.NamedSource{Name: c.Name, Open: func(context.Context) (inventory.Source, error) {
+		sources = append(sources, inventory.NamedSource{Name: storeName(c), Open: func(context.Context) (inventory.Source, error) {
 			return nil, fault.New(fault.ReadOnly, "completion asks the store alone")
 		}})
 	}

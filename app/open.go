@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,8 +63,26 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 	return p, nil
 }
 
+// storeName is the name under which a cluster is stored. One of the file has its own. The one of the environment is named by its
+// endpoint, because the same variables point to another cluster tomorrow, whose guests must not be taken for those of the first; on
+// loopback (a tunnel, a simulator) the pinned certificate tells what is behind.
+func storeName(c config.Cluster) string {
+	if !c.FromEnv || len(c.Endpoints) == 0 {
+		return c.Name
+	}
+	u, err := url.Parse(c.Endpoints[0])
+	if err != nil {
+		return c.Name
+	}
+	name := c.Name + "@" + u.Host
+	if ip := net.ParseIP(u.Hostname()); (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) && len(c.Fingerprints) > 0 {
+		name += "#" + strings.ToLower(strings.ReplaceAll(c.Fingerprints[0], ":", ""))[:8]
+	}
+	return name
+}
+
 func clientConfig(c config.Cluster) proxmox.ClusterConfig {
-	return proxmox.ClusterConfig{Name: c.Name, Endpoints: c.Endpoints, Token: c.Token, Username: c.Username, Password: c.Password,
+	return proxmox.ClusterConfig{Name: storeName(c), Endpoints: c.Endpoints, Token: c.Token, Username: c.Username, Password: c.Password,
 		Fingerprints: c.Fingerprints, CAFile: c.CAFile, Insecure: c.Insecure, ReadOnly: c.ReadOnly}
 }
 

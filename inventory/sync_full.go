@@ -75,6 +75,14 @@ func (r *run) rowsAndMembers(ctx context.Context) ([]pve.ClusterMember, error) {
 	return members, r.sameCluster(members)
 }
 
+// renamed says that both the cluster that the store knows and this one have a name, and not the same: a cluster keeps its
+// name, so that equal node names (pve1) do not make two clusters one.
+func (r *run) renamed(members []pve.ClusterMember) bool {
+	return slices.ContainsFunc(members, func(m pve.ClusterMember) bool {
+		return m.Type == "cluster" && r.v.state.Name != "" && m.Name != "" && string(m.Name) != r.v.state.Name
+	})
+}
+
 // sameCluster refuses to mix two clusters under one name: when not one node of those that the store knows is listed, the endpoint was
 // pointed to another cluster, and each guest of the first would look gone (I1).
 func (r *run) sameCluster(members []pve.ClusterMember) error {
@@ -93,7 +101,7 @@ func (r *run) sameCluster(members []pve.ClusterMember) error {
 			add(string(members[i].Name))
 		}
 	}
-	if len(known) == 0 || len(listed) == 0 || slices.ContainsFunc(listed, func(n string) bool { return known[n] }) {
+	if len(known) == 0 || len(listed) == 0 || slices.ContainsFunc(listed, func(n string) bool { return known[n] }) && !r.renamed(members) {
 		return nil
 	}
 	return fault.New(fault.Conflict, "the store knows another cluster under the name %s (nodes %s), and this one has nodes %s: nothing was stored",
