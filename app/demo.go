@@ -97,12 +97,15 @@ func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, e
 func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, errOut io.Writer) error {
 	log := a.logger(g, errOut)
 	var d *demo
-	l := &lazy{open: func(context.Context) (*parts, error) {
-		var err error
-		if d, err = a.startDemo(log); err != nil {
-			return nil, err
+	l := &lazy{open: func(ctx context.Context) (*parts, error) {
+		if d == nil {
+			var err error
+			if d, err = a.startDemo(log); err != nil {
+				return nil, err
+			}
 		}
-		return d.parts, nil
+		// Some 60 ms: the first question of a demo should not meet a half-read cluster.
+		return d.parts, d.parts.inv.Complete(ctx, "", nil)
 	}}
 	err := a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
 	if d != nil {
