@@ -98,14 +98,15 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 	log := a.logger(g, errOut)
 	var d *demo
 	l := &lazy{open: func(ctx context.Context) (*parts, error) {
-		if d == nil {
-			var err error
-			if d, err = a.startDemo(log); err != nil {
-				return nil, err
-			}
+		var err error
+		if d, err = a.startDemo(log); err != nil {
+			return nil, err
 		}
-		// Some 60 ms: the first question of a demo should not meet a half-read cluster.
-		return d.parts, d.parts.inv.Complete(ctx, "", nil)
+		// Some 60 ms: the first question of a demo should not meet a half-read cluster. What fails the first read tells.
+		if err = d.parts.inv.Complete(ctx, "", nil); err != nil {
+			log.Warn("the demo's first sync failed", "err", err)
+		}
+		return d.parts, nil
 	}}
 	err := a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
 	if d != nil {

@@ -60,9 +60,7 @@ func ExitCode(err error) int {
 // Run runs one command line and returns the exit code; errors are printed once, here. A ctx that ends means that the user or the
 // system wants the command to end.
 func Run(ctx context.Context, p Program, args []string, s Streams) int {
-	root := newRoot(p, s, len(args) > 0 && args[0] == "serve")
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, p, args, s)
 	if err != nil && ctx.Err() != nil {
 		// Whatever the parts made of it: the cause is the signal.
 		err = errInterrupted
@@ -73,6 +71,22 @@ func Run(ctx context.Context, p Program, args []string, s Streams) int {
 	return ExitCode(err)
 }
 
+// execute runs the command tree. The bare "serve" that MCP clients start goes without it: they wait for the first tools/list, and to
+// build and search the tree costs a twentieth of that time.
+func execute(ctx context.Context, p Program, args []string, s Streams) error {
+	if len(args) == 1 && args[0] == "serve" {
+		return p.Serve(ctx, defaults(), ServeOptions{In: s.In}, s.Out, s.Err)
+	}
+	root := newRoot(p, s)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// defaults are the global flags where none is given.
+func defaults() Globals {
+	return Globals{ConfigPath: os.Getenv("PROXMOX_MCP_CONFIG"), StatePath: os.Getenv("PROXMOX_MCP_STATE"), Output: "table", NoColor: os.Getenv("NO_COLOR") != ""}
+}
+
 // The groups of commands in the help.
 const (
 	groupAsk     = "ask"
@@ -81,10 +95,8 @@ const (
 	groupDevelop = "develop"
 )
 
-// newRoot makes the command tree; for a server that a client starts only the part that it needs, because the client waits for the first
-// tools/list and the whole tree costs half a millisecond of ten.
-func newRoot(p Program, s Streams, serveOnly bool) *cobra.Command {
-	g := &Globals{}
+func newRoot(p Program, s Streams) *cobra.Command {
+	g := new(defaults())
 	version := false
 	root := &cobra.Command{
 		Use:   "proxmox-mcp",
@@ -116,23 +128,19 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 7 timeo
 		&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupDevelop, Title: "Develop:"})
 	root.SetCompletionCommandGroupID(groupSetUp)
 	root.SetHelpCommandGroupID(groupSetUp)
-	if serveOnly {
-		root.AddCommand(serveCommand(p, g, s))
-	} else {
-		addToolCommands(root, p, g, s)
-		addCommands(root, p, g, s)
-	}
+	addToolCommands(root, p, g, s)
+	addCommands(root, p, g, s)
 	usageErrors(root)
 	return root
 }
 
 func globalFlags(root *cobra.Command, g *Globals) {
 	pf := root.PersistentFlags()
-	pf.StringVar(&g.ConfigPath, "config", os.Getenv("PROXMOX_MCP_CONFIG"), "configuration `FILE`, also PROXMOX_MCP_CONFIG")
-	pf.StringVar(&g.StatePath, "state", os.Getenv("PROXMOX_MCP_STATE"), "state database `FILE`, also PROXMOX_MCP_STATE")
+	pf.StringVar(&g.ConfigPath, "config", g.ConfigPath, "configuration `FILE`, also PROXMOX_MCP_CONFIG")
+	pf.StringVar(&g.StatePath, "state", g.StatePath, "state database `FILE`, also PROXMOX_MCP_STATE")
 	pf.StringVar(&g.LogLevel, "log-level", "", "`LEVEL` of the log on standard error: "+strings.Join(logLevels, ", ")+" (default: that of the configuration, else warn)")
-	pf.StringVarP(&g.Output, "output", "o", "table", "`FORMAT`: "+strings.Join(outputFormats, ", "))
-	pf.BoolVar(&g.NoColor, "no-color", os.Getenv("NO_COLOR") != "", "no colour, also NO_COLOR")
+	pf.StringVarP(&g.Output, "output", "o", g.Output, "`FORMAT`: "+strings.Join(outputFormats, ", "))
+	pf.BoolVar(&g.NoColor, "no-color", g.NoColor, "no colour, also NO_COLOR")
 	// These fail for flags that do not exist only.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))

@@ -64,6 +64,4 @@ type Store interface {
 	Content(ctx context.Context, hash string) (json.RawMessage, error)
 	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
-	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error)
-	Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]store.Change, error)
 }

@@ -2,12 +2,12 @@ package inventory
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 const (
@@ -76,11 +76,11 @@ func logTail(ctx context.Context, src Source, upid string, n int) (tail []string
 }
 
 // percent finds what backups, moves, clones and migrations report: "(12.34%)", "12% (1.2 GiB of 10.0 GiB)".
-var percent = regexp.MustCompile(`\b(\d{1,3}(?:\.\d+)?) ?%`)
+var percent = lazy.Regexp(`\b(\d{1,3}(?:\.\d+)?) ?%`)
 
 func progressOf(lines []string) *float64 {
 	for _, l := range slices.Backward(lines) {
-		for _, m := range slices.Backward(percent.FindAllStringSubmatch(l, -1)) {
+		for _, m := range slices.Backward(percent().FindAllStringSubmatch(l, -1)) {
 			if v, err := strconv.ParseFloat(m[1], 64); err == nil && v <= 100 {
 				v /= 100
 				return &v

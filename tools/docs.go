@@ -10,7 +10,7 @@ import (
 func Reference() string {
 	var b strings.Builder
 	b.WriteString("# Tools\n\nGenerated from the tool table (`UPDATE_GOLDEN=1 go test ./tools`); do not edit.\n\n" +
-		"Every tool is an MCP tool and a command. All answers carry `as_of`, `age_s` and `warnings`; `format: json` gives the whole answer as\n" +
+		"Every tool is an MCP tool and a command. All answers carry `as_of` and `age_s`, and `warnings` where something is missing; `format: json` gives the whole answer as\n" +
 		"structured content (`-o json` on the command line). `cluster` is an input only where several clusters are configured.\n")
 	for _, s := range All() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nCommand: `proxmox-mcp %s`\n\n", s.Name, s.Summary, s.Command)

@@ -3,10 +3,11 @@ package pvesim
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // TypeMode is how FlipTypes changes scalars.
@@ -19,7 +20,7 @@ const (
 	MixedTypes       TypeMode = "mixed"
 )
 
-var wholeNumber = regexp.MustCompile(`^(0|[1-9]\d{0,15})$`)
+var wholeNumber = lazy.Regexp(`^(0|[1-9]\d{0,15})$`)
 
 // FlipTypes changes numbers into strings or back, as versions of Proxmox VE differ (F34).
 func FlipTypes(mode TypeMode) Fault {
@@ -47,7 +48,7 @@ func flip(mode TypeMode, n *int, v any) any {
 		}
 	case string:
 		*n++
-		if wholeNumber.MatchString(v) && (mode == StringsAsNumbers || mode == MixedTypes && *n%2 == 0) {
+		if wholeNumber().MatchString(v) && (mode == StringsAsNumbers || mode == MixedTypes && *n%2 == 0) {
 			return json.Number(v)
 		}
 	}

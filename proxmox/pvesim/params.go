@@ -3,10 +3,11 @@ package pvesim
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // param is the schema of one parameter, as far as its verification shows in answers.
@@ -44,10 +45,10 @@ var pathParams = params{
 	"vmid": vmidParam(), "userid": formatted(formatUser),
 }
 
-var userShape = regexp.MustCompile(`^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$`)
+var userShape = lazy.Regexp(`^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$`)
 
 func formatUser(s string) error {
-	if !userShape.MatchString(s) {
+	if !userShape().MatchString(s) {
 		return fmt.Errorf("value '%s' does not look like a valid user name", s)
 	}
 	return nil
@@ -108,7 +109,7 @@ func (p param) check(v any) string {
 	return ""
 }
 
-var integerShape = regexp.MustCompile(`^[+-]?\d+$`)
+var integerShape = lazy.Regexp(`^[+-]?\d+$`)
 
 func (p param) checkType(s string) string {
 	switch p.kind {
@@ -117,7 +118,7 @@ func (p param) checkType(s string) string {
 			return fmt.Sprintf("type check ('boolean') failed - got '%s'", s)
 		}
 	case "integer":
-		if !integerShape.MatchString(s) {
+		if !integerShape().MatchString(s) {
 			return fmt.Sprintf("type check ('integer') failed - got '%s'", s)
 		}
 		n, err := strconv.ParseInt(s, 10, 64)

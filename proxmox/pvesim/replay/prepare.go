@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // prepare puts captured values, secrets and tickets into a request.
@@ -22,7 +23,7 @@ func (r *runner) prepare(ctx context.Context, x *exchange) (request, error) {
 		return request{}, err
 	}
 	var failed error
-	filled := placeholder.ReplaceAllStringFunc(string(raw), func(m string) string {
+	filled := placeholder().ReplaceAllStringFunc(string(raw), func(m string) string {
 		v, err := r.value(ctx, m[2:len(m)-1])
 		if err != nil {
 			failed = err
@@ -51,7 +52,7 @@ func (r *runner) prepare(ctx context.Context, x *exchange) (request, error) {
 	return q, nil
 }
 
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
+var placeholder = lazy.Regexp(`\$\{[^}]*\}`)
 
 func (r *runner) value(ctx context.Context, name string) (string, error) {
 	what, who, ok := strings.Cut(name, ":")

@@ -6,13 +6,14 @@ import (
 	"io"
 	"net"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // Options choose what is replayed and how.
@@ -104,12 +105,12 @@ func Run(ctx context.Context, dir string, opts Options) (Result, error) {
 	return r.result, nil
 }
 
-var leadingNumber = regexp.MustCompile(`^\d+`)
+var leadingNumber = lazy.Regexp(`^\d+`)
 
 // scenarioName is the number of a folder such as 02-cluster-and-node-reads, or its whole name.
 func scenarioName(dir string) string {
 	base := filepath.Base(dir)
-	if n := leadingNumber.FindString(base); n != "" {
+	if n := leadingNumber().FindString(base); n != "" {
 		return n
 	}
 	return base
