@@ -146,7 +146,7 @@ func (f field) intRule() string {
 func (f field) setString(v reflect.Value, text string) error {
 	// 4 KiB is far above any query, name or id; it bounds what an error or a log line can repeat.
 	if len(text) > 4096 {
-		return f.bad("must be at most 4096 characters")
+		return f.bad("must be at most 4096 bytes")
 	}
 	if len(f.enum) > 0 && text != "" && !slices.Contains(f.enum, text) {
 		lower := strings.ToLower(text)
