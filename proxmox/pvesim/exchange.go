@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -156,7 +157,10 @@ func (s *Sim) answer(x *exchange) *response {
 	if wait(x.ctx, s.latency.of(s, x, r)) != nil {
 		return &response{status: 500, wire: wire{drop: true}}
 	}
-	resp, hold := s.dispatch(x, r)
+	resp, hold := s.attempt(x, r)
+	if resp == nil {
+		return &response{status: 500, wire: wire{drop: true}}
+	}
 	if !s.instant && wait(x.ctx, hold) != nil {
 		return &response{status: 500, wire: wire{drop: true}}
 	}
@@ -164,21 +168,84 @@ func (s *Sim) answer(x *exchange) *response {
 	return resp
 }
 
-// dispatch runs the handler under the world's lock, and encodes its answer there: answers share the world's maps.
-func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration) {
-	if r.method == http.MethodGet {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-	} else {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+// attempt dispatches, again and again while a lock file is held by a task, for at most lockWait. It gives nil when the
+// client went away.
+func (s *Sim) attempt(x *exchange, r *route) (*response, time.Duration) {
+	for until := s.now().Add(lockWait); ; {
+		resp, hold, err := s.dispatch(x, r)
+		busy, ok := errors.AsType[*busyError](err)
+		if !ok {
+			return resp, hold
+		}
+		if !s.awaitEvent(x.ctx, until) {
+			return s.failure(x, lockTimeout(busy.file)), hold
+		}
+		if x.ctx.Err() != nil {
+			return nil, 0
+		}
 	}
+}
+
+// awaitEvent waits until something happens in the world, and tells whether that was before until. Without delays it
+// lets it happen early.
+func (s *Sim) awaitEvent(ctx context.Context, until time.Time) bool {
+	s.mu.RLock()
+	at, ok := s.world.nextEvent()
+	s.mu.RUnlock()
+	if ok = ok && !at.After(until); !ok {
+		at = until
+	}
+	if s.instant {
+		if ok {
+			s.mu.Lock()
+			s.settle(at)
+			s.mu.Unlock()
+		}
+		return ok
+	}
+	_ = wait(ctx, at.Sub(s.now()))
+	return ok
+}
+
+// settle lets everything happen that is due; the caller holds the lock.
+func (s *Sim) settle(now time.Time) {
+	if s.world.settle(now) {
+		s.world.sortGuests()
+		s.acl = compileACL(s.world)
+	}
+}
+
+// lockFor takes the world's lock, for reading where a GET finds nothing due, and gives what releases it.
+func (s *Sim) lockFor(method string) (release func()) {
+	if method == http.MethodGet {
+		s.mu.RLock()
+		if !s.world.due(s.now()) {
+			return s.mu.RUnlock
+		}
+		s.mu.RUnlock()
+	}
+	s.mu.Lock()
+	s.settle(s.now())
+	return s.mu.Unlock
+}
+
+// dispatch runs the handler under the world's lock, and encodes its answer there: answers share the world's maps. The
+// error is a *busyError or nil.
+func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) {
+	defer s.lockFor(r.method)()
 	c := &call{sim: s, w: s.world, acl: s.acl, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
-	if err != nil {
-		return s.failure(x, err), c.hold
+	if r.method != http.MethodGet {
+		s.world.sortGuests() // requests read the order side by side
+		s.acl = compileACL(s.world)
 	}
-	return s.success(x, c, data), c.hold
+	if err == nil {
+		return s.success(x, c, data), c.hold, nil
+	}
+	if _, busy := errors.AsType[*busyError](err); busy {
+		return nil, 0, err
+	}
+	return s.failure(x, err), c.hold, nil
 }
 
 // run keeps the real order: login, rights, the way to another node, parameters, the method itself.
@@ -194,6 +261,9 @@ func (s *Sim) run(x *exchange, c *call, r *route) (any, error) {
 	}
 	if err := c.reach(); err != nil {
 		return nil, err
+	}
+	if r.params == nil && r.method != http.MethodGet {
+		return r.handle(c)
 	}
 	if bad := r.params.verify(c.params, c.vars); len(bad) > 0 {
 		return nil, badParams(bad)

@@ -114,6 +114,18 @@ func get(pattern string, p params, c check, h handler) route {
 	return route{method: "GET", pattern: pattern, params: p, check: c, handle: h}
 }
 
+// post, put and del are routes that change something. Where the parameters of a method are declared in a table, they
+// are checked against it.
+func post(pattern string, c check, h handler) route { return write("POST", pattern, c, h) }
+
+func put(pattern string, c check, h handler) route { return write("PUT", pattern, c, h) }
+
+func del(pattern string, c check, h handler) route { return write("DELETE", pattern, c, h) }
+
+func write(method, pattern string, c check, h handler) route {
+	return route{method: method, pattern: pattern, check: c, handle: h}
+}
+
 // daemon marks routes as served by pvedaemon.
 func daemon(routes ...route) []route {
 	for i := range routes {

@@ -96,6 +96,7 @@ func (s *Sim) now() time.Time { return s.clock() }
 func (s *Sim) Update(f func(w *World)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle(s.now())
 	f(s.world)
 	s.world.sortGuests() // requests read the order side by side
 	s.acl = compileACL(s.world)

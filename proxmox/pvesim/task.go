@@ -16,6 +16,8 @@ type Task struct {
 	Exit          string
 	// Log are its lines; the last one of a finished task is TASK OK, TASK WARNINGS: n or TASK ERROR: text.
 	Log []string
+
+	job *job // nil unless it runs and the simulator does its work
 }
 
 // Running is whether the task has not ended.

@@ -24,12 +24,20 @@ type World struct {
 	// StatLag is how long GET /cluster/resources keeps showing a guest as it was before a change (facts 47: up to
 	// about 10 s). 0 shows changes at once.
 	StatLag time.Duration
+	// Pace scales how long tasks take: 0.1 makes them ten times as fast, 0 and 1 leave them as they are.
+	Pace float64
 
 	guests  map[int]*Guest
 	order   []int // vmids ascending; nil = to be rebuilt
 	clock   func() time.Time
 	taskSeq int
 	serial  int
+
+	events    events
+	eventSeq  int
+	eventTime time.Time // set while an event runs
+	flocks    map[string]*job
+	waiters   map[string][]*waiter
 }
 
 // Principal is one identity that a recorded scenario names: kind is password, token or none.
@@ -174,6 +182,9 @@ func (w *World) Storage(id string) Object {
 
 // Now is the world's time: the clock of the Sim that it belongs to, or TakenAt.
 func (w *World) Now() time.Time {
+	if !w.eventTime.IsZero() {
+		return w.eventTime
+	}
 	if w.clock == nil {
 		return w.TakenAt
 	}

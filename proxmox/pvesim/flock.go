@@ -1,0 +1,131 @@
+package pvesim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// lockWait is how long everything waits for a guest's lock file before it gives up (facts 40: 10.02 s measured).
+const lockWait = 10 * time.Second
+
+// lockFile is the file that is locked while a guest's configuration changes.
+func (g *Guest) lockFile() string { return lockFileOf(g.Type, g.VMID) }
+
+func lockFileOf(kind string, vmid int) string {
+	if kind == typeLXC {
+		return fmt.Sprintf("/run/lock/lxc/pve-config-%d.lock", vmid)
+	}
+	return fmt.Sprintf("/var/lock/qemu-server/lock-%d.conf", vmid)
+}
+
+// lockTimeout is the error of a lock file that was not to be had in time.
+func lockTimeout(file string) error { return fail("can't lock file '%s' - got timeout", file) }
+
+// busyError says that a request has to wait for a lock file; exchange.go tries it again until lockWait is over.
+type busyError struct{ file string }
+
+func (e *busyError) Error() string { return "waits for " + e.file }
+
+// free checks for a request that is answered at once that no task holds the guest's lock file. Return its error as
+// it is, before anything was changed: the request is then tried again when the lock is given up.
+func (c *call) free(g *Guest) error {
+	if file := g.lockFile(); c.w.flocks[file] != nil {
+		return &busyError{file}
+	}
+	return nil
+}
+
+// lock runs s when the guest's lock file is the job's. It keeps the lock to its end, or until unlock.
+func (j *job) lock(g *Guest, s step) error { return j.lockFile(g.lockFile(), s) }
+
+func (j *job) lockFile(file string, s step) error {
+	holder := j.w.flocks[file]
+	if holder == nil || holder == j {
+		j.take(file)
+		return s()
+	}
+	j.waiting = file
+	var giveUp *event
+	try := func() {
+		j.w.cancel(giveUp)
+		j.waiting = ""
+		j.take(file)
+		j.do(s)
+	}
+	queue := &waiter{job: j, try: try}
+	j.w.waiters[file] = append(j.w.waiters[file], queue)
+	giveUp = j.w.schedule(lockWait, func() {
+		j.w.leave(file, queue)
+		j.waiting = ""
+		j.do(func() error { return lockTimeout(file) })
+	})
+	j.next = giveUp // an abort cancels it
+	j.finally(func() { j.w.leave(file, queue) })
+	return nil
+}
+
+// waiter is a job in the queue for a lock file.
+type waiter struct {
+	job *job
+	try func()
+}
+
+func (w *World) leave(file string, q *waiter) {
+	w.waiters[file] = slices.DeleteFunc(w.waiters[file], func(x *waiter) bool { return x == q })
+}
+
+func (j *job) take(file string) {
+	if j.w.flocks == nil {
+		j.w.flocks = map[string]*job{}
+	}
+	if j.w.waiters == nil {
+		j.w.waiters = map[string][]*waiter{}
+	}
+	j.w.flocks[file] = j
+	if !slices.Contains(j.held, file) {
+		j.held = append(j.held, file)
+	}
+}
+
+// unlock gives up the guest's lock file before the job ends.
+func (j *job) unlock(g *Guest) { j.unlockFile(g.lockFile()) }
+
+func (j *job) unlockFile(file string) {
+	if j.w.flocks[file] != j {
+		return
+	}
+	delete(j.w.flocks, file)
+	j.held = slices.DeleteFunc(j.held, func(f string) bool { return f == file })
+	if queue := j.w.waiters[file]; len(queue) > 0 {
+		j.w.waiters[file] = queue[1:]
+		j.w.schedule(0, queue[0].try)
+	}
+}
+
+func (j *job) unlockAll() {
+	for _, file := range slices.Clone(j.held) {
+		j.unlockFile(file)
+	}
+}
+
+// lockedError is what a configuration lock (backup, snapshot, clone...) says to everything that respects it.
+func (g *Guest) lockedError() error {
+	lock := text(g.Config["lock"])
+	switch {
+	case lock == "":
+		return nil
+	case g.Type == typeLXC:
+		return fail("CT is locked (%s)", lock)
+	}
+	return fail("VM is locked (%s)", lock)
+}
+
+// setLock puts a configuration lock on the guest, or takes it away when it is empty.
+func (w *World) setLock(g *Guest, lock string) {
+	if lock == "" {
+		w.SetConfig(g.VMID, "lock", nil)
+		return
+	}
+	w.SetConfig(g.VMID, "lock", lock)
+}

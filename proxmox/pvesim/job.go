@@ -1,0 +1,139 @@
+package pvesim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// job is a task at work: what a forked worker of the real one is. It goes step by step; between two steps time
+// passes and others use the world. All of it runs under the world's lock.
+//
+//	return c.fork("qmstart", "100", func(j *job) error {
+//		return j.lock(g, func() error {           // waits for the guest's lock file, as the real one does
+//			j.log("generating cloud-init ISO")
+//			return j.after(startTime, func() error { g.run(...); return nil })
+//		})
+//	})
+//
+// The task ends when a step plans no other: OK when it gave nil, WARNINGS: n when warn was called, else the error's
+// text. Locks of the job are given up at its end, whichever it was.
+type job struct {
+	w        *World
+	node     *Node
+	task     *Task
+	warnings int
+	next     *event
+	waiting  string // the lock file that it waits for
+	held     []string
+	undo     []func()
+	last     []func()
+}
+
+// step is one piece of a job's work, which takes no time; see job.after.
+type step func() error
+
+// forkTime is how long a worker needs to begin after its UPID was answered.
+const forkTime = 50 * time.Millisecond
+
+// errInterrupted is the exit of a task that was ended by DELETE (10/046).
+var errInterrupted = errors.New("received interrupt")
+
+// fork starts a task on the node of the path, as the caller, and gives its UPID. id is what the task is about (a
+// vmid, a storage) or empty.
+func (c *call) fork(kind, id string, first func(*job) error) string {
+	return c.w.fork(c.node, kind, id, c.id.name(), first).UPID
+}
+
+// fork starts a task on a node in the name of user@realm or user@realm!token.
+func (w *World) fork(n *Node, kind, id, principal string, first func(*job) error) *Task {
+	t := w.AddTask(n.Name, kind, id, principal, "")
+	j := &job{w: w, node: n, task: t}
+	t.job = j
+	j.next = w.schedule(w.scaled(forkTime), func() { j.do(func() error { return first(j) }) })
+	return t
+}
+
+// scaled is a duration at the world's pace.
+func (w *World) scaled(d time.Duration) time.Duration {
+	if w.Pace <= 0 {
+		return d
+	}
+	return time.Duration(float64(d) * w.Pace)
+}
+
+// do runs a step and ends the task unless another step is planned.
+func (j *job) do(s step) {
+	if !j.task.Running() {
+		return
+	}
+	j.next = nil
+	err := s()
+	if err != nil || j.next == nil && j.waiting == "" {
+		j.end(err)
+	}
+}
+
+// after plans the next step. The task goes on when the step that called it returns.
+func (j *job) after(d time.Duration, s step) error {
+	j.next = j.w.schedule(j.w.scaled(d), func() { j.do(s) })
+	return nil
+}
+
+// log adds lines to the task's log.
+func (j *job) log(format string, args ...any) {
+	j.task.Log = append(j.task.Log, strings.Split(fmt.Sprintf(format, args...), "\n")...)
+}
+
+// warn logs a warning; a task with warnings that did not fail ends WARNINGS: n (facts 32).
+func (j *job) warn(format string, args ...any) {
+	j.warnings++
+	j.log("WARN: "+format, args...)
+}
+
+// onFail plans what is undone when the task fails or is interrupted, the latest first.
+func (j *job) onFail(f func()) { j.undo = append(j.undo, f) }
+
+// finally plans what is done at the task's end in any case, after what onFail planned.
+func (j *job) finally(f func()) { j.last = append(j.last, f) }
+
+// end finishes the task with the outcome of its last step.
+func (j *job) end(err error) {
+	j.w.cancel(j.next)
+	if err != nil {
+		for _, f := range slices.Backward(j.undo) {
+			f()
+		}
+	}
+	for _, f := range slices.Backward(j.last) {
+		f()
+	}
+	exit := "OK"
+	switch {
+	case err != nil:
+		exit = taskText(err)
+	case j.warnings > 0:
+		exit = fmt.Sprintf("WARNINGS: %d", j.warnings)
+	}
+	j.task.job = nil
+	j.w.endTask(j.task, j.w.Now(), exit)
+	j.unlockAll()
+}
+
+// taskText is an error as the exit of a task: its text without the line end that answers have.
+func taskText(err error) string {
+	var e *apiError
+	if errors.As(err, &e) {
+		return strings.TrimRight(e.message, "\n")
+	}
+	return strings.TrimRight(err.Error(), "\n")
+}
+
+// abort ends a running task as DELETE of its UPID does; an ended one is left as it is.
+func (w *World) abort(t *Task) {
+	if t.job != nil {
+		t.job.end(errInterrupted)
+	}
+}
