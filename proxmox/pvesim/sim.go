@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -111,6 +112,18 @@ func (s *Sim) RootToken() string {
 
 // Patterns lists what is implemented as "METHOD /path/{param}".
 func Patterns() []string { return patterns() }
+
+// Pattern gives the path pattern of the route that answers a method at a path, and false where there is none.
+func Pattern(method, path string) (string, bool) {
+	r, _ := routeTable().find(method, path)
+	if r == nil {
+		return "", false
+	}
+	return strings.ReplaceAll(r.pattern, "...}", "}"), true
+}
+
+// routeTable is built once for Pattern; a Sim has its own.
+var routeTable = sync.OnceValue(newTable)
 
 // chance is true with probability p.
 func (s *Sim) chance(p float64) bool {

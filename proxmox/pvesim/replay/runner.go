@@ -45,19 +45,11 @@ func (d Difference) String() string {
 
 // Result tells how many exchanges of a scenario were sent and agree.
 type Result struct {
-	Scenario     string
-	Total, Agree int
-	Differences  []Difference
+	Scenario string
+	Tally
+	Differences []Difference
 	// Notes name requests that the schema does not know.
 	Notes []string
-}
-
-// Percent is the share that agrees, 100 for none at all.
-func (r Result) Percent() float64 {
-	if r.Total == 0 {
-		return 100
-	}
-	return 100 * float64(r.Agree) / float64(r.Total)
 }
 
 // runner is the replay of one scenario.
@@ -200,10 +192,7 @@ func (r *runner) judge(list []*exchange, answers []answer) {
 }
 
 func (r *runner) record(x *exchange, found []string) {
-	r.result.Total++
-	if len(found) == 0 {
-		r.result.Agree++
-	}
+	r.result.add(x, len(found) == 0)
 	for _, text := range found {
 		d := Difference{r.name, x.N, x.Request.Method, x.Request.Path, text}
 		r.result.Differences = append(r.result.Differences, d)
