@@ -135,7 +135,7 @@ func (s *Sim) ticketUser(ticket string, now time.Time) (string, bool) {
 		return "", false
 	}
 	parts := strings.Split(plain, ":")
-	if len(parts) != 3 || !fresh(parts[2], now) {
+	if len(parts) != 3 || !s.fresh(parts[2], now) {
 		return "", false
 	}
 	return parts[1], true
@@ -143,16 +143,16 @@ func (s *Sim) ticketUser(ticket string, now time.Time) (string, bool) {
 
 func (s *Sim) csrfValid(user, token string, now time.Time) bool {
 	stamp, sig, ok := strings.Cut(token, ":")
-	return ok && fresh(stamp, now) && hmac.Equal([]byte(sig), []byte(strings.TrimRight(s.sign("csrf:"+stamp+":"+user), "=")))
+	return ok && s.fresh(stamp, now) && hmac.Equal([]byte(sig), []byte(strings.TrimRight(s.sign("csrf:"+stamp+":"+user), "=")))
 }
 
-func fresh(stamp string, now time.Time) bool {
+func (s *Sim) fresh(stamp string, now time.Time) bool {
 	n, err := strconv.ParseInt(stamp, 16, 64)
 	if err != nil {
 		return false
 	}
 	age := now.Sub(time.Unix(n, 0))
-	return age > -ticketGrace && age < ticketLife
+	return age > -ticketGrace && age < time.Duration(s.ticketLife.Load())
 }
 
 func ticketRoutes() []route {

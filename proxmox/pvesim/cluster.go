@@ -161,7 +161,7 @@ func clusterTasks(c *call) (any, error) {
 	list := []fields{}
 	for _, n := range c.w.Nodes {
 		for _, t := range n.recent() {
-			if all || t.User == c.id.name() {
+			if !c.w.hides(t) && (all || t.User == c.id.name()) {
 				list = append(list, t.clusterRow())
 			}
 		}

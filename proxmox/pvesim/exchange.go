@@ -25,6 +25,7 @@ type exchange struct {
 	apiPath, format, target, template, principal string
 	params                                       map[string]any
 	vars                                         map[string]string
+	occupied                                     time.Duration // how long faults let it hold its worker
 }
 
 // response is what goes out.
@@ -154,7 +155,7 @@ func (s *Sim) answer(x *exchange) *response {
 		return &response{status: 500, wire: wire{drop: true}}
 	}
 	defer release()
-	if wait(x.ctx, s.latency.of(s, x, r)) != nil {
+	if wait(x.ctx, s.latency.of(s, x, r)+x.occupied) != nil {
 		return &response{status: 500, wire: wire{drop: true}}
 	}
 	resp, hold := s.attempt(x, r)
@@ -262,6 +263,9 @@ func (s *Sim) run(x *exchange, c *call, r *route) (any, error) {
 	if err := c.reach(); err != nil {
 		return nil, err
 	}
+	if err := c.quorum(r); err != nil {
+		return nil, err
+	}
 	if r.params == nil && r.method != http.MethodGet {
 		return r.handle(c)
 	}
@@ -291,6 +295,15 @@ func (c *call) reach() error {
 		return silent(595, "Connection refused")
 	}
 	return fail("hostname lookup '%s' failed - failed to get address info for: %s: %s", name, name, resolverError(name))
+}
+
+// quorum refuses what would write to the cluster's file system while it has no quorum (F17). Logins and what ends a guest
+// that runs go on.
+func (c *call) quorum(r *route) error {
+	if c.w.Cluster.Quorate || r.method == http.MethodGet || r.open || strings.HasSuffix(r.pattern, "/status/stop") || strings.HasSuffix(r.pattern, "/status/shutdown") {
+		return nil
+	}
+	return fail("cluster not ready - no quorum?")
 }
 
 // resolves is whether a name that is no node's leads to one all the same: names are looked up without case.

@@ -22,9 +22,13 @@ type Fault struct {
 	// Executes lets the request be carried out before it fails; the answer is lost either way.
 	Executes bool
 
-	before  func(*Sim, *exchange) *response
-	after   func(*exchange, *response)
-	delay   time.Duration
+	before func(*Sim, *exchange) *response
+	after  func(*exchange, *response)
+	delay  time.Duration
+	// occupies is a delay that also holds the worker that answers.
+	occupies time.Duration
+	// match narrows the selector further; nil takes all.
+	match   func(*exchange) bool
 	refuse  bool
 	race    int
 	skewBy  time.Duration
@@ -81,7 +85,7 @@ func (s *Sim) matching(x *exchange) []*faultState {
 }
 
 func (f *Fault) selects(x *exchange) bool {
-	if f.before == nil && f.after == nil && f.delay == 0 {
+	if f.before == nil && f.after == nil && f.delay == 0 && f.occupies == 0 || f.match != nil && !f.match(x) {
 		return false
 	}
 	if f.Method != "" && f.Method != x.method || f.Node != "" && f.Node != x.target {
@@ -123,6 +127,7 @@ func (s *Sim) faulty(x *exchange) *response {
 	var instead *response
 	executes := true
 	for _, f := range hits {
+		x.occupied += f.occupies
 		if wait(x.ctx, f.delay) != nil {
 			return &response{status: 500, wire: wire{drop: true}}
 		}

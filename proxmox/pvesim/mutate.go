@@ -226,8 +226,11 @@ func (w *World) FinishTask(upid, exit string) {
 }
 
 func (w *World) endTask(t *Task, at time.Time, exit string) {
+	exit = w.spoil(t, exit)
 	t.End, t.Exit = at, exit
-	t.Log = append(t.Log, lastLine(exit))
+	if exit != unexpectedStatus {
+		t.Log = append(t.Log, lastLine(exit))
+	}
 	pri := 6
 	if exit != "OK" {
 		pri = 3

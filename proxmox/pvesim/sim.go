@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,12 +27,14 @@ type Sim struct {
 	log       *slog.Logger
 	authDelay time.Duration
 	instant   bool
-	workers   *workers
-	recorded  bool // answer with the certificates of the world instead of those really served
-	key       [32]byte
-	certs     *certificates
-	stats     *counters
-	faults    faultList
+	// ticketLife is how long tickets live, in nanoseconds.
+	ticketLife atomic.Int64
+	workers    *workers
+	recorded   bool // answer with the certificates of the world instead of those really served
+	key        [32]byte
+	certs      *certificates
+	stats      *counters
+	faults     faultList
 
 	rngMu sync.Mutex
 	rng   *rand.Rand
@@ -77,6 +80,7 @@ const authFailDelay = 3 * time.Second
 func New(w *World, opts ...Option) *Sim {
 	s := &Sim{world: w, routes: newTable(), clock: time.Now, seed: 1, authDelay: authFailDelay,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)), stats: newCounters()}
+	s.ticketLife.Store(int64(ticketLife))
 	for _, o := range opts {
 		o(s)
 	}

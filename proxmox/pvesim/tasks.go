@@ -55,6 +55,9 @@ func listTasks(c *call) (any, error) {
 func (c *call) sourceTasks() []*Task {
 	var active, archive []*Task
 	for _, t := range c.node.Tasks {
+		if c.w.hides(t) {
+			continue
+		}
 		if t.Running() {
 			active = append(active, t)
 		} else {
@@ -102,7 +105,10 @@ func (c *call) taskOf() (*Task, error) {
 	if parts[7] != c.id.name() && (user != c.id.user || c.id.token != nil) && !c.may("/nodes/"+c.node.Name, "Sys.Audit") {
 		return nil, forbidden("/nodes/"+c.node.Name, "Sys.Audit")
 	}
-	return c.node.task(upid), nil
+	if t := c.node.task(upid); t != nil && !c.w.hides(t) {
+		return t, nil
+	}
+	return nil, nil
 }
 
 func taskIndex(c *call) (any, error) {

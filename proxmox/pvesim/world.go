@@ -38,6 +38,8 @@ type World struct {
 	eventTime time.Time // set while an event runs
 	flocks    map[string]*job
 	waiters   map[string][]*waiter
+
+	taskFaults []*taskFaults
 }
 
 // Principal is one identity that a recorded scenario names: kind is password, token or none.

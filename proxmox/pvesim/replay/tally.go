@@ -27,7 +27,9 @@ func (c Count) Percent() float64 {
 	return 100 * float64(c.Agree) / float64(c.Total)
 }
 
-func (c Count) String() string { return fmt.Sprintf("%d of %d (%.1f %%)", c.Agree, c.Total, c.Percent()) }
+func (c Count) String() string {
+	return fmt.Sprintf("%d of %d (%.1f %%)", c.Agree, c.Total, c.Percent())
+}
 
 // Tally counts exchanges in several ways, because many of them are polls of one and the same path.
 type Tally struct {
