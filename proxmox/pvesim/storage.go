@@ -116,23 +116,8 @@ func storageStatus(c *call) (any, error) {
 	return out, nil
 }
 
-// usable checks that a storage exists and is enabled on the node.
-func (c *call) usableStorage(id string) error {
-	if c.w.Storage(id) == nil {
-		return fail("storage '%s' does not exist", id)
-	}
-	s := c.node.storage(id)
-	if s == nil {
-		return fail("storage '%s' is not available on node '%s'", id, c.node.Name)
-	}
-	if !truth(s["enabled"]) {
-		return fail("storage '%s' is disabled", id)
-	}
-	if !truth(s["active"]) {
-		return fail("storage '%s' is not online", id)
-	}
-	return nil
-}
+// usableStorage checks that a storage exists and can be used on the request's node.
+func (c *call) usableStorage(id string) error { return c.w.usable(c.node, id) }
 
 // volumeID gives the full id of a volume that may stand with or without its storage.
 func volumeID(store, volume string) string {
