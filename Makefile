@@ -18,7 +18,7 @@ build: ## build bin/proxmox-mcp
 test: e2e-deps ## fetch what the tests need and run them all, race detector on
 	$(GO) test -race -timeout 20m ./...
 	@echo "limits, one package at a time and without race detector:"
-	LIMITS=1 $(GO) test -timeout 10m -p 1 -count=1 -v -run '^TestLimit|^TestBudget' ./tools ./inventory ./store ./app ./e2e | grep -vE '^=== |no test files'
+	LIMITS=1 $(GO) test -timeout 10m -p 1 -count=1 -v -run '^TestLimit|^TestBudget' ./tools ./inventory ./store ./app ./proxmox/pvesim ./e2e | grep -vE '^=== |no test files'
 
 test-fast: ## the tests without race detector and without the programs that npm brings
 	$(GO) test -short ./...
