@@ -121,31 +121,13 @@ func parseSize(s string) int64 {
 	return integer(s)
 }
 
-// feature tells what can be done with a guest: a template or a guest without disks can be cloned as a linked
-// clone, everything can be copied, and raw files on directory storages cannot be snapshot (04/126, 02 world).
-func (g *Guest) feature(name string) bool {
-	disks := g.disks()
-	switch name {
-	case "copy":
-		return true
-	case "clone":
-		return g.Type == typeQEMU && (g.Template() || len(disks) == 0)
-	}
-	if g.Template() {
-		return false
-	}
-	for _, key := range disks {
-		if strings.HasSuffix(driveVolume(text(g.Config[key])), ".raw") {
-			return false
-		}
-	}
-	return true
-}
-
 // disks gives the keys of the guest's own volumes, without CD drives.
-func (g *Guest) disks() []string {
+func (g *Guest) disks() []string { return ownVolumes(g.Config) }
+
+// ownVolumes gives the keys of a configuration's volumes in order, without CD drives.
+func ownVolumes(config Object) []string {
 	var out []string
-	for key, v := range g.Config {
+	for key, v := range config {
 		if isVolume(key) && !strings.Contains(text(v), "media=cdrom") {
 			out = append(out, key)
 		}

@@ -21,9 +21,7 @@ func guestRoutes() []route {
 			get(base+"/{vmid}/pending", nil, audit, of(kind, guestPending)))
 		list = append(list, daemon(
 			get(base, params{"full": boolean()}, anyone, listGuests(kind)),
-			get(base+"/{vmid}/status/current", nil, audit, of(kind, guestCurrent)),
-			get(base+"/{vmid}/feature", params{"feature": required(enum("snapshot", "clone", "copy")), "snapname": str()}, audit,
-				of(kind, guestFeature)))...)
+			get(base+"/{vmid}/status/current", nil, audit, of(kind, guestCurrent)))...)
 	}
 	return list
 }
@@ -70,9 +68,11 @@ func guestConfig(c *call, g *Guest) (any, error) {
 	if name := c.param("snapshot"); name != "" {
 		s := g.snapshot(name)
 		if s == nil {
-			return nil, fail("snapshot '%s' does not exist", name)
+			return nil, noSnapshot(name)
 		}
-		return maskPassword(clone(s.Config)), nil
+		config := clone(s.Config)
+		config["digest"] = g.Digest // 08/005
+		return maskPassword(config), nil
 	}
 	config := g.merged()
 	if c.param("current") == "1" {
@@ -217,12 +217,4 @@ func (g *Guest) nics() Object {
 func (g *Guest) agentEnabled() bool {
 	first, _, _ := strings.Cut(text(g.Config["agent"]), ",")
 	return first == "1" || first == "enabled=1"
-}
-
-func guestFeature(c *call, g *Guest) (any, error) {
-	f := fields{{"hasFeature", bit(g.feature(c.param("feature")))}}
-	if g.Type == typeQEMU {
-		f.add("nodes", []string{g.Node})
-	}
-	return f, nil
 }

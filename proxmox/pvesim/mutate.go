@@ -113,25 +113,16 @@ func (w *World) MoveGuest(vmid int, node string) {
 	}
 }
 
-// AddSnapshot takes a snapshot of the guest's present configuration. It becomes the parent of what follows.
+// AddSnapshot takes a snapshot of the guest's present configuration, as a task of the API does but at once and without
+// its checks. It becomes the parent of what follows.
 func (w *World) AddSnapshot(vmid int, name, description string) *Snapshot {
 	g := w.guests[vmid]
 	if g == nil {
 		return nil
 	}
-	config := clone(g.Config)
-	config["snaptime"] = w.Now().Unix()
-	if description != "" {
-		config["description"] = description
-	} else {
-		delete(config, "description")
-	}
-	s := &Snapshot{Name: name, Description: description, Parent: text(g.Config["parent"]), Time: w.Now(), Config: config}
-	g.Snapshots = append(g.Snapshots, s)
-	g.Config = clone(g.Config)
-	g.Config["parent"] = name
-	g.redigest()
-	return s
+	g.putSnapshot(snapshotOf(name, w.snapshotSection(g, description)))
+	w.commitSnapshot(g, name)
+	return g.snapshot(name)
 }
 
 // touch remembers how the statistics showed a guest before a change; see StatLag.
