@@ -98,7 +98,7 @@ var notInSnapshots = []string{"description", "lock", "snaptime", "snapstate", "v
 // copySection copies what a snapshot holds of a configuration, in either direction.
 func copySection(from, to Object) {
 	for k, v := range from {
-		if !slices.Contains(notInSnapshots, k) && !strings.HasPrefix(k, "unused") {
+		if !slices.Contains(notInSnapshots, k) && !isUnusedKey(k) {
 			to[k] = v
 		}
 	}

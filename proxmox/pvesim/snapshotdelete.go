@@ -73,14 +73,17 @@ func (s *snapshotJob) deleteVolumes() error {
 	return s.locked(func(g *Guest) error { return s.dropSection(g, volids) })
 }
 
-// dropSection takes the snapshot out of the configuration; volumes that only it used become unused.
+// dropSection takes the snapshot out of the configuration; volumes that nothing else uses become unused.
 func (s *snapshotJob) dropSection(g *Guest, volids []string) error {
 	g.removeSnapshot(s.name)
 	config := without(g.Config, "lock")
 	for _, volid := range volids {
 		held := slices.ContainsFunc(g.Snapshots, func(o *Snapshot) bool { return o.holds(volid) })
-		if !held && !usesVolume(config, volid) && s.node.volume(volid) != nil {
-			addUnused(config, volid)
+		if held || usesVolume(config, volid) || s.node.volume(volid) == nil {
+			continue
+		}
+		if err := addUnused(config, volid); err != nil {
+			return err
 		}
 	}
 	s.w.storeConfig(g, config)

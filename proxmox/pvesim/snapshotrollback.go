@@ -123,7 +123,9 @@ func (s *snapshotJob) rollBackVolumes() error {
 			return fail("got wrong lock")
 		}
 		snap := g.snapshot(s.name)
-		s.w.applySnapshot(g, snap)
+		if err := s.w.applySnapshot(g, snap); err != nil {
+			return err
+		}
 		if snap.VMState {
 			s.w.SetStatus(s.vmid, "running")
 		}
@@ -147,16 +149,20 @@ var snapshotOnly = []string{"runningmachine", "runningcpu", "running-nets-host-m
 
 // applySnapshot makes a snapshot's section the configuration. The description and unused volumes stay (08/022), volumes
 // that the snapshot does not use become unused, and the VM gets a new generation id (08/039).
-func (w *World) applySnapshot(g *Guest, snap *Snapshot) {
+func (w *World) applySnapshot(g *Guest, snap *Snapshot) error {
 	config := Object{}
 	for k, v := range g.Config {
-		if k == "description" || strings.HasPrefix(k, "unused") {
+		if k == "description" || isUnusedKey(k) && !snap.holds(text(v)) {
 			config[k] = v
 		}
 	}
 	for _, key := range ownVolumes(g.Config) {
-		if volid := driveVolume(text(g.Config[key])); !snap.holds(volid) && strings.Contains(volid, ":") {
-			addUnused(config, volid)
+		volid := driveVolume(text(g.Config[key]))
+		if snap.holds(volid) || !strings.Contains(volid, ":") {
+			continue
+		}
+		if err := addUnused(config, volid); err != nil {
+			return err
 		}
 	}
 	section := without(snap.Config, snapshotOnly...)
@@ -165,35 +171,9 @@ func (w *World) applySnapshot(g *Guest, snap *Snapshot) {
 	if has(config, "vmgenid") {
 		config["vmgenid"] = w.newUUID()
 	}
-	dropUsed(config)
 	g.Pending, g.Deleted = Object{}, nil
 	w.storeConfig(g, config)
-}
-
-// addUnused puts a volume into the first free unusedN, unless it is in one.
-func addUnused(config Object, volid string) {
-	free := ""
-	for i := range 256 {
-		key := "unused" + strconv.Itoa(i)
-		switch v := text(config[key]); {
-		case v == volid:
-			return
-		case v == "" && free == "":
-			free = key
-		}
-	}
-	if free != "" {
-		config[free] = volid
-	}
-}
-
-// dropUsed removes unusedN whose volume a drive uses (08/039).
-func dropUsed(config Object) {
-	for k, v := range config {
-		if strings.HasPrefix(k, "unused") && usesVolume(config, text(v)) {
-			delete(config, k)
-		}
-	}
+	return nil
 }
 
 // startAgain starts the guest in a task of its own, and waits about as long as that takes (08/049, 08/051).
