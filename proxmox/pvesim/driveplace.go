@@ -132,8 +132,7 @@ func (p *placing) placeNew(d *drive, store, size string) error {
 	}
 	d.opts["size"] = printSize(p.sizeOf(d, spec.size))
 	if d.opts["import-from"] != "" {
-		p.log("transferred 0.0 B of %s (0.00%%)", humanSize(spec.size))
-		p.log("transferred %s of %s (100.00%%)", humanSize(spec.size), humanSize(spec.size))
+		transferLines(p.log, spec.size)
 	}
 	p.log("%s: successfully created disk '%s'", d.key, d)
 	return nil
