@@ -37,6 +37,9 @@ func (w *World) allocateImage(n *Node, store string, spec volumeSpec, log logger
 	}
 	if spec.name == "" {
 		spec.name = w.freeName(n, store, spec)
+		if onFiles(kind) {
+			spec.name += "." + spec.format
+		}
 	}
 	if onFiles(kind) {
 		return w.allocateFile(n, store, spec, log)
@@ -55,11 +58,12 @@ func (w *World) defaultFormat(store string) string {
 
 // allocateFile makes a file below images/VMID of a directory storage.
 func (w *World) allocateFile(n *Node, store string, spec volumeSpec, log logger) (string, error) {
-	if path.Ext(spec.name) == "" {
-		spec.name += "." + spec.format
+	m := imageName().FindStringSubmatch(spec.name)
+	if m == nil {
+		return "", fail("unable to parse volume filename '%s'", spec.name)
 	}
-	if ext := strings.TrimPrefix(path.Ext(spec.name), "."); ext != spec.format {
-		return "", fail("illegal name '%s' - wrong extension for format ('%s != '%s')", spec.name, ext, spec.format)
+	if m[1] != spec.format {
+		return "", fail("illegal name '%s' - wrong extension for format ('%s != '%s')", spec.name, m[1], spec.format)
 	}
 	volid := volumeIDFor(text(w.Storage(store)["type"]), store, spec)
 	file := w.pathOf(volid)

@@ -67,30 +67,38 @@ func (c *call) seesVolume(id string, v Object) bool {
 // getVolume answers with the attributes of one volume (02/099). ISO images have them by their size alone.
 func getVolume(c *call) (any, error) {
 	id := c.vars["storage"]
-	volid := volumeID(id, c.vars["volume"])
 	if !c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace") {
 		return nil, forbidden("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace")
 	}
-	for _, v := range c.node.Content[id] {
-		if v["volid"] == volid {
-			return c.attributes(id, v), nil
-		}
+	volid, _, err := c.namedVolume()
+	if err != nil {
+		return nil, err
+	}
+	if v := c.node.volume(volid); v != nil {
+		return c.attributes(v), nil
 	}
 	return nil, fail("volume_size_info on '%s' failed - no format", volid)
 }
 
-func (c *call) attributes(id string, v Object) any {
+// attributes is what a volume's own GET tells: sizes in whole sectors, and of backups the notes (09/002).
+func (c *call) attributes(v Object) any {
 	if a, ok := v["attributes"].(Object); ok {
 		return a
 	}
-	format := text(v["format"])
-	if format == "iso" || text(v["content"]) == "vztmpl" {
+	format, size := text(v["format"]), integer(v["size"])
+	out := Object{"size": size, "used": (size + 4095) / 4096 * 4096, "path": c.w.pathOf(text(v["volid"]))}
+	switch text(v["content"]) {
+	case "iso", "vztmpl", "snippets":
 		format = "raw"
+	case "backup":
+		format = "raw"
+		out["size"] = (size + sectorSize - 1) / sectorSize * sectorSize
+		out["notes"], out["protected"] = text(v["notes"]), bit(truth(v["protected"]))
+	case contentImages, contentRootDir:
+		out["used"] = v["used"]
 	}
-	size := integer(v["size"])
-	def := c.w.Storage(id)
-	return Object{"format": format, "size": size, "used": (size + 4095) / 4096 * 4096,
-		"path": volumePath(text(def["path"]), text(v["content"]), text(v["volid"]), id)}
+	out["format"] = format
+	return out
 }
 
 // volumePath is where a directory storage keeps a volume.

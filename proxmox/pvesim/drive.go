@@ -3,6 +3,7 @@ package pvesim
 import (
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,6 +170,16 @@ var (
 	backupOwner  = lazy.Regexp(`vzdump-(?:lxc|qemu|openvz)-(\d+)-`)
 )
 
+// fileShapes are the names of files by the directory that tells their content.
+var fileShapes = map[string]func() *regexp.Regexp{
+	"iso":      lazy.Regexp(`^[^/]+\.(?i:iso|img)$`),
+	"vztmpl":   lazy.Regexp(`^[^/]+\.tar(?:\.(?:gz|xz|zst|bz2))?$`),
+	"backup":   lazy.Regexp(`^[^/]+\.(?:tgz|(?:tar|vma)(?:\.(?:gz|lzo|zst|bz2))?)$`),
+	"snippets": lazy.Regexp(`^[^/]+$`),
+	"import":   lazy.Regexp(`^[^/]+\.(?:ova|ovf|qcow2|raw|vmdk)(?:/.+)?$`),
+	"rootdir":  lazy.Regexp(`^\d+$`),
+}
+
 // parseVolume takes the name of a volume (what follows the storage) apart as the storage's type does.
 func parseVolume(kind, name string) (volumeParts, error) {
 	if !onFiles(kind) {
@@ -189,8 +200,8 @@ func parseVolume(kind, name string) (volumeParts, error) {
 		}
 		return volumeParts{kind: contentImages, vmid: int(integer(m[2])), format: format[1], base: m[1]}, nil
 	}
-	dir, file, ok := strings.Cut(name, "/")
-	if !ok || file == "" || !contains([]string{"iso", "vztmpl", "backup", "snippets", "import", "rootdir"}, dir) {
+	dir, file, _ := strings.Cut(name, "/")
+	if shape, ok := fileShapes[dir]; !ok || !shape().MatchString(file) {
 		return volumeParts{}, fail("unable to parse directory volume name '%s'", name)
 	}
 	p := volumeParts{kind: dir, format: "raw"}

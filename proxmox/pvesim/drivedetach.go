@@ -116,8 +116,10 @@ func (g *Guest) configs() []Object {
 
 // freeImage erases a volume unless linked clones stand on it.
 func (w *World) freeImage(n *Node, volid string) error {
-	if len(n.linkedTo(volid)) > 0 {
-		return fail("base volume '%s' is still in use by linked cloned", volid)
+	if clones := n.linkedTo(volid); len(clones) > 0 {
+		_, name, _ := strings.Cut(volid, ":")
+		_, clone, _ := strings.Cut(clones[0], ":")
+		return fail("base volume '%s' is still in use (use by '%s')", name, clone)
 	}
 	w.dropVolume(n, volid)
 	return nil

@@ -131,6 +131,9 @@ func (m *diskMove) allocate(j *job) error {
 	spec := volumeSpec{vmid: m.vmid, kind: contentImages, format: m.c.w.formatOn(m.store, format), size: m.size}
 	if cloudInitShape().MatchString(m.source) {
 		spec.name = fmt.Sprintf("vm-%d-cloudinit", m.vmid)
+		if onFiles(text(m.c.w.Storage(m.store)["type"])) {
+			spec.name += "." + spec.format
+		}
 	}
 	j.log("create full clone of drive %s (%s)", m.key, m.source)
 	var err error

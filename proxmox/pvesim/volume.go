@@ -95,12 +95,23 @@ func (w *World) addVolume(n *Node, store string, v volumeSpec) (string, error) {
 	if n.volume(id) != nil {
 		return "", fail("disk image '%s' already exists", id)
 	}
-	row := Object{"volid": id, "content": v.kind, "format": v.format, "size": v.size, "vmid": v.vmid, "used": v.size / 64,
+	row := Object{"volid": id, "content": v.kind, "format": v.format, "size": v.size, "vmid": v.vmid, "used": usedAtFirst(v),
 		"ctime": w.Now().Unix(), "parent": parentOf(text(def["type"]), v)}
 	for _, m := range w.storageNodes(n, store) {
 		m.Content[store] = append(slices.Clone(m.Content[store]), row)
 	}
 	return id, nil
+}
+
+// usedAtFirst is the space that an empty image takes (13/046).
+func usedAtFirst(v volumeSpec) int64 {
+	switch v.format {
+	case "qcow2":
+		return 266240
+	case "vmdk":
+		return 12288
+	}
+	return 4096
 }
 
 func parentOf(kind string, v volumeSpec) any {
