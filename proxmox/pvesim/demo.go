@@ -17,8 +17,8 @@ func DemoWorld(now time.Time) *World {
 	b.w.Cluster.Name = "homelab"
 	b.demoNodes()
 	b.demoStorage()
-	b.w.Pools = []*Pool{{ID: "home", Comment: "things the family uses", HasComment: true, Storages: []string{"tank"}},
-		{ID: "lab", Comment: "may break", HasComment: true}}
+	b.w.Pools = []*Pool{{ID: "home", Comment: "things the family uses", Storages: []string{"tank"}},
+		{ID: "lab", Comment: "may break"}}
 	b.demoServices()
 	b.demoHosts()
 	b.demoCluster()

@@ -211,8 +211,7 @@ func (s *Sim) awaitEvent(ctx context.Context, until time.Time) bool {
 // settle lets everything happen that is due; the caller holds the lock.
 func (s *Sim) settle(now time.Time) {
 	if s.world.settle(now) {
-		s.world.sortGuests()
-		s.acl = compileACL(s.world)
+		s.refresh()
 	}
 }
 
@@ -237,8 +236,7 @@ func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) 
 	c := &call{sim: s, w: s.world, acl: s.acl, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
 	if r.method != http.MethodGet {
-		s.world.sortGuests() // requests read the order side by side
-		s.acl = compileACL(s.world)
+		s.refresh()
 	}
 	if err == nil {
 		return s.success(x, c, data), c.hold, nil

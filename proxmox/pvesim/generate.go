@@ -49,7 +49,7 @@ func GenerateWorld(o GenOptions) *World {
 		b.generateNode(i)
 	}
 	b.generateStorage()
-	b.w.Pools = []*Pool{{ID: "prod", Comment: "production", HasComment: true}, {ID: "dev", Comment: "development", HasComment: true}}
+	b.w.Pools = []*Pool{{ID: "prod", Comment: "production"}, {ID: "dev", Comment: "development"}}
 	for i := range o.Guests {
 		b.generateGuest(i, o)
 	}

@@ -263,7 +263,7 @@ func (g *Guest) loadLive(o Object, taken time.Time) {
 
 func (w *World) loadPools(list []Object) {
 	for _, o := range list {
-		p := &Pool{ID: text(o["poolid"]), Comment: text(o["comment"]), HasComment: o["comment"] != nil}
+		p := &Pool{ID: text(o["poolid"]), Comment: text(o["comment"])}
 		members, _ := objects(o["members"])
 		for _, m := range members {
 			if m["type"] == "storage" {

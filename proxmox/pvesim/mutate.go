@@ -30,7 +30,11 @@ func (w *World) AddGuest(g *Guest) *Guest {
 	if w.guests == nil {
 		w.guests = map[int]*Guest{}
 	}
+	if g.Pool == "" {
+		g.Pool = w.awaits(g.VMID)
+	}
 	w.guests[g.VMID], w.order = g, nil
+	w.setPool(g.VMID, g.Pool)
 	g.prev, g.changedAt = &shown{}, w.Now()
 	return g
 }
@@ -146,6 +150,7 @@ func (w *World) SetNodeOnline(name string, online bool) {
 // AddACL grants a role on a path. ugid is a user, a group (kind "group") or a token (kind "token").
 func (w *World) AddACL(path, kind, ugid, role string, propagate bool) {
 	w.Access.ACL = append(w.Access.ACL, Object{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": bit(propagate)})
+	w.accessChanged()
 }
 
 // RemoveACL takes away all entries of a path for ugid; an empty path means all paths.
@@ -153,13 +158,14 @@ func (w *World) RemoveACL(path, ugid string) {
 	w.Access.ACL = slices.DeleteFunc(slices.Clone(w.Access.ACL), func(o Object) bool {
 		return o["ugid"] == ugid && (path == "" || o["path"] == path)
 	})
+	w.accessChanged()
 }
 
 // AddUser adds an account that is enabled; an empty password means that it cannot log in by password.
 func (w *World) AddUser(id, password string) *User {
-	realm := id[strings.LastIndexByte(id, '@')+1:]
-	u := &User{ID: id, Enabled: true, Password: password, RealmType: realm}
+	u := &User{ID: id, Enabled: true, Password: password}
 	w.Access.Users = append(w.Access.Users, u)
+	w.accessChanged()
 	return u
 }
 
@@ -171,6 +177,7 @@ func (w *World) AddToken(user, name, secret string, privsep bool) string {
 		return ""
 	}
 	u.Tokens = append(u.Tokens, &Token{ID: name, Secret: secret, PrivSep: privsep})
+	w.accessChanged()
 	return user + "!" + name + "=" + secret
 }
 

@@ -25,28 +25,46 @@ func (id identity) name() string {
 	return id.user
 }
 
-// acls is the access configuration compiled for look-ups; Update throws it away.
+// acls is the access configuration compiled for look-ups. It is made anew when World.accessChanged was called since
+// (see Sim.refresh). The pools of guests are looked up in the world, so guests may come, go and change pools.
 type acls struct {
-	byPath map[string][]aclEntry
-	roles  map[string][]string
-	groups map[string][]string // user -> groups
-	pools  map[string]string   // /vms/100, /storage/local -> pool
-	every  privileges
-	mu     sync.Mutex // guards memo: readers share one compiled table
-	memo   map[string]privileges
+	w       *World
+	version int
+	byPath  map[string][]aclEntry
+	roles   map[string][]string
+	groups  map[string][]string // user -> groups, sorted
+	pools   map[string][]string // storage -> pools
+	every   privileges
+	mu      sync.Mutex // guards memo: readers share one compiled table
+	memo    map[memoKey]privileges
 }
+
+// memoKey is what privileges depend on while the access configuration stays as it is. pool is the pool of the guest
+// that the path names.
+type memoKey struct{ name, path, pool string }
 
 type aclEntry struct {
 	kind, ugid, role string
 	propagate        bool
 }
 
+// accessChanged notes that users, groups, roles, ACL or pools are not what they were.
+func (w *World) accessChanged() { w.accessVersion++ }
+
+// refresh makes what requests read side by side fit the world; the caller holds the lock.
+func (s *Sim) refresh() {
+	s.world.sortGuests()
+	if s.acl == nil || s.acl.version != s.world.accessVersion {
+		s.acl = compileACL(s.world)
+	}
+}
+
 func compileACL(w *World) *acls {
-	a := &acls{byPath: map[string][]aclEntry{}, roles: map[string][]string{}, groups: map[string][]string{},
-		pools: map[string]string{}, memo: map[string]privileges{}}
+	a := &acls{w: w, version: w.accessVersion, byPath: map[string][]aclEntry{}, roles: map[string][]string{},
+		groups: map[string][]string{}, pools: map[string][]string{}, memo: map[memoKey]privileges{}}
 	for _, o := range w.Access.ACL {
 		p := text(o["path"])
-		a.byPath[p] = append(a.byPath[p], aclEntry{text(o["type"]), text(o["ugid"]), text(o["roleid"]), truth(o["propagate"])})
+		a.byPath[p] = append(a.byPath[p], entryOf(o))
 	}
 	for _, r := range w.Access.Roles {
 		a.roles[text(r["roleid"])] = splitList(text(r["privs"]))
@@ -57,17 +75,42 @@ func compileACL(w *World) *acls {
 			a.groups[m] = append(a.groups[m], g.ID)
 		}
 	}
-	for _, g := range w.guests {
-		if g.Pool != "" {
-			a.pools["/vms/"+strconv.Itoa(g.VMID)] = g.Pool
-		}
+	for _, list := range a.groups {
+		slices.Sort(list)
 	}
 	for _, p := range w.Pools {
 		for _, s := range p.Storages {
-			a.pools["/storage/"+s] = p.ID
+			a.pools[s] = append(a.pools[s], p.ID)
 		}
 	}
 	return a
+}
+
+// guestPool is the pool of the guest that a path such as /vms/100 names, "" when there is none.
+func (a *acls) guestPool(path string) string {
+	id, ok := strings.CutPrefix(path, "/vms/")
+	if !ok {
+		return ""
+	}
+	vmid, err := strconv.Atoi(id)
+	if err != nil {
+		return ""
+	}
+	if g := a.w.Guest(vmid); g != nil {
+		return g.Pool
+	}
+	return ""
+}
+
+// poolsOf are the pools that hold what a path names: a guest is in one at most, a storage can be in several.
+func (a *acls) poolsOf(path, guestPool string) []string {
+	if guestPool != "" {
+		return []string{guestPool}
+	}
+	if id, ok := strings.CutPrefix(path, "/storage/"); ok {
+		return a.pools[id]
+	}
+	return nil
 }
 
 func splitList(s string) []string {
@@ -91,8 +134,8 @@ func (a *acls) rolesAt(path, name string, groups []string, kind string) map[stri
 			roles = found
 		}
 	}
-	if _, no := roles["NoAccess"]; no {
-		return map[string]bool{"NoAccess": true}
+	if propagate, no := roles[noAccess]; no {
+		return map[string]bool{noAccess: propagate}
 	}
 	return roles
 }
@@ -120,26 +163,27 @@ func levels(path string) []string {
 	return list
 }
 
-// privs gives what an identity may do at a path: roles of the path and its parents, those of the pool that holds
-// the object (which do not propagate), and for a privilege separated token what both it and its user have.
+// privs gives what an identity may do at a path: roles of the path and its parents, those of the pools that hold the
+// object (which do not propagate), and for a privilege separated token what both it and its user have.
 func (a *acls) privs(id identity, path string) privileges {
 	if id.user == rootUser && (id.token == nil || !id.token.PrivSep) {
 		return a.every
 	}
-	key := id.name() + " " + path
+	if id.token != nil && !id.token.PrivSep {
+		return a.privs(identity{user: id.user}, path)
+	}
+	key := memoKey{id.name(), path, a.guestPool(path)}
 	a.mu.Lock()
 	p, ok := a.memo[key]
 	a.mu.Unlock()
 	if ok {
 		return p
 	}
-	if id.token != nil && id.token.PrivSep {
-		own := a.collect(path, id.name(), "token")
-		user := a.privs(identity{user: id.user}, path)
-		p = maps.Clone(own)
-		maps.DeleteFunc(p, func(priv string, _ bool) bool { _, ok := user[priv]; return !ok })
+	if id.token == nil {
+		p = a.collect(key, "user")
 	} else {
-		p = a.collect(path, id.user, "user")
+		p = a.collect(key, "token")
+		p.limit(a.privs(identity{user: id.user}, path))
 	}
 	a.mu.Lock()
 	a.memo[key] = p
@@ -147,19 +191,22 @@ func (a *acls) privs(id identity, path string) privileges {
 	return p
 }
 
-func (a *acls) collect(path, name, kind string) privileges {
-	groups := a.groups[name]
-	roles := a.rolesAt(path, name, groups, kind)
-	if pool, ok := a.pools[path]; ok && !has(roles, "NoAccess") {
-		fromPool := a.rolesAt("/pool/"+pool, name, groups, kind)
-		if has(fromPool, "NoAccess") {
-			roles = fromPool
+// limit leaves what is in most as well; a privilege propagates only if it does in both (11/149).
+func (p privileges) limit(most privileges) {
+	for priv, propagate := range p {
+		if m, ok := most[priv]; ok {
+			p[priv] = propagate && m
+		} else {
+			delete(p, priv)
 		}
-		for r := range fromPool {
-			if !has(roles, r) {
-				roles[r] = false
-			}
-		}
+	}
+}
+
+func (a *acls) collect(key memoKey, kind string) privileges {
+	groups := a.groups[key.name]
+	roles := a.rolesAt(key.path, key.name, groups, kind)
+	if fromPools := a.poolRoles(key, groups, kind); len(fromPools) > 0 && !has(roles, noAccess) {
+		roles = beside(roles, fromPools)
 	}
 	out := privileges{}
 	for role, propagate := range roles {
@@ -168,6 +215,30 @@ func (a *acls) collect(path, name, kind string) privileges {
 		}
 	}
 	return out
+}
+
+// beside adds roles that come from pools: they never propagate, and NoAccess among them takes all others away.
+func beside(roles, fromPools map[string]bool) map[string]bool {
+	if has(fromPools, noAccess) {
+		return map[string]bool{noAccess: false}
+	}
+	for r := range fromPools {
+		if !has(roles, r) {
+			roles[r] = false
+		}
+	}
+	return roles
+}
+
+// noAccess is the role that takes all others away.
+const noAccess = "NoAccess"
+
+func (a *acls) poolRoles(key memoKey, groups []string, kind string) map[string]bool {
+	roles := map[string]bool{}
+	for _, pool := range a.poolsOf(key.path, key.pool) {
+		maps.Copy(roles, a.rolesAt("/pool/"+pool, key.name, groups, kind))
+	}
+	return roles
 }
 
 func has[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok }

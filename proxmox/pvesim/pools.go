@@ -1,15 +1,14 @@
 package pvesim
 
 func poolRoutes() []route {
-	return []route{
+	return append(poolWriteRoutes(),
 		get("/pools", params{"poolid": str(), "type": enum("qemu", "lxc", "storage")}, anyone, listPools),
-		get("/pools/{poolid}", params{"type": enum("qemu", "lxc", "storage")}, need("/pool/{poolid}", "Pool.Audit"), getPool),
-	}
+		get("/pools/{poolid}", params{"type": enum("qemu", "lxc", "storage")}, need("/pool/{poolid}", "Pool.Audit"), getPool))
 }
 
 func (p *Pool) row() fields {
 	f := fields{{"poolid", p.ID}}
-	if p.HasComment || p.Comment != "" {
+	if p.Comment != "" {
 		f.add("comment", p.Comment)
 	}
 	return f
@@ -21,7 +20,7 @@ func listPools(c *call) (any, error) {
 	if id := c.param("poolid"); id != "" {
 		p := c.w.Pool(id)
 		if p == nil {
-			return nil, fail("pool '%s' does not exist", id)
+			return nil, noPool(id)
 		}
 		return append(list, append(p.row(), field{"members", c.members(p)})), nil
 	}
@@ -36,7 +35,7 @@ func listPools(c *call) (any, error) {
 func getPool(c *call) (any, error) {
 	p := c.w.Pool(c.vars["poolid"])
 	if p == nil {
-		return nil, fail("pool '%s' does not exist", c.vars["poolid"])
+		return nil, noPool(c.vars["poolid"])
 	}
 	return append(p.row(), field{"members", c.members(p)}), nil
 }

@@ -90,8 +90,7 @@ func New(w *World, opts ...Option) *Sim {
 	s.key = sha256.Sum256(append([]byte("pvesim authkey "), b[:]...))
 	s.certs = newCertificates(s.now)
 	w.clock = s.now
-	w.sortGuests() // requests read the order side by side
-	s.acl = compileACL(w)
+	s.refresh()
 	return s
 }
 
@@ -103,8 +102,8 @@ func (s *Sim) Update(f func(w *World)) {
 	defer s.mu.Unlock()
 	s.settle(s.now())
 	f(s.world)
-	s.world.sortGuests() // requests read the order side by side
-	s.acl = compileACL(s.world)
+	s.world.accessChanged() // f may have changed anything
+	s.refresh()
 }
 
 // RootToken is World.RootToken for a simulator that is running.

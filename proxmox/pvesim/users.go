@@ -17,10 +17,9 @@ type Access struct {
 
 // User is an account with its tokens. Expire is a Unix time, 0 = never.
 type User struct {
-	ID, Comment, Email, FirstName, LastName, RealmType string
-	HasComment, HasEmail                               bool
-	Enabled                                            bool
-	Expire                                             int64
+	ID, Comment, Email, FirstName, LastName, Keys string
+	Enabled                                       bool
+	Expire                                        int64
 	// Password is empty for an account that cannot log in by password.
 	Password string
 	Tokens   []*Token
@@ -29,7 +28,6 @@ type User struct {
 // Token is an API token of a user. Secret is what follows the = in the header.
 type Token struct {
 	ID, Comment, Secret string
-	HasComment          bool
 	PrivSep             bool
 	Expire              int64
 }
@@ -37,7 +35,6 @@ type Token struct {
 // Group is a group of users.
 type Group struct {
 	ID, Comment string
-	HasComment  bool
 	Members     []string
 }
 
@@ -55,7 +52,7 @@ func loadAccess(f accessFile) *Access {
 		a.Users = append(a.Users, loadUser(o))
 	}
 	for _, o := range f.Groups {
-		g := &Group{ID: text(o["groupid"]), Comment: text(o["comment"]), HasComment: o["comment"] != nil}
+		g := &Group{ID: text(o["groupid"]), Comment: text(o["comment"])}
 		if detail, ok := o["detail"].(Object); ok {
 			members, _ := detail["members"].([]any)
 			for _, m := range members {
@@ -68,12 +65,12 @@ func loadAccess(f accessFile) *Access {
 }
 
 func loadUser(o Object) *User {
-	u := &User{ID: text(o["userid"]), Comment: text(o["comment"]), HasComment: o["comment"] != nil,
-		Email: text(o["email"]), HasEmail: o["email"] != nil, FirstName: text(o["firstname"]), LastName: text(o["lastname"]),
-		RealmType: text(o["realm-type"]), Enabled: truth(o["enable"]), Expire: integer(o["expire"]), Password: text(o["password"])}
+	u := &User{ID: text(o["userid"]), Comment: text(o["comment"]), Email: text(o["email"]), FirstName: text(o["firstname"]),
+		LastName: text(o["lastname"]), Keys: text(o["keys"]), Enabled: truth(o["enable"]), Expire: integer(o["expire"]),
+		Password: text(o["password"])}
 	tokens, _ := objects(o["tokens"])
 	for _, t := range tokens {
-		u.Tokens = append(u.Tokens, &Token{ID: text(t["tokenid"]), Comment: text(t["comment"]), HasComment: t["comment"] != nil,
+		u.Tokens = append(u.Tokens, &Token{ID: text(t["tokenid"]), Comment: text(t["comment"]),
 			Secret: text(t["secret"]), PrivSep: truth(t["privsep"]), Expire: integer(t["expire"])})
 	}
 	return u
@@ -85,12 +82,35 @@ func (u *User) usable(now time.Time) bool {
 }
 
 func (u *User) token(id string) *Token {
-	for _, t := range u.Tokens {
-		if t.ID == id {
-			return t
+	return find(u.Tokens, func(t *Token) bool { return t.ID == id })
+}
+
+// user gives a user's record, nil when there is none.
+func (a *Access) user(id string) *User {
+	return find(a.Users, func(u *User) bool { return u.ID == id })
+}
+
+func (a *Access) group(id string) *Group {
+	return find(a.Groups, func(g *Group) bool { return g.ID == id })
+}
+
+func (a *Access) role(id string) Object {
+	return find(a.Roles, func(r Object) bool { return r["roleid"] == id })
+}
+
+func (a *Access) realm(id string) Object {
+	return find(a.Realms, func(r Object) bool { return r["realm"] == id })
+}
+
+// find gives the first element that fits, or the zero value.
+func find[T any](list []T, fits func(T) bool) T {
+	for _, e := range list {
+		if fits(e) {
+			return e
 		}
 	}
-	return nil
+	var none T
+	return none
 }
 
 // RootToken gives the first token of root@pam without privilege separation as "root@pam!name=secret", the form

@@ -33,6 +33,9 @@ type World struct {
 	taskSeq int
 	serial  int
 
+	accessVersion int // see accessChanged
+	secrets       int // how many secrets of tokens were made
+
 	events    events
 	eventSeq  int
 	eventTime time.Time // set while an event runs
@@ -123,9 +126,10 @@ type Firewall struct {
 // Pool is a resource pool. Its guests are those whose Guest.Pool names it.
 type Pool struct {
 	ID, Comment string
-	HasComment  bool
-	// Storages are the member storages by node: "node/storage".
+	// Storages are the ids of its storages.
 	Storages []string
+	// Missing are members that are no guests: the vmid of a guest yet to come (15/018).
+	Missing []int
 }
 
 // Guest gives a guest, nil when there is none.
@@ -191,16 +195,6 @@ func (w *World) Now() time.Time {
 		return w.TakenAt
 	}
 	return w.clock()
-}
-
-// user gives a user's record, nil when there is none.
-func (a *Access) user(id string) *User {
-	for _, u := range a.Users {
-		if u.ID == id {
-			return u
-		}
-	}
-	return nil
 }
 
 // haResource gives the HA entry of a guest by its service id ("vm:100"), nil when HA does not manage it.
