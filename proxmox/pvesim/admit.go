@@ -117,6 +117,9 @@ func (s *Sim) failure(x *exchange, err error) *response {
 	if e.empty {
 		return &response{status: e.status, reason: e.reason()}
 	}
+	if e.mute {
+		return &response{status: e.status, reason: e.reason(), ctype: jsonType}
+	}
 	if e.bare {
 		return &response{status: e.status, reason: e.reason(), body: []byte(e.message)}
 	}

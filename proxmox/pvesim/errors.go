@@ -13,6 +13,8 @@ type apiError struct {
 	errors  map[string]string
 	// bare answers have the message as a text body without content type, or, with empty, no body.
 	bare, empty bool
+	// mute answers have no body either, but say that it is JSON (03/095).
+	mute bool
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d %s", e.status, e.reason()) }

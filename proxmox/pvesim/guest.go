@@ -35,11 +35,15 @@ type Guest struct {
 	Live      Live
 	// Agent is what answers agent calls of a running VM that has the agent configured.
 	Agent Agent
+	// Behaviour is how what runs inside acts; AddGuest gives a guest without one that of the world.
+	Behaviour Behaviour
 	// Interfaces is the answer of agent/network-get-interfaces (its result) or of lxc/{vmid}/interfaces.
 	Interfaces []Object
 
 	prev      *shown
 	changedAt time.Time
+	// reboot is set while a guest shuts down to be started again.
+	reboot bool
 }
 
 // Live is the running state of a guest. Byte counts are since its start.
@@ -162,7 +166,9 @@ func escapeComment(s string) string {
 	return b.String()
 }
 
-func (g *Guest) redigest() {
-	sum := sha1.Sum([]byte(g.file())) //nolint:gosec // see above
-	g.Digest = hex.EncodeToString(sum[:])
+func (g *Guest) redigest() { g.Digest = sha1Hex(g.file()) }
+
+func sha1Hex(s string) string {
+	sum := sha1.Sum([]byte(s)) //nolint:gosec // see above
+	return hex.EncodeToString(sum[:])
 }

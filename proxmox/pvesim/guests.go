@@ -177,8 +177,8 @@ func (g *Guest) machineFigures(f fields, current, full bool) fields {
 		for _, k := range pressures {
 			f.add(k, 0)
 		}
-		if full {
-			f.add("nics", g.nics())
+		if nics := g.nics(); full && len(nics) > 0 {
+			f.add("nics", nics)
 		}
 		// The QEMU of the recordings reported no block statistics and had no such keys; worlds with figures show them.
 		if full && g.Live.DiskRead+g.Live.DiskWrite > 0 {

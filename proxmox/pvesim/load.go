@@ -62,7 +62,7 @@ func LoadWorld(r io.Reader) (*World, error) {
 	}
 	w := &World{
 		TakenAt: time.Unix(f.TakenAt, 0).UTC(), Version: f.Version, Principals: f.Principals,
-		Storages: f.Storages, guests: map[int]*Guest{},
+		Storages: f.Storages, Inside: bareMachines(), guests: map[int]*Guest{},
 	}
 	if err := w.loadCluster(f.Cluster); err != nil {
 		return nil, err
@@ -219,6 +219,7 @@ func (w *World) loadGuest(f guestFile) error {
 			Parent: text(s["parent"]), Time: time.Unix(integer(s["snaptime"]), 0), VMState: truth(s["vmstate"]), Config: config})
 	}
 	g.loadLive(f.Status, w.TakenAt)
+	w.settleIn(g)
 	w.guests[g.VMID] = g
 	return nil
 }

@@ -26,6 +26,9 @@ func (w *World) AddGuest(g *Guest) *Guest {
 	if g.Live.Running && g.Live.PID == 0 {
 		g.Live.PID = w.nextPID()
 	}
+	if g.Behaviour == (Behaviour{}) {
+		g.Behaviour = w.Inside
+	}
 	g.redigest()
 	if w.guests == nil {
 		w.guests = map[int]*Guest{}
@@ -37,23 +40,6 @@ func (w *World) AddGuest(g *Guest) *Guest {
 	w.setPool(g.VMID, g.Pool)
 	g.prev, g.changedAt = &shown{}, w.Now()
 	return g
-}
-
-// RemoveGuest takes a guest out of the world, with its volumes on its node.
-func (w *World) RemoveGuest(vmid int) {
-	g := w.guests[vmid]
-	if g == nil {
-		return
-	}
-	if n := w.Node(g.Node); n != nil {
-		for s, list := range n.Content {
-			n.Content[s] = slices.DeleteFunc(slices.Clone(list), func(v Object) bool {
-				return int(integer(v["vmid"])) == vmid && v["content"] != "backup"
-			})
-		}
-	}
-	delete(w.guests, vmid)
-	w.order = nil
 }
 
 // SetStatus starts ("running") or stops ("stopped") a guest at the world's present time. An unknown vmid is ignored.

@@ -26,6 +26,8 @@ type World struct {
 	StatLag time.Duration
 	// Pace scales how long tasks take: 0.1 makes them ten times as fast, 0 and 1 leave them as they are.
 	Pace float64
+	// Inside is the behaviour of guests that are made in this world.
+	Inside Behaviour
 
 	guests  map[int]*Guest
 	order   []int // vmids ascending; nil = to be rebuilt
