@@ -39,16 +39,13 @@ func (c *call) qemuRequest() *qemuRequest {
 		r.given["ide2"] = v
 	}
 	for k, v := range r.given {
-		if isVMDrive(k) {
+		if isDriveKey(k) {
 			r.drives[k] = withStorage(text(v), r.storage)
 			delete(r.given, k)
 		}
 	}
 	return r
 }
-
-// isVMDrive is whether a key of a VM's configuration is a drive of any kind.
-func isVMDrive(key string) bool { return isDisk(key) || key == "efidisk0" || key == "tpmstate0" }
 
 // withStorage puts the default storage before a size, or before the word cloudinit, that names none.
 func withStorage(drive, storage string) string {
@@ -184,8 +181,7 @@ func (m *qemuMaker) commit(j *job, values Object) error {
 	if !m.r.start {
 		return nil
 	}
-	s := &vmStart{w: m.w, n: m.n, vmid: m.r.vmid}
-	m.w.fork(m.n, "qmstart", strconv.Itoa(m.r.vmid), m.by, s.work)
+	m.w.startGuest(m.n, g, m.by)
 	return j.after(startLinger, func() error { return nil })
 }
 

@@ -100,18 +100,19 @@ func (d *qemuDestroyer) locked(j *job) error {
 // storages know.
 func (d *qemuDestroyer) dropVolumes(j *job, g *Guest) {
 	for _, volid := range g.ownVolumes(d.n) {
-		if len(d.n.linkedTo(volid)) > 0 {
-			j.log("Could not remove disk '%s', check manually: base volume '%s' is still in use by linked cloned", volid, volid)
-			continue
+		if err := d.w.freeImage(d.n, volid); err != nil {
+			j.log("Could not remove disk '%s', check manually: %s", volid, taskText(err))
 		}
-		d.w.dropVolume(d.n, volid)
 	}
 	if !d.rest {
 		return
 	}
 	for _, v := range d.n.guestVolumes(d.vmid) {
-		if v["content"] == contentImages && len(d.n.linkedTo(text(v["volid"]))) == 0 {
-			d.w.dropVolume(d.n, text(v["volid"]))
+		if v["content"] != contentImages {
+			continue
+		}
+		if err := d.w.freeImage(d.n, text(v["volid"])); err != nil {
+			j.log("%s", taskText(err))
 		}
 	}
 }

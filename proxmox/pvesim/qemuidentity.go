@@ -35,20 +35,18 @@ func (w *World) identify(n *Node, config Object) {
 		config["vmgenid"] = w.newUUID()
 	}
 	if isWindows(text(config["ostype"])) {
-		config["machine"] = w.pinMachine(n, text(config["machine"]))
+		config["machine"] = w.pinMachine(n, config)
 	}
 }
 
 // pinMachine gives the machine setting of a Windows guest a version, since Windows does not take it well when its
 // hardware changes.
-func (w *World) pinMachine(n *Node, set string) string {
-	kind, options, more := strings.Cut(set, ",")
-	kind = w.machineType(n, kind)
-	kind, _, _ = strings.Cut(kind, "+")
-	if more {
-		kind += "," + options
+func (w *World) pinMachine(n *Node, config Object) string {
+	machine, _, _ := strings.Cut(w.runningMachine(n, &Guest{Config: config}), "+")
+	if _, options, more := strings.Cut(text(config["machine"]), ","); more {
+		machine += "," + options
 	}
-	return kind
+	return machine
 }
 
 func isWindows(ostype string) bool {

@@ -85,15 +85,16 @@ func (w *World) pause(g *Guest, halt bool) {
 
 // hasCloudInit is whether the VM has a cloud-init drive, which every start writes anew.
 func (g *Guest) hasCloudInit() bool {
-	return slices.ContainsFunc(g.cdroms(), func(key string) bool { return strings.Contains(text(g.Config[key]), "cloudinit") })
+	return slices.ContainsFunc(driveKeys(g.Config), func(key string) bool {
+		d, ok := parseDrive(key, text(g.Config[key]))
+		return ok && d.isCloudInit()
+	})
 }
 
 // dropState ends the suspension to disk: the saved memory, what it needed to know and the lock are gone.
 func (w *World) dropState(n *Node, g *Guest) {
 	w.dropVolume(n, driveVolume(text(g.Config["vmstate"])))
-	w.touch(g)
-	g.Config = without(g.Config, append([]string{"lock"}, runtimeKeys...)...)
-	g.redigest()
+	w.storeConfig(g, without(g.Config, append([]string{"lock", "vmstate"}, snapshotOnly...)...))
 }
 
 // startable looks for what keeps QEMU from starting, in the order in which its command line is made.

@@ -1,7 +1,6 @@
 package pvesim
 
 import (
-	"strconv"
 	"time"
 )
 
@@ -135,6 +134,5 @@ func (s *vmStop) restart() {
 	if g == nil || !g.reboot || g.Live.Running {
 		return
 	}
-	start := &vmStart{w: s.w, n: s.n, vmid: s.vmid}
-	s.w.fork(s.n, "qmstart", strconv.Itoa(s.vmid), rootUser, start.work)
+	s.w.startGuest(s.n, g, rootUser)
 }

@@ -82,18 +82,12 @@ func (s *vmSuspend) begin(j *job) error {
 	if !g.Live.Running {
 		return notRunning(g)
 	}
-	volid, err := s.w.stateVolume(s.n, g, s.store, "suspend-"+s.w.Now().Format(time.DateOnly))
-	if err != nil {
+	config := clone(g.Config)
+	if err := s.w.saveState(s.n, g, s.store, "suspend-"+s.w.Now().Format(time.DateOnly), config); err != nil {
 		return err
 	}
-	config := clone(g.Config)
-	for k, v := range s.w.runtime(s.n, g) {
-		config[k] = v
-	}
-	config["lock"], config["vmstate"] = "suspending", volid
-	s.w.touch(g)
-	g.Config = config
-	g.redigest()
+	config["lock"] = "suspending"
+	s.w.storeConfig(g, config)
 	j.onFail(s.giveUp)
 	j.unlock(g)
 	return j.after(saveTime, func() error {

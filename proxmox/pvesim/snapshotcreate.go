@@ -49,7 +49,7 @@ func (s *snapshotJob) prepare(g *Guest, spec snapshotSpec) error {
 	}
 	section := s.w.snapshotSection(g, spec.description)
 	if spec.vmstate && g.Type == typeQEMU && g.Live.Running {
-		if err := s.w.saveState(s.node, g, spec.name, section); err != nil {
+		if err := s.w.saveState(s.node, g, s.w.stateStorage(g), spec.name, section); err != nil {
 			return err
 		}
 	}
@@ -117,9 +117,9 @@ func (w *World) snapshotSection(g *Guest, description string) Object {
 // driverState is the room for the state of devices beside twice the memory, in bytes.
 const driverState = 500 * mib
 
-// saveState makes the volume for the memory and notes the machine as it runs (08/045).
-func (w *World) saveState(n *Node, g *Guest, name string, section Object) error {
-	store := w.stateStorage(g)
+// saveState makes the volume for the memory on a storage and notes the machine as it runs, for a snapshot (08/045) and for
+// a VM that is suspended to disk (03/067).
+func (w *World) saveState(n *Node, g *Guest, store, name string, section Object) error {
 	v := volumeSpec{vmid: g.VMID, kind: contentImages, format: "raw", name: fmt.Sprintf("vm-%d-state-%s", g.VMID, name),
 		size: 2*g.maxMem() + driverState}
 	volid, err := w.addVolume(n, store, v)
@@ -193,13 +193,14 @@ func runningCPU(g *Guest) string {
 	return "qemu64"
 }
 
-// runningMTUs are the MTUs of the bridges below virtio devices; without such a device the value is a blank (08/045).
+// runningMTUs are the MTUs that virtio devices were told by the host, 0 unless their configuration has one (03/067);
+// without such a device the value is a blank (08/045).
 func runningMTUs(g *Guest) string {
 	var list []string
 	for i := range 32 {
 		key := fmt.Sprintf("net%d", i)
 		if nic := text(g.Config[key]); strings.HasPrefix(nic, "virtio") {
-			list = append(list, key+"=1500")
+			list = append(list, fmt.Sprintf("%s=%d", key, integer(driveOption(nic, "mtu"))))
 		}
 	}
 	if len(list) == 0 {

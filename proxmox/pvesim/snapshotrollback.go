@@ -191,11 +191,12 @@ const startAgainTime = 300 * time.Millisecond
 
 // startGuest starts a guest in a task.
 func (w *World) startGuest(n *Node, g *Guest, user string) {
-	kind, vmid := "qmstart", g.VMID
-	if g.Type == typeLXC {
-		kind = "vzstart"
+	vmid := g.VMID
+	if g.Type == typeQEMU {
+		w.fork(n, "qmstart", strconv.Itoa(vmid), user, (&vmStart{w: w, n: n, vmid: vmid}).work)
+		return
 	}
-	w.fork(n, kind, strconv.Itoa(vmid), user, func(j *job) error {
+	w.fork(n, "vzstart", strconv.Itoa(vmid), user, func(j *job) error {
 		return j.lock(g, func() error {
 			return j.after(startAgainTime, func() error { w.SetStatus(vmid, "running"); return nil })
 		})
