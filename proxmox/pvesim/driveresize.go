@@ -147,13 +147,18 @@ func transferLines(log logger, size int64) {
 	log("transferred %s of %s (100.00%%)", humanSize(size), humanSize(size))
 }
 
-// mirrorLines is the log of a copy that a running QEMU makes.
+// mirrorLines is the log of a copy that a running QEMU makes and goes on with.
 func mirrorLines(log logger, key string, size int64) {
+	mirrorReady(log, key, size)
+	log("drive-%s: Completing block job...", key)
+	log("drive-%s: Completed successfully.", key)
+}
+
+// mirrorReady is its log up to where source and copy are the same.
+func mirrorReady(log logger, key string, size int64) {
 	job := "drive-" + key
 	log("drive mirror is starting for %s", job)
 	log("%s: transferred 0.0 B of %s (0.00%%) in 0s", job, humanSize(size))
 	log("%s: transferred %s of %s (100.00%%) in 1s, ready", job, humanSize(size), humanSize(size))
 	log("all 'mirror' jobs are ready")
-	log("%s: Completing block job...", job)
-	log("%s: Completed successfully.", job)
 }

@@ -39,6 +39,25 @@ func (c *call) free(g *Guest) error {
 // lock runs s when the guest's lock file is the job's. It keeps the lock to its end, or until unlock.
 func (j *job) lock(g *Guest, s step) error { return j.lockFile(g.lockFile(), s) }
 
+// lockShared is lockFile for work that only reads the guest: such jobs hold the lock side by side, and keep others out.
+func (j *job) lockShared(file string, s step) error {
+	group := j.w.flocks[file]
+	switch {
+	case group == nil:
+		group = &job{w: j.w}
+		group.take(file)
+	case group.task != nil:
+		return j.lockFile(file, s)
+	}
+	group.sharers++
+	j.finally(func() {
+		if group.sharers--; group.sharers == 0 {
+			group.unlockFile(file)
+		}
+	})
+	return s()
+}
+
 func (j *job) lockFile(file string, s step) error {
 	holder := j.w.flocks[file]
 	if holder == nil || holder == j {

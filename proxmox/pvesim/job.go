@@ -28,6 +28,7 @@ type job struct {
 	next     *event
 	waiting  string // the lock file that it waits for
 	held     []string
+	sharers  int // jobs for which this one, which is no task, holds a lock file; see lockShared
 	undo     []func()
 	last     []func()
 }

@@ -26,7 +26,7 @@ type route struct {
 var areas = []func() []route{
 	indexRoutes, clusterRoutes, resourceRoutes, clusterListRoutes, backupRoutes, haRoutes, sdnRoutes, firewallRoutes,
 	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, contentWriteRoutes, guestRoutes, qemuRoutes, driveRoutes, lxcRoutes, agentRoutes, snapshotRoutes,
-	qemuLifeRoutes,
+	qemuLifeRoutes, cloneRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 }
 

@@ -196,12 +196,25 @@ func (w *World) dropVolume(n *Node, volid string) bool {
 
 // linkedTo are the volumes that were made as linked clones of a base volume.
 func (n *Node) linkedTo(base string) []string {
-	store, name, _ := strings.Cut(base, ":")
+	prefix := baseID(base) + "/"
+	store, _, _ := strings.Cut(base, ":")
 	var list []string
 	for _, v := range n.Content[store] {
-		if strings.HasPrefix(text(v["volid"]), store+":"+name+"/") {
-			list = append(list, text(v["volid"]))
+		if id := text(v["volid"]); strings.HasPrefix(id, prefix) {
+			list = append(list, id)
 		}
 	}
 	return list
+}
+
+// baseID is how the ids of linked clones begin: the base volume's id without what the base itself was cloned from
+// (local:900/base-900-disk-0.qcow2/155/base-155-disk-0.qcow2 is local:155/base-155-disk-0.qcow2 in its clones).
+func baseID(volid string) string {
+	store, name, _ := strings.Cut(volid, ":")
+	parts := strings.Split(name, "/")
+	last := len(parts) - 1
+	if last > 0 && path.Ext(parts[last]) != "" {
+		last--
+	}
+	return store + ":" + strings.Join(parts[last:], "/")
 }

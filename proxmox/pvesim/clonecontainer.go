@@ -1,0 +1,205 @@
+package pvesim
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// containerClone is a clone of a container on its way.
+type containerClone struct {
+	*cloning
+	running, copied bool
+	config          Object
+	mounts          []string // keys of the volumes
+}
+
+// cloneContainer takes the new id at once and locks the source; only the copying is left to the task (08/133 to 08/143).
+func cloneContainer(c *call, g *Guest) (any, error) {
+	q, err := c.newCloning()
+	if err != nil {
+		return nil, err
+	}
+	m := &containerClone{cloning: q, running: g.Live.Running}
+	if err := m.reserve(g); err != nil {
+		return nil, err
+	}
+	if err := m.plan(g); err != nil {
+		m.release()
+		q.withdraw()
+		return nil, err
+	}
+	q.w.storeConfig(q.w.Guest(q.newid), clone(m.config))
+	return c.fork("vzclone", q.id(), func(j *job) error {
+		j.finally(m.release)
+		j.onFail(q.withdraw)
+		return m.begin(j)
+	}), nil
+}
+
+// reserve makes the new container and sets the source's lock.
+func (m *containerClone) reserve(g *Guest) error {
+	if other := m.w.Guest(m.newid); other != nil {
+		return fail("%s %d already exists on node '%s'", guestWord(other), m.newid, other.Node)
+	}
+	if err := m.c.free(g); err != nil {
+		return err
+	}
+	if err := g.lockedError(); err != nil {
+		return err
+	}
+	m.add(typeLXC, Object{"lock": "create"})
+	m.w.setLock(g, "disk")
+	return nil
+}
+
+// release gives the source's lock up.
+func (m *containerClone) release() {
+	if g := m.w.Guest(m.source); g != nil && text(g.Config["lock"]) == "disk" {
+		m.w.setLock(g, "")
+	}
+}
+
+// plan decides what happens to each key of the configuration.
+func (m *containerClone) plan(g *Guest) error {
+	var err error
+	if m.copied, err = m.full(g); err != nil {
+		return err
+	}
+	from, err := m.from(g)
+	if err != nil {
+		return err
+	}
+	m.config = Object{"lock": "create"}
+	shared := true
+	for _, key := range slices.Sorted(maps.Keys(from)) {
+		value := text(from[key])
+		switch {
+		case !isCloned(key):
+		case isVolume(key):
+			if err := m.planMount(key, value); err != nil {
+				return err
+			}
+			shared = shared && sharedStorage(m.w.Storage(m.storageFor(driveVolume(value))))
+		case isNIC(key):
+			m.config[key] = withHardwareAddress(value, m.w.newMAC())
+		default:
+			m.config[key] = from[key]
+		}
+	}
+	if m.target != nil && !shared {
+		return fail("can't clone CT to node '%s' (CT uses local storage)", m.target.Name)
+	}
+	for key, val := range map[string]string{"hostname": m.c.param("hostname"), "description": m.c.param("description")} {
+		if val != "" {
+			m.config[key] = val
+		}
+	}
+	if d := text(m.config["description"]); d != "" {
+		m.config["description"] = g.comment(d)
+	}
+	return nil
+}
+
+// planMount checks one volume; directories and devices of the node cannot be cloned.
+func (m *containerClone) planMount(key, value string) error {
+	volid := driveVolume(value)
+	if strings.HasPrefix(volid, "/") {
+		kind := "bind"
+		if strings.HasPrefix(volid, "/dev/") {
+			kind = "device"
+		}
+		return fail("unable to clone mountpoint '%s' (type %s)", key, kind)
+	}
+	if err := m.mayAllocate(volid); err != nil {
+		return err
+	}
+	switch {
+	case m.copied && m.running && m.snap == "":
+		return fail("Cannot do full clones on a running container without snapshots")
+	case !m.copied && !m.w.volumeFeature(typeLXC, featureClone, volid, m.snap):
+		return fail("Linked clone feature for '%s' is not available", volid)
+	}
+	m.mounts = append(m.mounts, key)
+	m.config[key] = value
+	return nil
+}
+
+// withHardwareAddress puts another address into a container's network device.
+func withHardwareAddress(nic, mac string) string {
+	parts := strings.Split(nic, ",")
+	for i, p := range parts {
+		if strings.HasPrefix(p, "hwaddr=") {
+			parts[i] = "hwaddr=" + mac
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+func (m *containerClone) begin(j *job) error {
+	g := m.w.Guest(m.source)
+	if g == nil {
+		return cloneFailed(noConfig(j.node.Name, typeLXC, m.source))
+	}
+	if g.Live.Running != m.running {
+		return fail("unexpected state change")
+	}
+	return m.mount(j, 0)
+}
+
+// mount makes the volume at place i, or finishes.
+func (m *containerClone) mount(j *job, i int) error {
+	if i == len(m.mounts) {
+		g := m.w.Guest(m.newid)
+		if g == nil || text(g.Config["lock"]) != "create" {
+			return cloneFailed(fail("Lost 'create' config lock, aborting."))
+		}
+		m.settle(g)
+		return nil
+	}
+	key := m.mounts[i]
+	made, took, err := m.volume(j, key)
+	if err != nil {
+		return cloneFailed(err)
+	}
+	return j.after(took, func() error {
+		if g := m.w.Guest(m.newid); g != nil {
+			config := clone(g.Config)
+			_, options, _ := strings.Cut(text(config[key]), ",")
+			config[key] = made + "," + options
+			m.w.storeConfig(g, config)
+		}
+		return m.mount(j, i+1)
+	})
+}
+
+// volume copies or links the volume of a mount point.
+func (m *containerClone) volume(j *job, key string) (string, time.Duration, error) {
+	volid := driveVolume(text(m.config[key]))
+	if !m.copied {
+		j.log("create linked clone of mount point %s (%s)", key, volid)
+		made, err := m.link(j.node, volid, contentRootDir, j.log)
+		return made, linkTime, err
+	}
+	j.log("create full clone of mountpoint %s (%s)", key, volid)
+	v := j.node.volume(volid)
+	if v == nil {
+		return "", 0, fail("volume '%s' does not exist", volid)
+	}
+	store := m.storageFor(volid)
+	spec := volumeSpec{vmid: m.newid, kind: contentRootDir, format: m.w.containerFormat(store), size: integer(v["size"])}
+	made, err := m.w.allocateImage(j.node, store, spec, j.log)
+	if err == nil {
+		m.made = append(m.made, made)
+	}
+	return made, copyTime(spec.size), err
+}
+
+// containerFormat is the format of a container's volume by the storage's type.
+func (w *World) containerFormat(store string) string {
+	if kind := text(w.Storage(store)["type"]); kind == "zfspool" || kind == "btrfs" {
+		return "subvol"
+	}
+	return "raw"
+}
