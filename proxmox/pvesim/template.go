@@ -53,7 +53,8 @@ func templateable(g *Guest, disk string) error {
 	return nil
 }
 
-// containerTemplate answers null although a task does the work (facts 35; the world's task list has vztemplate).
+// containerTemplate makes a container a template at once (08/141, 08/145) and answers null (facts 35), although a task
+// turns its volumes into base volumes: the world's list of tasks has a vztemplate.
 func containerTemplate(c *call, g *Guest) (any, error) {
 	if err := c.free(g); err != nil {
 		return nil, err
@@ -62,6 +63,7 @@ func containerTemplate(c *call, g *Guest) (any, error) {
 		return nil, err
 	}
 	w, n, vmid := c.w, c.node, g.VMID
+	w.SetConfig(vmid, "template", 1)
 	c.fork("vztemplate", strconv.Itoa(vmid), func(*job) error {
 		g, err := w.guestAt(n, typeLXC, vmid)
 		if err != nil {
@@ -72,7 +74,6 @@ func containerTemplate(c *call, g *Guest) (any, error) {
 				return fail("Template feature is not available for '%s'", volid)
 			}
 		}
-		w.SetConfig(vmid, "template", 1)
 		return w.baseVolumes(n, vmid, "")
 	})
 	return nil, nil
