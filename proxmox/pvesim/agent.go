@@ -1,40 +1,110 @@
 package pvesim
 
-import "time"
+import (
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // agentWait is how long a call waits for a configured agent that does not answer (16/075: 3.03 s).
 const agentWait = 3 * time.Second
 
-func agentRoutes() []route {
-	base := "/nodes/{node}/qemu/{vmid}/agent"
-	list := []route{
-		index(base, "name", "exec exec-status file-read file-write fsfreeze-freeze fsfreeze-status fsfreeze-thaw fstrim get-fsinfo "+
-			"get-host-name get-memory-block-info get-memory-blocks get-osinfo get-time get-timezone get-users get-vcpus info "+
-			"network-get-interfaces ping set-user-password shutdown suspend-disk suspend-hybrid suspend-ram"),
-	}
-	for name, result := range agentResults {
-		list = append(list, get(base+"/"+name, nil, need("/vms/{vmid}", "VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted"),
-			of(typeQEMU, agentCall(result))))
-	}
-	return daemon(list...)
+// Who may call what of the agent, beside those with VM.GuestAgent.Unrestricted (schema of the methods).
+const (
+	agentAudit  = "VM.GuestAgent.Audit"
+	agentFiles  = "VM.GuestAgent.FileSystemMgmt"
+	agentPower  = "VM.PowerMgmt"
+	agentAll    = "VM.GuestAgent.Unrestricted"
+	agentReads  = "VM.GuestAgent.FileRead"
+	agentWrites = "VM.GuestAgent.FileWrite"
+)
+
+// agentCommand is a command of the agent without arguments.
+type agentCommand struct {
+	method string
+	privs  []string
+	result func(*call, *Guest) any
 }
 
-var agentResults = map[string]func(*call, *Guest) any{
-	"network-get-interfaces": func(_ *call, g *Guest) any { return notNil(g.Interfaces) },
-	"get-osinfo":             func(_ *call, g *Guest) any { return clone(g.Agent.OSInfo) },
-	"get-host-name":          func(_ *call, g *Guest) any { return Object{"host-name": g.Agent.HostName} },
-	"get-fsinfo":             func(_ *call, g *Guest) any { return notNil(g.Agent.FSInfo) },
-	"get-time":               func(c *call, _ *Guest) any { return c.now.UnixNano() },
-	"get-timezone":           func(*call, *Guest) any { return Object{"zone": "UTC", "offset": 0} },
-	"get-users":              func(*call, *Guest) any { return []Object{} },
-	"get-memory-blocks":      func(*call, *Guest) any { return []Object{} },
-	"get-vcpus": func(c *call, g *Guest) any {
-		list := []Object{}
-		for i := range integer(g.cpus(c.w)) {
-			list = append(list, Object{"logical-id": i, "online": true, "can-offline": i > 0})
+func agentRoutes() []route {
+	base := "/nodes/{node}/qemu/{vmid}/agent"
+	index := index(base, "name", "exec exec-status file-read file-write fsfreeze-freeze fsfreeze-status fsfreeze-thaw fstrim get-fsinfo "+
+		"get-host-name get-memory-block-info get-memory-blocks get-osinfo get-time get-timezone get-users get-vcpus info "+
+		"network-get-interfaces ping set-user-password shutdown suspend-disk suspend-hybrid suspend-ram")
+	list := []route{post(base, need("/vms/{vmid}", agentAll), of(typeQEMU, anyAgentCommand))}
+	for name, cmd := range agentCommands() {
+		allowed := need("/vms/{vmid}", append(cmd.privs, agentAll)...)
+		if cmd.method == "GET" {
+			list = append(list, get(base+"/"+name, nil, allowed, of(typeQEMU, agentCall(cmd.result))))
+		} else {
+			list = append(list, post(base+"/"+name, allowed, of(typeQEMU, agentCall(cmd.result))))
 		}
-		return list
-	},
+	}
+	return append(daemon(append(list, agentExecRoutes(base)...)...), index)
+}
+
+// agentCommands are the commands without arguments, by name.
+func agentCommands() map[string]agentCommand {
+	read := func(f func(*call, *Guest) any) agentCommand { return agentCommand{"GET", []string{agentAudit}, f} }
+	files := func(f func(*call, *Guest) any) agentCommand { return agentCommand{"POST", []string{agentFiles}, f} }
+	suspend := agentCommand{"POST", []string{agentPower}, func(c *call, g *Guest) any { c.w.pause(g, true); return Object{} }}
+	return map[string]agentCommand{
+		"ping":                   {"POST", []string{agentAudit}, func(*call, *Guest) any { return Object{} }},
+		"info":                   read(agentInfo),
+		"network-get-interfaces": read(func(_ *call, g *Guest) any { return g.agentInterfaces() }),
+		"get-osinfo":             read(func(_ *call, g *Guest) any { return clone(g.Agent.OSInfo) }),
+		"get-host-name":          read(func(_ *call, g *Guest) any { return Object{"host-name": g.Agent.HostName} }),
+		"get-fsinfo":             read(func(_ *call, g *Guest) any { return notNil(g.Agent.FSInfo) }),
+		"get-time":               read(func(c *call, _ *Guest) any { return c.now.UnixNano() }),
+		"get-timezone":           read(func(*call, *Guest) any { return Object{"zone": "UTC", "offset": 0} }),
+		"get-users":              read(agentUsers),
+		"get-memory-blocks":      read(func(*call, *Guest) any { return []Object{} }),
+		"get-memory-block-info":  read(func(*call, *Guest) any { return Object{"size": 128 * mib} }),
+		"get-vcpus":              read(agentCPUs),
+		"fsfreeze-freeze":        files(func(_ *call, g *Guest) any { return g.freeze(true) }),
+		"fsfreeze-thaw":          files(func(_ *call, g *Guest) any { return g.freeze(false) }),
+		"fsfreeze-status": {"POST", []string{agentAudit, agentFiles}, func(_ *call, g *Guest) any {
+			return map[bool]string{true: "frozen", false: "thawed"}[g.inside().frozen]
+		}},
+		"fstrim": files(func(*call, *Guest) any {
+			return Object{"paths": []Object{{"path": "/", "minimum": 0, "trimmed": 0}}}
+		}),
+		"shutdown":     {"POST", []string{agentPower}, func(c *call, g *Guest) any { c.w.pressPower(g, true); return nil }},
+		"suspend-disk": suspend, "suspend-hybrid": suspend, "suspend-ram": suspend,
+	}
+}
+
+// anyAgentCommand takes the command's name as a parameter (16/017 to 16/019).
+func anyAgentCommand(c *call, g *Guest) (any, error) {
+	cmd, ok := agentCommands()[c.param("command")]
+	if !ok {
+		return nil, badParam("command", "no such command")
+	}
+	return agentCall(cmd.result)(c, g)
+}
+
+// agentCall answers in data.result, or says which of three things is missing (facts 51).
+func agentCall(result func(*call, *Guest) any) guestHandler {
+	return func(c *call, g *Guest) (any, error) {
+		if err := c.agentReady(g); err != nil {
+			return nil, err
+		}
+		return Object{"result": result(c, g)}, nil
+	}
+}
+
+func (c *call) agentReady(g *Guest) error {
+	switch {
+	case !g.agentEnabled(): // before the look whether it runs (16/003)
+		return fail("No QEMU guest agent configured")
+	case !g.Live.Running:
+		return fail("VM %d is not running", g.VMID)
+	case !g.Agent.Running:
+		c.hold = agentWait
+		return fail("QEMU guest agent is not running")
+	}
+	return nil
 }
 
 func notNil(list []Object) []Object {
@@ -44,18 +114,53 @@ func notNil(list []Object) []Object {
 	return list
 }
 
-// agentCall answers in data.result, or says which of three things is missing (facts 51).
-func agentCall(result func(*call, *Guest) any) guestHandler {
-	return func(c *call, g *Guest) (any, error) {
-		switch {
-		case !g.Live.Running:
-			return nil, fail("VM %d is not running", g.VMID)
-		case !g.agentEnabled():
-			return nil, fail("No QEMU guest agent configured")
-		case !g.Agent.Running:
-			c.hold = agentWait
-			return nil, fail("QEMU guest agent is not running")
-		}
-		return Object{"result": result(c, g)}, nil
+// agentKnows are the commands that the agent says it has (16/009).
+var agentKnows = strings.Fields("ping exec exec-status file-open file-read file-write file-close get-osinfo network-get-interfaces " +
+	"fsfreeze-freeze fsfreeze-thaw fsfreeze-status shutdown set-user-password")
+
+func agentInfo(*call, *Guest) any {
+	list := []Object{}
+	for _, name := range agentKnows {
+		list = append(list, Object{"name": "guest-" + name, "enabled": true, "success-response": true})
 	}
+	return Object{"version": "7.2.0", "supported_commands": list}
+}
+
+// agentUsers is the one who logged in at the console when the guest had come up.
+func agentUsers(c *call, g *Guest) any {
+	if g.Agent.OSInfo == nil {
+		return []Object{}
+	}
+	return []Object{{"user": "root", "login-time": float64(min(c.now.UnixMilli(), g.Live.Since.UnixMilli())) / 1e3}}
+}
+
+func agentCPUs(c *call, g *Guest) any {
+	list := []Object{}
+	for i := range integer(g.cpus(c.w)) {
+		list = append(list, Object{"logical-id": i, "online": true, "can-offline": i > 0})
+	}
+	return list
+}
+
+// agentInterfaces are the network interfaces that the guest reports: what the world says, or what its configuration makes
+// of it, with the static addresses that cloud-init sets.
+func (g *Guest) agentInterfaces() []Object {
+	if g.Interfaces != nil {
+		return g.Interfaces
+	}
+	list := []Object{{"name": "lo", "hardware-address": "00:00:00:00:00:00",
+		"ip-addresses": []Object{{"ip-address": "127.0.0.1", "ip-address-type": "ipv4", "prefix": 8}}}}
+	for i := range 32 {
+		nic := text(g.Config["net"+strconv.Itoa(i)])
+		if nic == "" {
+			continue
+		}
+		addresses := []Object{}
+		if ip, network, err := net.ParseCIDR(driveOption(text(g.Config["ipconfig"+strconv.Itoa(i)]), "ip")); err == nil {
+			ones, _ := network.Mask.Size()
+			addresses = append(addresses, Object{"ip-address": ip.String(), "ip-address-type": "ipv4", "prefix": ones})
+		}
+		list = append(list, Object{"name": "eth" + strconv.Itoa(i), "hardware-address": strings.ToLower(nicMAC(nic)), "ip-addresses": addresses})
+	}
+	return list
 }

@@ -35,9 +35,9 @@ func (w *World) settleIn(g *Guest) {
 	if g.Type != typeQEMU {
 		return
 	}
-	g.Agent.Running = g.hasSystemDisk()
-	if g.Agent.HostName == "" {
-		g.Agent.HostName = text(g.Config["name"])
+	g.Agent = Agent{Running: g.hasSystemDisk(), HostName: g.Name()}
+	if w.recorded {
+		g.standIn()
 	}
 }
 

@@ -216,8 +216,8 @@ func (s *Sim) settle(now time.Time) {
 }
 
 // lockFor takes the world's lock, for reading where a GET finds nothing due, and gives what releases it.
-func (s *Sim) lockFor(method string) (release func()) {
-	if method == http.MethodGet {
+func (s *Sim) lockFor(r *route) (release func()) {
+	if r.method == http.MethodGet && !r.changes {
 		s.mu.RLock()
 		if !s.world.due(s.now()) {
 			return s.mu.RUnlock
@@ -232,7 +232,7 @@ func (s *Sim) lockFor(method string) (release func()) {
 // dispatch runs the handler under the world's lock, and encodes its answer there: answers share the world's maps. The
 // error is a *busyError or nil.
 func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) {
-	defer s.lockFor(r.method)()
+	defer s.lockFor(r)()
 	c := &call{sim: s, w: s.world, acl: s.acl, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
 	if r.method != http.MethodGet {

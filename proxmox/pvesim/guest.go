@@ -44,6 +44,7 @@ type Guest struct {
 	changedAt time.Time
 	// reboot is set while a guest shuts down to be started again.
 	reboot bool
+	inner  *inside // see Guest.inside
 }
 
 // Live is the running state of a guest. Byte counts are since its start.

@@ -20,6 +20,8 @@ type route struct {
 	protected bool
 	// open methods need no login; noToken ones refuse API tokens (facts 22).
 	open, noToken bool
+	// changes marks a GET that changes the world all the same.
+	changes bool
 }
 
 // areas are the parts of the API. A new area is a new file with such a function and a line here.

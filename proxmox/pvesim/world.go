@@ -29,6 +29,9 @@ type World struct {
 	// Inside is the behaviour of guests that are made in this world.
 	Inside Behaviour
 
+	// recorded is true for worlds that were loaded: what README.md of the recordings says in section 7 holds in them.
+	recorded bool
+
 	guests  map[int]*Guest
 	order   []int // vmids ascending; nil = to be rebuilt
 	clock   func() time.Time
