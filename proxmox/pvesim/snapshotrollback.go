@@ -141,7 +141,7 @@ func (s *snapshotJob) volumeThere(volid, action string) error {
 	if s.node.volume(volid) != nil {
 		return nil
 	}
-	return fail("command '/usr/bin/qemu-img snapshot %s %s %s' failed: exit code 1", action, s.name, volid)
+	return fail("command '/usr/bin/qemu-img snapshot %s %s %s' failed: exit code 1", action, s.name, s.w.pathOf(volid))
 }
 
 // snapshotOnly are keys that say how a machine ran when its memory was saved; they do not become configuration.
