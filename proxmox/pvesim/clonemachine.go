@@ -257,6 +257,9 @@ func (m *machineClone) copyDisk(j *job, d *drive) (time.Duration, error) {
 	spec := volumeSpec{vmid: m.newid, kind: contentImages, format: m.w.formatOn(store, format), size: size}
 	if d.isCloudInit() {
 		spec.name, spec.size = fmt.Sprintf("vm-%d-cloudinit", m.newid), cloudInitSize
+		if onFiles(text(m.w.Storage(store)["type"])) {
+			spec.name += "." + spec.format
+		}
 	}
 	made, err := m.w.allocateImage(j.node, store, spec, j.log)
 	if err != nil {

@@ -136,10 +136,14 @@ func (s *snapshotJob) rollBackVolumes() error {
 	})
 }
 
-// volumeThere fails as the tool does that works on the snapshots of a volume when the volume is gone.
+// volumeThere fails, as the tool that works on the snapshots of a volume does, when the volume is gone.
 func (s *snapshotJob) volumeThere(volid, action string) error {
 	if s.node.volume(volid) != nil {
 		return nil
+	}
+	store, _, _ := strings.Cut(volid, ":")
+	if def := s.w.Storage(store); def == nil || !onFiles(text(def["type"])) {
+		return fail("volume '%s' does not exist", volid)
 	}
 	return fail("command '/usr/bin/qemu-img snapshot %s %s %s' failed: exit code 1", action, s.name, s.w.pathOf(volid))
 }
