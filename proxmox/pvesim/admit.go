@@ -29,6 +29,9 @@ func (s *Sim) admit(x *exchange) error {
 	if err := s.loggedIn(x); err != nil {
 		return err
 	}
+	if store, upload := x.uploadTo(); upload {
+		return s.admitUpload(x, store)
+	}
 	if err := x.parse(); err != nil {
 		return err
 	}

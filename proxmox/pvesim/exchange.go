@@ -18,6 +18,9 @@ type exchange struct {
 	query  string
 	header http.Header
 	body   []byte
+	// stream is the body of an upload, which is not read before the caller is known; nil when body has it.
+	stream io.Reader
+	upload *upload
 	// length is the Content-Length, 0 when there was none; chunked is a body without one.
 	length  int64
 	chunked bool
@@ -63,6 +66,8 @@ type call struct {
 	// total becomes the key total beside data (facts 36); file makes the answer a download.
 	total *int
 	file  *download
+	// upload is the file that came with the request.
+	upload *upload
 	// hold delays the answer after the handler, outside of the lock.
 	hold time.Duration
 }
@@ -86,12 +91,11 @@ const apiRoot = "/api2/"
 // ServeHTTP answers as the first node's daemon would. net/http sends its own reason phrases and has none of the
 // daemon's connection manners: use Start or Serve where they matter.
 func (s *Sim) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
+	x := &exchange{ctx: r.Context(), entry: s.firstNode(), method: r.Method, path: r.URL.Path, query: r.URL.RawQuery,
+		header: r.Header, length: max(0, r.ContentLength), chunked: len(r.TransferEncoding) > 0}
+	if err := x.readBody(r.Body); err != nil {
 		return
 	}
-	x := &exchange{ctx: r.Context(), entry: s.firstNode(), method: r.Method, path: r.URL.Path, query: r.URL.RawQuery,
-		header: r.Header, body: body, length: max(0, r.ContentLength), chunked: len(r.TransferEncoding) > 0}
 	resp := s.serve(x)
 	for _, h := range resp.header {
 		rw.Header().Add(h[0], h[1])
@@ -140,9 +144,26 @@ func (x *exchange) split() {
 	}
 }
 
+// readBody takes the body of a request: whole where it is small enough to be looked at, later where it is a file.
+func (x *exchange) readBody(body io.Reader) error {
+	x.split()
+	if _, upload := x.uploadTo(); upload {
+		x.stream = body
+		return nil
+	}
+	if x.chunked || x.length > maxBody {
+		return nil
+	}
+	var err error
+	x.body, err = io.ReadAll(io.LimitReader(body, x.length))
+	return err
+}
+
 // answer is the daemon's own work: everything but faults and delays.
 func (s *Sim) answer(x *exchange) *response {
-	if err := s.admit(x); err != nil {
+	if err := s.admit(x); errors.Is(err, errNoAnswer) {
+		return &response{status: 500, wire: wire{drop: true}}
+	} else if err != nil {
 		return s.failure(x, err)
 	}
 	r, vars := s.routes.find(x.method, x.apiPath)
@@ -233,7 +254,7 @@ func (s *Sim) lockFor(r *route) (release func()) {
 // error is a *busyError or nil.
 func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) {
 	defer s.lockFor(r)()
-	c := &call{sim: s, w: s.world, acl: s.acl, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
+	c := &call{sim: s, w: s.world, acl: s.acl, upload: x.upload, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
 	if r.method != http.MethodGet {
 		s.refresh()

@@ -27,8 +27,9 @@ type route struct {
 // areas are the parts of the API. A new area is a new file with such a function and a line here.
 var areas = []func() []route{
 	indexRoutes, clusterRoutes, resourceRoutes, clusterListRoutes, backupRoutes, haRoutes, sdnRoutes, firewallRoutes,
-	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, contentWriteRoutes, guestRoutes, qemuRoutes, driveRoutes, lxcRoutes, agentRoutes, snapshotRoutes,
+	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, guestRoutes, qemuRoutes, lxcRoutes, agentRoutes, snapshotRoutes,
 	qemuLifeRoutes, cloneRoutes,
+	storageWriteRoutes, uploadRoutes, contentWriteRoutes, driveRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 }
 

@@ -73,10 +73,8 @@ func readExchange(br *bufio.Reader) (x *exchange, last bool, err error) {
 	raw, query, _ := strings.Cut(r.RequestURI, "?")
 	x = &exchange{method: r.Method, path: unescape(raw, false), query: query, header: r.Header,
 		length: max(0, r.ContentLength), chunked: len(r.TransferEncoding) > 0}
-	if !x.chunked && x.length > 0 && x.length <= maxBody {
-		if x.body, err = io.ReadAll(io.LimitReader(r.Body, x.length)); err != nil {
-			return nil, true, err
-		}
+	if err := x.readBody(r.Body); err != nil {
+		return nil, true, err
 	}
 	return x, r.Close || !r.ProtoAtLeast(1, 1), nil
 }

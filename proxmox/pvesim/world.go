@@ -26,6 +26,9 @@ type World struct {
 	StatLag time.Duration
 	// Pace scales how long tasks take: 0.1 makes them ten times as fast, 0 and 1 leave them as they are.
 	Pace float64
+	// Servers are addresses outside of the cluster that answer as servers of new storages. Those of storages that the
+	// world has answer as well.
+	Servers []string
 	// Inside is the behaviour of guests that are made in this world.
 	Inside Behaviour
 

@@ -13,6 +13,9 @@ func (x *exchange) compare(a answer) []string {
 	if a.status != want.Status {
 		return []string{fmt.Sprintf("recorded status %d %s, got %d %s", want.Status, want.Reason, a.status, a.reason)}
 	}
+	if want.Status == 0 {
+		return nil // both connections were closed without an answer; the recorded reason is the recorder's
+	}
 	var out []string
 	if !slices.Contains(x.Volatile, "@reason") && normalise(strings.TrimSpace(want.Reason)) != normalise(strings.TrimSpace(a.reason)) {
 		out = append(out, fmt.Sprintf("recorded reason %q, got %q", want.Reason, a.reason))
