@@ -31,6 +31,7 @@ var areas = []func() []route{
 	qemuLifeRoutes, cloneRoutes,
 	storageWriteRoutes, uploadRoutes, contentWriteRoutes, driveRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
+	vzdumpRoutes, pruneRoutes,
 }
 
 // table finds routes: a tree of path segments, where {name} takes any one segment and a last {name...} the rest.

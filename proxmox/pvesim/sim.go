@@ -90,6 +90,7 @@ func New(w *World, opts ...Option) *Sim {
 	s.key = sha256.Sum256(append([]byte("pvesim authkey "), b[:]...))
 	s.certs = newCertificates(s.now)
 	w.clock = s.now
+	w.knowArchives()
 	s.refresh()
 	return s
 }

@@ -51,6 +51,7 @@ type World struct {
 	waiters   map[string][]*waiter
 
 	taskFaults []*taskFaults
+	archives   map[string]*archive // what is inside of backups
 }
 
 // Principal is one identity that a recorded scenario names: kind is password, token or none.

@@ -1,0 +1,254 @@
+package pvesim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func vzdumpRoutes() []route {
+	base := "/nodes/{node}/vzdump"
+	return daemon(
+		post(base, anyone, createBackup),
+		get(base+"/defaults", nil, anyone, backupDefaults),
+		get(base+"/extractconfig", nil, anyone, extractConfig))
+}
+
+// defaultBackupStorage is where backups go that name no storage.
+const defaultBackupStorage = "local"
+
+// backupDefaults are the settings of a backup that says nothing (09/006); the storage's rules are among them (09/007).
+func backupDefaults(c *call) (any, error) {
+	id := c.param("storage")
+	if id == "" {
+		id = defaultBackupStorage
+	}
+	if !c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace") {
+		return nil, forbidden("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace")
+	}
+	def := c.w.Storage(id)
+	if def == nil {
+		return nil, fail("storage '%s' does not exist", id)
+	}
+	keep := text(def["prune-backups"])
+	if keep == "" {
+		keep = "keep-all=1"
+	}
+	return Object{"all": 0, "bwlimit": 0, "compress": "0", "dumpdir": text(def["path"]) + "/dump", "fleecing": Object{"enabled": 0}, "ionice": 7,
+		"lockwait": 180, "mailnotification": "always", "mode": "snapshot", "notification-mode": "auto",
+		"performance": Object{"max-workers": 16, "pbs-entries-max": 1048576}, "pigz": 0, "prune-backups": parseRetention(keep).String(), "quiet": 0,
+		"remove": 1, "stdexcludes": 1, "stop": 0, "stopwait": 10, "storage": id, "zstd": 1}, nil
+}
+
+func extractConfig(c *call) (any, error) {
+	volid := c.param("volume")
+	id, _, _ := strings.Cut(volid, ":")
+	if !c.may("/storage/"+id, "Datastore.AllocateSpace", "Datastore.Audit") {
+		return nil, forbidden("/storage/"+id, "Datastore.AllocateSpace", "Datastore.Audit")
+	}
+	if err := c.usableStorage(id); err != nil {
+		return nil, err
+	}
+	v := c.node.volume(volid)
+	if v == nil {
+		return nil, fail("volume '%s' does not exist", volid)
+	}
+	if vmid := text(v["vmid"]); !c.may("/storage/"+id, "Datastore.Allocate") && !c.may("/vms/"+vmid, "VM.Backup") {
+		return nil, forbidden("/vms/"+vmid, "VM.Backup")
+	}
+	a := c.w.archiveOf(c.node, volid)
+	if a == nil {
+		return nil, fail("ERROR: archive contains no configuration file")
+	}
+	return a.text(), nil
+}
+
+// backupJob is what a request for backups asks for.
+type backupJob struct {
+	vmids                   []int
+	all                     bool
+	storage, mode, compress string
+	notes                   string
+	protect, remove         bool
+	keep                    string
+	command                 string
+}
+
+// createBackup starts one task for all guests that are asked for; everything about a single guest is found out in it
+// (facts 34).
+func createBackup(c *call) (any, error) {
+	if err := c.mayDump(); err != nil {
+		return nil, err
+	}
+	if err := c.checkDump(); err != nil {
+		return nil, err
+	}
+	b := c.backupJob()
+	if node := c.params["node"]; len(b.vmids) == 0 && !b.all && node == nil { // silently, as where they are on other nodes
+		return "OK", nil
+	}
+	id := ""
+	if len(b.vmids) == 1 && !b.all && !c.given("pool") {
+		id = strconv.Itoa(b.vmids[0])
+	}
+	d := &dumper{w: c.w, n: c.node, job: b}
+	for _, vmid := range b.vmids {
+		path := "/vms/" + strconv.Itoa(vmid)
+		if d.allowed = append(d.allowed, c.may(path, "VM.Backup")); !d.allowed[len(d.allowed)-1] && d.refused == nil && !b.all {
+			d.refused = forbidden(path, "VM.Backup")
+		}
+	}
+	return c.fork("vzdump", id, d.work), nil
+}
+
+// mayDump are the rights that a backup needs beside those on the guests: some options are for root alone (09/035).
+func (c *call) mayDump() error {
+	for _, key := range []string{"dumpdir", "script", "tmpdir"} {
+		if c.given(key) && (c.id.user != rootUser || c.id.token != nil) {
+			return badParam(key, "Only root may set this option.")
+		}
+	}
+	for _, key := range []string{"bwlimit", "ionice", "performance"} {
+		if c.given(key) && !c.may("/", "Sys.Modify") {
+			return forbidden("/", "Sys.Modify")
+		}
+	}
+	if id := c.param("storage"); id != "" {
+		needed := []string{"Datastore.AllocateSpace"}
+		if c.given("prune-backups") {
+			needed = append(needed, "Datastore.Allocate")
+		}
+		for _, priv := range needed {
+			if !c.may("/storage/"+id, priv) {
+				return forbidden("/storage/"+id, priv)
+			}
+		}
+	}
+	if pool := c.param("pool"); pool != "" && !c.may("/pool/"+pool, "Pool.Audit") {
+		return forbidden("/pool/"+pool, "Pool.Audit")
+	}
+	return nil
+}
+
+// checkDump are the rules between parameters (09/026, 09/029).
+func (c *call) checkDump() error {
+	conflict := func(a, b string) error {
+		if c.given(a) && c.given(b) {
+			return badParam(a, "option conflicts with option '"+b+"'")
+		}
+		return nil
+	}
+	if !truth(c.params["all"]) {
+		delete(c.params, "all")
+	}
+	for _, pair := range [][2]string{{"all", "vmid"}, {"exclude", "vmid"}, {"pool", "vmid"}, {"dumpdir", "storage"}} {
+		if err := conflict(pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	if !c.given("vmid") && !c.given("all") && !c.given("pool") && !c.given("exclude") && !truth(c.params["stop"]) {
+		return badParam("vmid", "property is missing")
+	}
+	if pool := c.param("pool"); pool != "" && c.w.Pool(pool) == nil {
+		return fail("pool '%s' does not exist", pool)
+	}
+	return nil
+}
+
+func (c *call) backupJob() *backupJob {
+	b := &backupJob{storage: c.param("storage"), mode: c.param("mode"), compress: c.param("compress"), notes: c.param("notes-template"),
+		protect: truth(c.params["protected"]), remove: !c.given("remove") || truth(c.params["remove"]), keep: c.param("prune-backups"),
+		command: c.dumpCommand()}
+	if b.storage == "" {
+		b.storage = defaultBackupStorage
+	}
+	if b.mode == "" {
+		b.mode = "snapshot"
+	}
+	excluded := vmids(c.param("exclude"))
+	b.all = !c.given("vmid") && !c.given("pool")
+	if c.given("vmid") {
+		b.vmids = c.localOnes()
+		return b
+	}
+	for _, g := range c.w.Guests() {
+		if g.Node == c.node.Name && !excluded[g.VMID] && (b.all || g.Pool == c.param("pool")) {
+			b.vmids = append(b.vmids, g.VMID)
+		}
+	}
+	return b
+}
+
+// localOnes are the guests of the request that are not on another node; those that are nowhere stay and fail.
+func (c *call) localOnes() []int {
+	var list []int
+	for id := range vmids(c.param("vmid")) {
+		if g := c.w.Guest(id); g == nil || g.Node == c.node.Name {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// dumpOrder is the order of options in a task's first line, which on the real one is random (facts 97).
+var dumpOrder = []string{"storage", "node", "mode", "compress", "notes-template"}
+
+// dumpCommand is the request as the command that a task's log begins with.
+func (c *call) dumpCommand() string {
+	given := clone(c.params)
+	given["node"] = c.node.Name
+	ids := strings.Join(splitList(text(given["vmid"])), " ")
+	delete(given, "vmid")
+	var rest []string
+	for k := range given {
+		if !slices.Contains(dumpOrder, k) {
+			rest = append(rest, k)
+		}
+	}
+	slices.Sort(rest)
+	command := strings.TrimRight("vzdump "+ids, " ")
+	for _, k := range append(slices.Clone(dumpOrder), rest...) {
+		if v, ok := given[k]; ok {
+			command += fmt.Sprintf(" --%s %s", k, shellWord(text(v)))
+		}
+	}
+	return command
+}
+
+// shellWord quotes what a shell would not take as one word.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.,:=/@%+", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
+}
+
+// errJob is the exit of a backup task in which a guest failed (09/021).
+var errJob = errors.New("job errors")
+
+// target checks the storage that backups go to; the task fails before any guest where it cannot take them.
+func (w *World) backupTarget(n *Node, id string) error {
+	def, s := w.Storage(id), n.storage(id)
+	reason := ""
+	switch {
+	case def == nil:
+		reason = fmt.Sprintf("storage '%s' does not exist", id)
+	case s == nil:
+		reason = fmt.Sprintf("storage '%s' is not available on node '%s'", id, n.Name)
+	case !truth(s["enabled"]):
+		reason = fmt.Sprintf("storage '%s' is disabled", id)
+	case !truth(s["active"]):
+		reason = fmt.Sprintf("storage '%s' is not online", id)
+	case !slices.Contains(splitList(text(def["content"])), contentBackup):
+		return fail("can't use storage '%s' for backups - wrong content type", id)
+	default:
+		return nil
+	}
+	return fail("could not get storage information for '%s': %s", id, reason)
+}
