@@ -162,8 +162,12 @@ func (w *World) loadNode(o Object) error {
 		n.Firewall.Options = opts
 	}
 	tasks, _ := objects(o["tasks"])
-	for _, t := range tasks {
-		n.Tasks = append(n.Tasks, loadTask(t))
+	for _, o := range tasks {
+		t := loadTask(o)
+		n.Tasks = append(n.Tasks, t)
+		if kind := t.dumpFS(); kind != "" {
+			w.DumpFS = kind
+		}
 	}
 	for _, row := range w.Cluster.Lists["status"] {
 		if row["name"] == n.Name && row["type"] == "node" {
@@ -198,6 +202,19 @@ func loadTask(o Object) *Task {
 		t.Log = append(t.Log, text(l))
 	}
 	return t
+}
+
+const dumpFSLine = "INFO: filesystem type on dumpdir is '"
+
+// dumpFS is the file system that logs of earlier backups name; a dump has it nowhere else.
+func (t *Task) dumpFS() string {
+	for _, line := range t.Log {
+		if rest, ok := strings.CutPrefix(line, dumpFSLine); ok {
+			kind, _, _ := strings.Cut(rest, "'")
+			return kind
+		}
+	}
+	return ""
 }
 
 func (w *World) loadGuest(f guestFile) error {

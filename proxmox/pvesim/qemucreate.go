@@ -22,6 +22,7 @@ type qemuRequest struct {
 	vmid                   int
 	pool, storage, archive string
 	start, force, ha       bool
+	over                   bool // a restore that replaces a VM
 	// drives are the values of drive keys, given all others of the configuration.
 	drives map[string]string
 	given  map[string]any

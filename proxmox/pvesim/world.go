@@ -29,6 +29,9 @@ type World struct {
 	// Servers are addresses outside of the cluster that answer as servers of new storages. Those of storages that the
 	// world has answer as well.
 	Servers []string
+	// DumpFS is the file system of the folders that backups go to, where it is none that keeps all attributes of files:
+	// containers are then copied to a temporary folder first (09/081). Empty is an ordinary one.
+	DumpFS string
 	// Inside is the behaviour of guests that are made in this world.
 	Inside Behaviour
 
