@@ -83,7 +83,7 @@ func (s *vmSuspend) begin(j *job) error {
 		return notRunning(g)
 	}
 	config := clone(g.Config)
-	if err := s.w.saveState(s.n, g, s.store, "suspend-"+s.w.Now().Format(time.DateOnly), config); err != nil {
+	if err := s.w.saveState(s.n, g, s.store, "suspend-"+s.w.Now().Format(time.DateOnly), config, j.log); err != nil {
 		return err
 	}
 	config["lock"] = "suspending"

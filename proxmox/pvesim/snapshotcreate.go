@@ -49,7 +49,7 @@ func (s *snapshotJob) prepare(g *Guest, spec snapshotSpec) error {
 	}
 	section := s.w.snapshotSection(g, spec.description)
 	if spec.vmstate && g.Type == typeQEMU && g.Live.Running {
-		if err := s.w.saveState(s.node, g, s.w.stateStorage(g), spec.name, section); err != nil {
+		if err := s.w.saveState(s.node, g, s.w.stateStorage(g), spec.name, section, s.log); err != nil {
 			return err
 		}
 	}
@@ -119,10 +119,13 @@ const driverState = 500 * mib
 
 // saveState makes the volume for the memory on a storage and notes the machine as it runs, for a snapshot (08/045) and for
 // a VM that is suspended to disk (03/067).
-func (w *World) saveState(n *Node, g *Guest, store, name string, section Object) error {
+func (w *World) saveState(n *Node, g *Guest, store, name string, section Object, log logger) error {
 	v := volumeSpec{vmid: g.VMID, kind: contentImages, format: "raw", name: fmt.Sprintf("vm-%d-state-%s", g.VMID, name),
 		size: 2*g.maxMem() + driverState}
-	volid, err := w.addVolume(n, store, v)
+	if def := w.Storage(store); def != nil && onFiles(text(def["type"])) {
+		v.name += ".raw"
+	}
+	volid, err := w.allocateImage(n, store, v, log)
 	if err != nil {
 		return err
 	}
