@@ -202,4 +202,10 @@ func cloneFailed(err error) error {
 	return fail("clone failed: %s", taskText(err))
 }
 
+// catch makes the task tell how it was interrupted once the new guest exists, and take that away again.
+func (q *cloning) catch(j *job) {
+	j.onSignal = cloneFailed(fail("interrupted by signal"))
+	j.onFail(q.withdraw)
+}
+
 func (q *cloning) id() string { return strconv.Itoa(q.source) }

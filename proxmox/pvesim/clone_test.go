@@ -98,7 +98,7 @@ func TestClonesSideBySide(t *testing.T) {
 		third := start("8003")
 		time.Sleep(2 * forkTime)
 		r.sim.Update(func(w *World) { w.abort(w.Nodes[0].task(third)) })
-		if got := r.look("8003 lock"); got != "gone" {
+		if got := r.exit(third) + ", " + r.look("8003 lock"); got != "clone failed: interrupted by signal, gone" {
 			t.Errorf("the interrupted one: %q", got)
 		}
 		r.sim.Update(func(w *World) {

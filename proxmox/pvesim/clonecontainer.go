@@ -33,7 +33,7 @@ func cloneContainer(c *call, g *Guest) (any, error) {
 	q.w.storeConfig(q.w.Guest(q.newid), clone(m.config))
 	return c.fork("vzclone", q.id(), func(j *job) error {
 		j.finally(m.release)
-		j.onFail(q.withdraw)
+		q.catch(j)
 		return m.begin(j)
 	}), nil
 }

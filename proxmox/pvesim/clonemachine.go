@@ -174,7 +174,7 @@ func (m *machineClone) begin(j *job) error {
 	}
 	m.identify()
 	m.add(typeQEMU, Object{"lock": "clone"})
-	j.onFail(m.withdraw)
+	m.catch(j)
 	return m.disk(j, 0)
 }
 

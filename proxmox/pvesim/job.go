@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,6 +32,8 @@ type job struct {
 	sharers  int // jobs for which this one, which is no task, holds a lock file; see lockShared
 	undo     []func()
 	last     []func()
+	// onSignal is what the work says when it is interrupted and catches that itself; nil = errInterrupted.
+	onSignal error
 }
 
 // step is one piece of a job's work, which takes no time; see job.after.
@@ -135,6 +138,6 @@ func taskText(err error) string {
 // abort ends a running task as DELETE of its UPID does; an ended one is left as it is.
 func (w *World) abort(t *Task) {
 	if t.job != nil {
-		t.job.end(errInterrupted)
+		t.job.end(cmp.Or(t.job.onSignal, errInterrupted))
 	}
 }

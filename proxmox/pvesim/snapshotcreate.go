@@ -28,7 +28,7 @@ func createSnapshot(c *call, g *Guest) (any, error) {
 	}
 	return c.snapshotTask(g, "snapshot", spec.name, func(s *snapshotJob) error {
 		return s.migrationLocked(func() error {
-			s.note("snapshot %s %d: %s", s.word(), s.vmid, s.name)
+			s.note("snapshot %s %d: %s", s.word("VM", "container"), s.vmid, s.name)
 			return s.locked(func(g *Guest) error { return s.prepare(g, spec) })
 		})
 	}), nil
@@ -219,6 +219,7 @@ func (s *snapshotJob) withdraw(name string) {
 		return
 	}
 	if snap := g.snapshot(name); snap != nil && has(snap.Config, "snapstate") {
+		s.log("snapshot create failed: starting cleanup")
 		s.w.dropVolume(s.node, text(snap.Config["vmstate"]))
 		g.removeSnapshot(name)
 		s.w.setLock(g, "")

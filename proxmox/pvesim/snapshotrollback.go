@@ -13,7 +13,7 @@ func rollBack(c *call, g *Guest) (any, error) {
 	return c.snapshotTask(g, "rollback", c.vars["snapname"], func(s *snapshotJob) error {
 		s.start = start
 		return s.migrationLocked(func() error {
-			s.note("rollback snapshot %s %d: %s", s.word(), s.vmid, s.name)
+			s.note("rollback snapshot %s %d: %s", s.word("VM", "LXC"), s.vmid, s.name)
 			return s.locked(s.prepareRollback)
 		})
 	}), nil

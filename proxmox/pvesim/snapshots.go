@@ -120,8 +120,12 @@ func snapshotConfig(c *call, g *Guest) (any, error) {
 	return s.Config, nil
 }
 
-// describeSnapshot changes the description, the only key of a snapshot that can be changed (08/016).
+// describeSnapshot changes the description, the only key of a snapshot that can be changed (08/016). Without one nothing is
+// looked at.
 func describeSnapshot(c *call, g *Guest) (any, error) {
+	if !c.given("description") {
+		return nil, nil
+	}
 	if err := c.free(g); err != nil {
 		return nil, err
 	}
@@ -132,9 +136,7 @@ func describeSnapshot(c *call, g *Guest) (any, error) {
 	if s == nil {
 		return nil, noSnapshot(c.vars["snapname"])
 	}
-	if c.given("description") {
-		g.putSnapshot(s.with(Object{"description": g.comment(c.param("description"))}))
-	}
+	g.putSnapshot(s.with(Object{"description": g.comment(c.param("description"))}))
 	return nil, nil
 }
 

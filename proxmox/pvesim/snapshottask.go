@@ -63,10 +63,10 @@ func (j *job) note(format string, args ...any) {
 		Msg: fmt.Sprintf(format, args...)})
 }
 
-// word is how messages call the guest.
-func (s *snapshotJob) word() string {
+// word is the one of two words that the cluster log has for the kind of guest.
+func (s *snapshotJob) word(vm, container string) string {
 	if s.kind == typeLXC {
-		return "container"
+		return container
 	}
-	return "VM"
+	return vm
 }
