@@ -29,7 +29,7 @@ var areas = []func() []route{
 	indexRoutes, clusterRoutes, resourceRoutes, clusterListRoutes, backupRoutes, haRoutes, sdnRoutes, firewallRoutes,
 	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, guestRoutes, qemuRoutes, lxcRoutes, agentRoutes, snapshotRoutes,
 	qemuLifeRoutes, cloneRoutes,
-	storageWriteRoutes, uploadRoutes, contentWriteRoutes, driveRoutes,
+	storageWriteRoutes, uploadRoutes, downloadRoutes, contentWriteRoutes, driveRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 	vzdumpRoutes, pruneRoutes,
 }

@@ -32,6 +32,8 @@ type World struct {
 	// DumpFS is the file system of the folders that backups go to, where it is none that keeps all attributes of files:
 	// containers are then copied to a temporary folder first (09/081). Empty is an ordinary one.
 	DumpFS string
+	// Downloads are the URLs that nodes can download, with the size of the file.
+	Downloads map[string]int64
 	// Inside is the behaviour of guests that are made in this world.
 	Inside Behaviour
 
