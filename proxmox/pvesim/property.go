@@ -184,7 +184,7 @@ func printProperty(o *object, p props) string {
 		}
 		done[key] = true
 		if s := o.properties[key]; s != nil && s.format == "disk-size" {
-			v = printSize(v)
+			v = exactSize(v)
 		}
 		other := combined[key]
 		if w, ok := p[other]; ok && other != "" {
@@ -217,19 +217,11 @@ func (o *object) combined() map[string]string {
 	return out
 }
 
-// printSize writes a number of bytes in the largest unit that is exact, and anything else as it is. Zero is 0T, as
-// the real one has it.
-func printSize(size string) string {
+// exactSize writes a number of bytes in the largest unit that is exact, and a size with a unit as it is.
+func exactSize(size string) string {
 	n, err := strconv.ParseInt(size, 10, 64)
 	if err != nil {
 		return size
 	}
-	unit := ""
-	for _, next := range []string{"K", "M", "G", "T"} {
-		if n%1024 != 0 {
-			break
-		}
-		n, unit = n/1024, next
-	}
-	return strconv.FormatInt(n, 10) + unit
+	return printSize(n)
 }

@@ -25,7 +25,6 @@ func TestPropertyStrings(t *testing.T) {
 		{"qemu", "scsi3", "media=cdrom,volume=second:iso/boot.iso,size=70144", "second:iso/boot.iso,media=cdrom,size=70144"},
 		{"qemu", "scsi4", "local:102/vm-102-disk-5.raw,size=107374592", "local:102/vm-102-disk-5.raw,size=104858K"},
 		{"qemu", "sata0", "ssd=yes,file=local:1/x.raw,size=4294967296", "local:1/x.raw,size=4G,ssd=1"},
-		{"qemu", "efidisk0", "local:1/x.raw,size=0", "local:1/x.raw,size=0T"},
 		{"qemu", "agent", "1,guest-fsfreeze=0", "1,freeze-fs=0"},
 		{"qemu", "memory", "current=512", "512"},
 		{"lxc", "net0", "name=eth0,bridge=vmbr0,ip=10.1.1.5/24,gw=10.1.1.1,type=veth,firewall=1", "name=eth0,bridge=vmbr0,firewall=1,gw=10.1.1.1,ip=10.1.1.5/24,type=veth"},
