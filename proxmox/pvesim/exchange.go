@@ -274,6 +274,9 @@ func (s *Sim) run(x *exchange, c *call, r *route) (any, error) {
 		return nil, err
 	}
 	x.principal = c.id.name()
+	if name := c.duplicate(); name != "" {
+		return nil, badParam(name, "duplicate parameter (already defined in URI)")
+	}
 	if r.check != nil {
 		if err := r.check(c); err != nil {
 			return nil, err
@@ -282,14 +285,11 @@ func (s *Sim) run(x *exchange, c *call, r *route) (any, error) {
 	if err := c.reach(); err != nil {
 		return nil, err
 	}
-	if err := c.quorum(r); err != nil {
+	if err := r.verify(c); err != nil {
 		return nil, err
 	}
-	if r.params == nil && r.method != http.MethodGet {
-		return r.handle(c)
-	}
-	if bad := r.params.verify(c.params, c.vars); len(bad) > 0 {
-		return nil, badParams(bad)
+	if err := c.quorum(r); err != nil {
+		return nil, err
 	}
 	return r.handle(c)
 }

@@ -3,6 +3,7 @@ package pvesim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,75 @@ func formatUser(s string) error {
 		return fmt.Errorf("value '%s' does not look like a valid user name", s)
 	}
 	return nil
+}
+
+// duplicate gives a parameter that is in the path and was sent as well; "" when there is none.
+func (c *call) duplicate() string {
+	for name := range c.vars {
+		if has(c.params, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// verify checks a request's parameters and those of its path, all of them (facts 30), and leaves the scalars among them
+// as text.
+func (r *route) verify(c *call) error {
+	if r.accepts == nil {
+		if bad := r.params.verify(c.params, c.vars); len(bad) > 0 {
+			return badParams(bad)
+		}
+		return nil
+	}
+	r.accepts.prepare(c.params)
+	values := maps.Clone(c.params)
+	if values == nil {
+		values = map[string]any{}
+	}
+	for name, v := range c.vars {
+		values[name] = v
+	}
+	bad := problems{}
+	if r.accepts.check(values, "", bad); len(bad) > 0 {
+		return badParams(bad)
+	}
+	for name, v := range c.params {
+		switch v.(type) {
+		case json.Number, bool, float64:
+			c.params[name] = text(v)
+		}
+	}
+	return nil
+}
+
+// prepare does what the real one does for forms, which know no arrays: a list becomes one text where a text with a list
+// format is wanted, and a single value a list where a list is (facts 28). An empty value and 0 stay what they are.
+func (o *object) prepare(given map[string]any) {
+	for name, v := range given {
+		s := o.find(name)
+		if s == nil {
+			continue
+		}
+		switch v := v.(type) {
+		case []any:
+			if s.kind == "string" && strings.HasSuffix(s.format, "-list") {
+				given[name] = joinAll(v)
+			}
+		case string, json.Number:
+			if t := text(v); s.kind == "array" && t != "" && t != "0" {
+				given[name] = []any{v}
+			}
+		}
+	}
+}
+
+func joinAll(list []any) string {
+	var parts []string
+	for _, e := range list {
+		parts = append(parts, text(e))
+	}
+	return strings.Join(parts, ",")
 }
 
 // verify checks a request's parameters and gives the text for each that is wrong; all are checked (facts 30).
@@ -195,11 +265,23 @@ func parseJSONBody(body string) (map[string]any, error) {
 		return nil, perlError("Not a HASH reference", 978)
 	}
 	for k, v := range o {
-		if b, ok := v.(bool); ok {
-			o[k] = json.Number(strconv.Itoa(bit(b)))
+		if n, ok := v.(json.Number); ok {
+			o[k] = perlNumber(n)
 		}
 	}
 	return o, nil
+}
+
+// perlNumber writes a number as Perl has it after reading: 1.0 is 1.
+func perlNumber(n json.Number) json.Number {
+	if !strings.ContainsAny(n.String(), ".eE") {
+		return n
+	}
+	f, err := n.Float64()
+	if err != nil {
+		return n
+	}
+	return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
 }
 
 // jsonFailure words a syntax error as the real parser does for the one case that was recorded (a bare key, 01/066)

@@ -14,6 +14,7 @@ type check func(*call) error
 type route struct {
 	method, pattern string
 	params          params
+	accepts         *object // its parameters, by the tables or the schema
 	check           check
 	handle          handler
 	// protected methods are served by pvedaemon (faults.md 3.2): their answers carry Connection: close as well.
@@ -43,15 +44,19 @@ type table struct {
 	leaf  map[string]*route
 }
 
-func newTable() *table {
+func newTable(known *Schema) *table {
 	t := &table{}
 	for _, area := range areas {
 		for _, r := range area() {
+			r.accepts = known.of(r.name())
 			t.add(&r)
 		}
 	}
 	return t
 }
+
+// name is the method and path of a route, as the schema writes them.
+func (r *route) name() string { return r.method + " " + strings.ReplaceAll(r.pattern, "...}", "}") }
 
 func (t *table) add(r *route) {
 	for seg := range strings.SplitSeq(strings.Trim(r.pattern, "/"), "/") {
@@ -108,7 +113,7 @@ func patterns() []string {
 	var list []string
 	for _, area := range areas {
 		for _, r := range area() {
-			list = append(list, r.method+" "+strings.ReplaceAll(r.pattern, "...}", "}"))
+			list = append(list, r.name())
 		}
 	}
 	return list

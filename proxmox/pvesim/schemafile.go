@@ -17,6 +17,14 @@ type Schema struct{ methods map[string]*object }
 // lacks, the simulator's own tables do.
 func WithSchema(s *Schema) Option { return func(sim *Sim) { sim.schema = s } }
 
+// of gives the parameters of a method: those of the schema, or else of the tables; nil when neither has it.
+func (s *Schema) of(method string) *object {
+	if s != nil && s.methods[method] != nil {
+		return s.methods[method]
+	}
+	return tables().methods[method]
+}
+
 // LoadSchema reads a dump of the API's methods: a list of nodes with path, children and info, which holds a method for
 // GET, POST, PUT and DELETE each.
 func LoadSchema(r io.Reader) (*Schema, error) {
@@ -86,7 +94,7 @@ type flag bool
 
 // UnmarshalJSON takes anything.
 func (f *flag) UnmarshalJSON(b []byte) error {
-	*f = !slices.Contains([]string{"0", `"0"`, `""`, "false", "null"}, string(b))
+	*f = flag(!slices.Contains([]string{"0", `"0"`, `""`, "false", "null"}, string(b)))
 	return nil
 }
 

@@ -21,6 +21,7 @@ type Sim struct {
 	acl   *acls
 
 	routes    *table
+	schema    *Schema // nil: the tables of this package
 	clock     func() time.Time
 	seed      uint64
 	latency   Latency
@@ -78,12 +79,13 @@ const authFailDelay = 3 * time.Second
 
 // New makes a simulator over w, which belongs to it from now on: see Update.
 func New(w *World, opts ...Option) *Sim {
-	s := &Sim{world: w, routes: newTable(), clock: time.Now, seed: 1, authDelay: authFailDelay,
+	s := &Sim{world: w, clock: time.Now, seed: 1, authDelay: authFailDelay,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)), stats: newCounters()}
 	s.ticketLife.Store(int64(ticketLife))
 	for _, o := range opts {
 		o(s)
 	}
+	s.routes = newTable(s.schema)
 	s.rng = rand.New(rand.NewPCG(s.seed, 0x9e3779b97f4a7c15)) //nolint:gosec // repeatable on purpose
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], s.seed)
@@ -127,7 +129,7 @@ func Pattern(method, path string) (string, bool) {
 }
 
 // routeTable is built once for Pattern; a Sim has its own.
-var routeTable = sync.OnceValue(newTable)
+var routeTable = sync.OnceValue(func() *table { return newTable(nil) })
 
 // chance is true with probability p.
 func (s *Sim) chance(p float64) bool {
