@@ -114,6 +114,9 @@ func checkFormat(name, s, path string) error {
 		_, err := parseObject(o, s, path)
 		return err
 	}
+	if f := netFormats[name]; f != nil {
+		return f(s)
+	}
 	if f := namedFormats[name]; f != nil {
 		return f(s)
 	}

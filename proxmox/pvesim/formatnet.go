@@ -2,7 +2,6 @@ package pvesim
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -14,7 +13,7 @@ var netFormats = map[string]format{
 	"ipv4":                   address("value does not look like a valid IPv4 address", v4),
 	"ipv6":                   address("value does not look like a valid IPv6 address", v6),
 	"ipv4mask":               formatMask,
-	"CIDR":                   network("value does not look like a valid CIDR network", anyFamily),
+	"CIDR":                   cidr,
 	"CIDRv4":                 network("value does not look like a valid IPv4 network", v4),
 	"CIDRv6":                 network("value does not look like a valid IPv6 network", v6),
 	"pve-ipv4-config":        orWord(network("value does not look like a valid ipv4 network configuration", v4), "dhcp", "manual"),
@@ -29,10 +28,11 @@ var netFormats = map[string]format{
 	"pve-fw-protocol-spec":   formatProtocol,
 	"pve-fw-sport-spec":      formatPorts,
 	"pve-fw-dport-spec":      formatPorts,
+	"pve-sdn-subnet-id":      formatSubnet,
 	"pve-vlan-id-or-range":   formatVLANs,
 }
 
-func init() { maps.Copy(namedFormats, netFormats) }
+var cidr = network("value does not look like a valid CIDR network", anyFamily)
 
 func v4(a netip.Addr) bool        { return a.Is4() }
 func v6(a netip.Addr) bool        { return a.Is6() && a.Zone() == "" }
@@ -55,6 +55,14 @@ func network(message string, fits func(netip.Addr) bool) format {
 		}
 		return lineError(message)
 	}
+}
+
+// formatSubnet is a network, or its id: zone-address-length (15/092).
+func formatSubnet(s string) error {
+	if zone, rest, ok := strings.Cut(s, "-"); ok && zone != "" && !strings.Contains(s, "/") {
+		s = strings.Replace(rest, "-", "/", 1)
+	}
+	return cidr(s)
 }
 
 func orWord(f format, words ...string) format {
