@@ -158,6 +158,7 @@ func simCommand(p Program, s Streams) *cobra.Command {
 	f.IntVar(&so.Nodes, "nodes", 0, "`N` nodes in the generated world")
 	f.IntVar(&so.Guests, "guests", 0, "`N` guests in the generated world")
 	f.StringVar(&so.Latency, "latency", "", "`TIME` that each call takes, such as 20ms; profile = as seen on real nodes")
+	f.StringVar(&so.Schema, "schema", "", "`FILE` with the schema of the API, to check parameters by in place of the simulator's own tables")
 	f.StringArrayVar(&so.Faults, "fault", nil, "a `FAULT` to inject, such as F11:node=pve2 (repeatable)")
 
 	var ro SimReplayOptions
@@ -167,7 +168,7 @@ func simCommand(p Program, s Streams) *cobra.Command {
 			ro.Dirs = args
 			return p.SimReplay(cmd.Context(), ro, s.Out)
 		}}
-	replay.Flags().StringVar(&ro.Schema, "schema", "", "`FILE` with the API schema to check every request against")
+	replay.Flags().StringVar(&ro.Schema, "schema", "", "`FILE` with the API schema: the simulator checks parameters by it, and every recorded request is checked against it")
 	replay.Flags().Float64Var(&ro.Min, "min", 0, "least agreement in `PERCENT`, of each scenario and of all")
 	replay.Flags().StringSliceVar(&ro.Methods, "method", nil, "compare only exchanges of these `METHODS`")
 	sim.AddCommand(serve, replay)

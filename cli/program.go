@@ -58,6 +58,7 @@ type SimServeOptions struct {
 	Nodes, Guests int
 	Latency       string // a duration, or profile
 	Faults        []string
+	Schema        string // a file with the schema of the API
 }
 
 // SimReplayOptions are those of `sim replay`.

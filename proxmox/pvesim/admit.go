@@ -17,6 +17,9 @@ const formats = " json extjs html "
 
 // admit does what the HTTP server does before it looks at the API: method, path, login, body, format.
 func (s *Sim) admit(x *exchange) error {
+	if x.version != "" {
+		return plain(506, "http protocol version %s not supported", strings.TrimPrefix(x.version, "HTTP/"))
+	}
 	if !strings.Contains(knownMethods, " "+x.method+" ") {
 		return silent(501, "method '"+x.method+"' not available")
 	}

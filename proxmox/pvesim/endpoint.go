@@ -22,6 +22,7 @@ type Endpoint struct {
 	l      net.Listener
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	crew   crew
 }
 
 // Start listens on 127.0.0.1 with TLS and acts as the given node's daemon; an empty node is the first one.
@@ -76,9 +77,14 @@ func (e *Endpoint) accept(ctx context.Context) {
 func (e *Endpoint) handle(ctx context.Context, conn net.Conn) {
 	done := e.sim.stats.connected()
 	defer done()
-	secure := tls.Server(conn, e.sim.tlsConfig(e.Node))
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
+	plain := e.secured(ctx, conn)
+	if plain == nil {
+		_ = conn.Close()
+		return
+	}
+	secure := tls.Server(plain, e.sim.tlsConfig(e.Node))
 	hctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	err := secure.HandshakeContext(hctx)
 	cancel()
@@ -87,7 +93,7 @@ func (e *Endpoint) handle(ctx context.Context, conn net.Conn) {
 		return
 	}
 	e.sim.stats.handshake()
-	e.sim.serveConn(ctx, secure, e.Node)
+	e.sim.serveConn(ctx, secure, e.Node, e.crew.assign())
 }
 
 // reset ends a connection so that the peer sees it refused rather than closed in good order.

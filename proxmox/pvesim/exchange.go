@@ -24,6 +24,7 @@ type exchange struct {
 	// length is the Content-Length, 0 when there was none; chunked is a body without one.
 	length  int64
 	chunked bool
+	version string // of HTTP, when it is not 1.x
 	// found while it is handled, for statistics and faults
 	apiPath, format, target, template, principal string
 	params                                       map[string]any

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,19 @@ func (s *Schema) of(method string) *object {
 		return s.methods[method]
 	}
 	return tables().methods[method]
+}
+
+// OpenSchema is LoadSchema of a file; without a name there is no schema, which is nil.
+func OpenSchema(name string) (*Schema, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name) //nolint:gosec // the caller names the file
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return LoadSchema(f)
 }
 
 // LoadSchema reads a dump of the API's methods: a list of nodes with path, children and info, which holds a method for

@@ -24,6 +24,8 @@ type ServeOptions struct {
 	Latency string
 	// Faults are given as ParseFault takes them.
 	Faults []string
+	// Schema is a file with the schema of the API; see LoadSchema.
+	Schema string
 }
 
 // ServeForever runs a simulator until ctx ends. It first writes lines that a shell can evaluate: the variables of
@@ -37,7 +39,11 @@ func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 	if err != nil {
 		return fault.BadField("latency", err.Error(), "20ms")
 	}
-	s := New(w, WithSeed(o.Seed+1), WithLatency(latency))
+	schema, err := OpenSchema(o.Schema)
+	if err != nil {
+		return fault.BadField("schema", err.Error(), "api-schema.json, a dump of all methods")
+	}
+	s := New(w, WithSeed(o.Seed+1), WithLatency(latency), WithSchema(schema))
 	for _, text := range o.Faults {
 		f, err := ParseFault(text)
 		if err != nil {

@@ -26,7 +26,7 @@ const (
 )
 
 // serveConn answers the requests of one connection until it ends.
-func (s *Sim) serveConn(ctx context.Context, conn net.Conn, entry string) {
+func (s *Sim) serveConn(ctx context.Context, conn net.Conn, entry string, worker *proxyWorker) {
 	defer conn.Close() //nolint:errcheck // nothing to do about it
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -49,7 +49,8 @@ func (s *Sim) serveConn(ctx context.Context, conn net.Conn, entry string) {
 		}
 		_ = conn.SetReadDeadline(time.Time{})
 		x.ctx, x.entry = ctx, entry
-		if !s.respond(conn, x, last || n == keepAliveRequests) {
+		spent := worker.spent()
+		if !s.respond(conn, x, last || spent || n == keepAliveRequests) {
 			return
 		}
 	}
@@ -60,6 +61,9 @@ func readExchange(br *bufio.Reader) (x *exchange, last bool, err error) {
 	r, err := http.ReadRequest(br)
 	if err != nil {
 		return nil, true, err
+	}
+	if r.ProtoMajor != 1 {
+		return &exchange{method: r.Method, version: r.Proto}, true, nil
 	}
 	size, lines := 0, 0
 	for k, vs := range r.Header {

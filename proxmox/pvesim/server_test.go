@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,34 @@ func TestManners(t *testing.T) {
 		}
 		if _, err := c.br.ReadByte(); err == nil {
 			t.Error("the connection is open after 100 requests")
+		}
+	})
+	t.Run("1000 requests of a worker", func(t *testing.T) {
+		var c crew
+		first := c.assign()
+		for i := range workerRequests {
+			if first.spent() != (i == workerRequests-1) {
+				t.Fatalf("request %d", i+1)
+			}
+		}
+		if c.assign() == first || c.assign() == first || c.assign() == first {
+			t.Error("a worker outlives its requests")
+		}
+	})
+	t.Run("plain HTTP", func(t *testing.T) {
+		r := newRig(t, DemoWorld(time.Now()))
+		defer r.stop()
+		conn, err := r.l.Dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte("GET /api2/json/version?x=1 HTTP/1.1\r\nHost: pve.lab:8006\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 301 ") || !strings.Contains(string(answer), "\r\nLocation: https://pve.lab:8006/api2/json/version?x=1\r\n") {
+			t.Errorf("%q %v", answer, err)
 		}
 	})
 	t.Run("idle 5 s", func(t *testing.T) {
@@ -57,6 +86,7 @@ func TestWire(t *testing.T) {
 		{"unknown method", "PATCH /api2/json/version HTTP/1.1", "501 method 'PATCH' not available", "", true},
 		{"other node's name by case", "GET /api2/json/nodes/PVE1/version HTTP/1.1", "595 Connection refused", "", true},
 		{"no such node", "GET /api2/json/nodes/other/version HTTP/1.1", "500 hostname lookup 'other' failed - failed to get address info for: other: Temporary failure in name resolution", "", true},
+		{"HTTP/2.0", "GET /api2/json/version HTTP/2.0", "506 http protocol version 2.0 not supported", "", true},
 		{"HTTP/1.0", "GET /api2/json/version HTTP/1.0", "200 OK", "", true},
 		{"large header", "GET /api2/json/version HTTP/1.1\n" + big, "", "", true},
 		{"long address", "GET /api2/json/version?x=" + strings.Repeat("y", 9000) + " HTTP/1.1", "400 Parameter verification failed.", "additional properties", true},

@@ -56,7 +56,8 @@ type Result struct {
 type runner struct {
 	name     string
 	opts     Options
-	schema   *schema
+	schema   *schema        // what may be asked
+	params   *pvesim.Schema // by which the simulator checks parameters
 	world    *pvesim.World
 	dial     Dial
 	offset   atomic.Int64 // how far the virtual clock was advanced
@@ -77,6 +78,9 @@ func Run(ctx context.Context, dir string, opts Options) (Result, error) {
 	r.result.Scenario = r.name
 	if opts.SchemaFile != "" {
 		if r.schema, err = loadSchema(opts.SchemaFile); err != nil {
+			return Result{}, err
+		}
+		if r.params, err = pvesim.OpenSchema(opts.SchemaFile); err != nil {
 			return Result{}, err
 		}
 	}
@@ -113,7 +117,7 @@ func (r *runner) start() (stop func()) {
 	began := time.Now()
 	base := r.world.TakenAt
 	clock := func() time.Time { return base.Add(time.Since(began) + time.Duration(r.offset.Load())) }
-	sim := pvesim.New(r.world, pvesim.WithClock(clock), pvesim.WithoutDelays(), pvesim.WithRecordedCertificates())
+	sim := pvesim.New(r.world, pvesim.WithClock(clock), pvesim.WithoutDelays(), pvesim.WithRecordedCertificates(), pvesim.WithSchema(r.params))
 	l := pvesim.NewPipeListener()
 	e := sim.Serve(l, "")
 	r.dial = func(ctx context.Context) (net.Conn, error) { return l.DialContext(ctx, "tcp", "") }
