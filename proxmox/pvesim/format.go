@@ -29,6 +29,10 @@ var namedFormats = map[string]format{
 	"pve-tag":                             shaped(`(?i:[a-z0-9_][a-z0-9_\-\+\.]*)`, "invalid characters in tag"),
 	"urlencoded":                          naming(`[-%a-zA-Z0-9_.!~*'()]*`, "invalid urlencoded string: %s"),
 	"disk-size":                           naming(`\d+(\.\d+)?[KMGT]?`, "value does not look like a valid disk size: %s"),
+	"graphite-path":                       shaped(`[a-zA-Z0-9.\-_]+`, "value does not look like a valid graphite path"),
+	"pve-storage-vgname":                  naming(`(?i:[a-z0-9][a-z0-9\-_.]*[a-z0-9])`, "lvm volume group name '%s' contains illegal characters"),
+	"pem-string":                          shaped(pemShape, "value is not a valid PEM-formatted string"),
+	"pem-certificate-chain":               shaped(pemShape, "value is not a valid PEM-formatted certificate chain"),
 	"string":                              anything,
 	"pve-volume-id":                       formatVolume,
 	"pve-volume-id-or-qm-path":            formatDrivePath,
@@ -65,6 +69,7 @@ var namedFormats = map[string]format{
 const (
 	mailShape     = `[\w\+\-\~]+(\.[\w\+\-\~]+)*@[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)*`
 	realmShape    = `[A-Za-z][A-Za-z0-9\.\-_]+`
+	pemShape      = `(?s:\s*-----BEGIN .*-----END .*-----\s*)`
 	userShapeText = `[^\s:/]+@` + realmShape
 )
 
@@ -105,6 +110,18 @@ func choice(message string, values []string) format {
 	}
 }
 
+// eachOf is a format for each part of a list.
+func eachOf(f format) format {
+	return func(s string) error {
+		for _, part := range splitWords(s) {
+			if err := f(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func anything(string) error { return nil }
 
 // checkFormat checks a text against a format by name: a property string of the tables or one of the functions. A format
@@ -130,12 +147,7 @@ func checkFormat(name, s, path string) error {
 	if !ok {
 		return nil
 	}
-	for _, part := range splitWords(s) {
-		if err := checkFormat(strings.TrimSuffix(base, "-a"), part, path); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachOf(func(part string) error { return checkFormat(strings.TrimSuffix(base, "-a"), part, path) })(s)
 }
 
 // splitWords splits a list at commas, semicolons and blanks, or at zero bytes when there are any (facts 28).

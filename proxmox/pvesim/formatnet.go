@@ -28,8 +28,11 @@ var netFormats = map[string]format{
 	"pve-fw-protocol-spec":   formatProtocol,
 	"pve-fw-sport-spec":      formatPorts,
 	"pve-fw-dport-spec":      formatPorts,
-	"pve-sdn-subnet-id":      formatSubnet,
-	"pve-vlan-id-or-range":   formatVLANs,
+	"pve-fw-icmp-type-spec":  formatICMP,
+	"pve-fw-conntrack-helper": eachOf(choice("unknown conntrack helper '%s'",
+		strings.Fields("amanda ftp irc netbios-ns pptp sane sip snmp tftp"))),
+	"pve-sdn-subnet-id":    formatSubnet,
+	"pve-vlan-id-or-range": formatVLANs,
 }
 
 var cidr = network("value does not look like a valid CIDR network", anyFamily)
@@ -231,4 +234,21 @@ func formatVLANs(s string) error {
 		}
 	}
 	return nil
+}
+
+// icmpTypes are the names of ICMP and ICMPv6 types; numbers will do as well.
+var icmpTypes = strings.Fields("any echo-reply destination-unreachable network-unreachable host-unreachable protocol-unreachable " +
+	"port-unreachable fragmentation-needed source-route-failed network-unknown host-unknown network-prohibited host-prohibited " +
+	"TOS-network-unreachable TOS-host-unreachable communication-prohibited host-precedence-violation precedence-cutoff source-quench " +
+	"redirect network-redirect host-redirect TOS-network-redirect TOS-host-redirect echo-request router-advertisement router-solicitation " +
+	"time-exceeded ttl-zero-during-transit ttl-zero-during-reassembly parameter-problem ip-header-bad required-option-missing " +
+	"timestamp-request timestamp-reply address-mask-request address-mask-reply no-route address-unreachable beyond-scope failed-policy " +
+	"reject-route packet-too-big bad-header unknown-header-type unknown-option neighbor-solicitation neighbour-solicitation " +
+	"neighbor-advertisement neighbour-advertisement")
+
+func formatICMP(s string) error {
+	if contains(icmpTypes, s) || digitsOnly(strings.Replace(s, "/", "", 1)) {
+		return nil
+	}
+	return lineError("unknown icmp-type '" + s + "'")
 }

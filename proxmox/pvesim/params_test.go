@@ -1,9 +1,12 @@
 package pvesim
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestParameters: wordings of 01/061 to 01/065, 02/011, 02/083, 02/096, 06/056, 10/008, 12/007.
@@ -30,6 +33,59 @@ func TestParameters(t *testing.T) {
 		if got.status != "400 Parameter verification failed." || !strings.Contains(got.body, want) {
 			t.Errorf("%s: %s %s\nwant %s", path, got.status, got.body, want)
 		}
+	}
+}
+
+// TestVerify: what else the real check says, by its source; facts 25, 28 and 30.
+func TestVerify(t *testing.T) {
+	hash := Object{"a": json.Number("1")}
+	for _, tt := range []struct {
+		method string
+		given  Object
+		want   map[string]string
+	}{
+		{"PUT /nodes/{node}/qemu/{vmid}/config", Object{"cores": json.Number("2"), "onboot": true, "tags": []any{"a", "b"}, "cpulimit": json.Number("0.5")}, nil},
+		{"PUT /nodes/{node}/qemu/{vmid}/config", Object{"name": hash, "cores": []any{"1"}, "numa": json.Number("2"), "description": true, "delete": []any{"a"}},
+			map[string]string{"name": "type check ('string') failed - got HASH", "cores": "type check ('integer') failed - got ARRAY",
+				"numa": "type check ('boolean') failed - got '2'", "description": "type check ('string') failed - got JSON::PP::Boolean",
+				"delete": "invalid format - invalid configuration ID 'a'\n"}},
+		{"PUT /nodes/{node}/qemu/{vmid}/config", Object{"cores": nil, "scsi30": "none", "net007": "virtio", "ide4": "none", "force": "1"},
+			map[string]string{"net007": textUnknown, "ide4": textUnknown, "delete": "missing property required by 'force'"}},
+		{"POST /cluster/bulk-action/guest/start", Object{"vms": "101"}, nil},
+		{"POST /cluster/bulk-action/guest/start", Object{"vms": []any{"101", "x", json.Number("7")}},
+			map[string]string{"vms[1]": "type check ('integer') failed - got 'x'", "vms[2]": "invalid format - value does not look like a valid VM ID\n"}},
+		{"POST /cluster/bulk-action/guest/start", Object{"vms": "0"}, map[string]string{"vms": "type check ('array') failed"}},
+		{"PUT /access/users/{userid}", Object{"email": "", "groups": "a,b;c d", "expire": "1.5"}, map[string]string{"expire": "type check ('integer') failed - got '1.5'"}},
+		{"POST /cluster/ha/rules", Object{"rule": "r1", "resources": "vm:1", "type": "other"},
+			map[string]string{"type": "value 'other' does not have a value in the enumeration 'node-affinity, resource-affinity'", "resources": textUnknown}},
+		{"POST /cluster/ha/rules", Object{"rule": "r1", "type": "resource-affinity", "resources": "vm:1,ct:2", "affinity": "positive"}, nil},
+		{"POST /storage", Object{"storage": "s1", "type": "dir", "prune-backups": "keep-all=1,keep-last=2", "content": "iso,backup"},
+			map[string]string{"prune-backups": "invalid format - keep-all cannot be set together with other options.\n"}},
+		{"PUT /nodes/{node}/dns", Object{"search": "lab", "dns1": "fe80::1", "dns2": "1.2.3"}, map[string]string{"dns2": "invalid format - value does not look like a valid IP address\n"}},
+	} {
+		c := &call{params: tt.given, vars: map[string]string{"node": "pve1", "vmid": "100", "userid": "a@pve"}}
+		for name := range c.vars {
+			if !strings.Contains(tt.method, "{"+name+"}") {
+				delete(c.vars, name)
+			}
+		}
+		var got map[string]string
+		if err := (&route{accepts: tables().methods[tt.method]}).verify(c); err != nil {
+			got = err.(*apiError).errors //nolint:errorlint,forcetypeassert // verify gives no other
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s %v\n%s", tt.method, tt.given, diff)
+		}
+	}
+}
+
+// TestDuplicate: what stands in the path may not be sent as well.
+func TestDuplicate(t *testing.T) {
+	r := newRig(t, DemoWorld(time.Now()))
+	defer r.stop()
+	got := r.get("/nodes/pve1/status?node=pve1")
+	if got.code != 400 || !strings.Contains(got.body, `"errors":{"node":"duplicate parameter (already defined in URI)"}`) {
+		t.Errorf("%d %s", got.code, got.body)
 	}
 }
 

@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,9 +114,7 @@ func (x *recordedCall) given() Object {
 		}
 		o = parseForm(body)
 	case "json":
-		for k, v := range x.Request.Params {
-			o[k] = v
-		}
+		maps.Copy(o, x.Request.Params)
 	default:
 		for k, v := range x.Request.Params {
 			o[k] = formValue(v)
