@@ -24,7 +24,6 @@ func TestParameters(t *testing.T) {
 		"/nodes/pve1/storage/local/content?content=xx": `"content":"invalid format - invalid content type 'xx'\n"`,
 		"/nodes/pve1/lxc/abc/status/current":           `"vmid":"type check ('integer') failed - got 'abc'"`,
 		"/nodes/pve1/lxc/7/status/current":             `"vmid":"invalid format - value does not look like a valid VM ID\n"`,
-		"/access/users/badformat":                      `"userid":"invalid format - value 'badformat' does not look like a valid user name\n"`,
 		"/cluster/nextid?vmid=200":                     `"vmid":"VM 200 already exists"`,
 		"/nodes/pve1/storage/none/status":              `"storage":"No such storage."`,
 		"/nodes/pve1/tasks/garbage/status":             `"upid":"unable to parse worker upid"`,
