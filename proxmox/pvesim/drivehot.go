@@ -18,12 +18,12 @@ func (g *Guest) hotplugs(feature string) bool {
 	return contains(splitList(set), feature)
 }
 
-// bootDisks are the disks that a VM may boot from.
+// bootDisks are the drives that a VM may boot from.
 func (g *Guest) bootDisks() []string {
-	return slices.DeleteFunc(bootOrder(text(g.Config["boot"])), func(key string) bool {
-		d, ok := parseDrive(key, text(g.Config[key]))
-		return !isDriveKey(key) || !ok || d.isCDROM()
-	})
+	if d := text(g.Config["bootdisk"]); d != "" && orderOf(g.Config) == nil {
+		return []string{d}
+	}
+	return slices.DeleteFunc(orderOf(g.Config), func(key string) bool { return !isDriveKey(key) })
 }
 
 // putDrive puts a drive's value into effect on a VM that does not run; the volume that it replaces stays as unusedN
@@ -34,7 +34,7 @@ func (w *World) putDrive(g *Guest, key, value string) error {
 		return nil
 	}
 	config := clone(g.Config)
-	if old != "" {
+	if driveVolume(old) != driveVolume(value) {
 		if err := w.releaseDrive(g, config, key, old); err != nil {
 			return err
 		}

@@ -42,6 +42,8 @@ type Guest struct {
 
 	prev      *shown
 	changedAt time.Time
+	forced    []string    // of Deleted: drives whose volume is to be erased as well
+	cloud     *cloudState // nil when the cloud-init drive says what the configuration says
 	// reboot is set while a guest shuts down to be started again.
 	reboot bool
 	inner  *inside // see Guest.inside
@@ -114,7 +116,9 @@ func (g *Guest) merged() Object {
 	c := clone(g.Config)
 	maps.Copy(c, g.Pending)
 	for _, k := range g.Deleted {
-		delete(c, k)
+		if v := text(c[k]); v != "" && v != "0" { // a value that Perl takes for false stays (source)
+			delete(c, k)
+		}
 	}
 	return c
 }
@@ -129,9 +133,13 @@ func (g *Guest) file() string {
 	if len(g.Pending) > 0 || len(g.Deleted) > 0 {
 		b.WriteString("\n[PENDING]\n")
 		if len(g.Deleted) > 0 {
-			b.WriteString("delete: " + strings.Join(g.Deleted, ",") + "\n")
+			b.WriteString("delete: " + strings.Join(g.deletions(), ",") + "\n")
 		}
 		writeSection(&b, g.Pending)
+	}
+	if g.cloud != nil {
+		b.WriteString("\n[special:cloudinit]\n")
+		writeSection(&b, g.cloud.section())
 	}
 	byName := slices.SortedFunc(slices.Values(g.Snapshots), func(a, b *Snapshot) int { return strings.Compare(a.Name, b.Name) })
 	for _, s := range byName {
@@ -139,6 +147,17 @@ func (g *Guest) file() string {
 		writeSection(&b, s.Config)
 	}
 	return b.String()
+}
+
+// deletions are the keys that wait for removal as the file has them: with ! where the volume goes too.
+func (g *Guest) deletions() []string {
+	list := slices.Clone(g.Deleted)
+	for i, key := range list {
+		if slices.Contains(g.forced, key) {
+			list[i] = "!" + key
+		}
+	}
+	return list
 }
 
 func writeSection(b *strings.Builder, o Object) {

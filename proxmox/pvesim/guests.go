@@ -66,18 +66,27 @@ func listGuests(kind string) handler {
 
 func guestConfig(c *call, g *Guest) (any, error) {
 	if name := c.param("snapshot"); name != "" {
-		s := g.snapshot(name)
-		if s == nil {
-			return nil, noSnapshot(name)
-		}
-		config := clone(s.Config)
-		config["digest"] = g.Digest // 08/005
-		return maskPassword(config), nil
+		return c.snapshotConfig(g, name)
 	}
 	config := g.merged()
 	if c.param("current") == "1" {
 		config = clone(g.Config)
 	}
+	config["digest"] = g.Digest
+	return maskPassword(config), nil
+}
+
+// snapshotConfig is a snapshot's configuration with the digest of the whole file (04/116).
+func (c *call) snapshotConfig(g *Guest, name string) (any, error) {
+	if c.param("current") == "1" {
+		text := "cannot use 'snapshot' parameter with 'current'"
+		return nil, badParams(map[string]string{"snapshot": text, "current": text})
+	}
+	s := g.snapshot(name)
+	if s == nil {
+		return nil, noSnapshot(name)
+	}
+	config := clone(s.Config)
 	config["digest"] = g.Digest
 	return maskPassword(config), nil
 }
@@ -113,7 +122,7 @@ func guestPending(_ *call, g *Guest) (any, error) {
 			e["pending"] = v
 		}
 		if slices.Contains(g.Deleted, k) {
-			e["delete"] = 1
+			e["delete"] = 1 + bit(slices.Contains(g.forced, k))
 		}
 		list = append(list, e)
 	}

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -88,7 +91,11 @@ func (j *job) after(d time.Duration, s step) error {
 
 // log adds lines to the task's log.
 func (j *job) log(format string, args ...any) {
-	j.task.Log = append(j.task.Log, strings.Split(fmt.Sprintf(format, args...), "\n")...)
+	j.task.Log = append(j.task.Log, logLines(format, args...)...)
+}
+
+func logLines(format string, args ...any) []string {
+	return strings.Split(fmt.Sprintf(format, args...), "\n")
 }
 
 // warn logs a warning; a task with warnings that did not fail ends WARNINGS: n (facts 32).
@@ -126,13 +133,21 @@ func (j *job) end(err error) {
 	j.unlockAll()
 }
 
-// taskText is an error as the exit of a task: its text without the line end that answers have.
+// taskText is an error as the exit of a task: one line, with its code where it has one, and with the texts for
+// parameters behind (source).
 func taskText(err error) string {
 	var e *apiError
+	text := err.Error()
 	if errors.As(err, &e) {
-		return strings.TrimRight(e.message, "\n")
+		text = e.message
+		if e.status != http.StatusInternalServerError {
+			text = strconv.Itoa(e.status) + " " + text
+		}
+		for _, key := range slices.Sorted(maps.Keys(e.errors)) {
+			text += key + ": " + e.errors[key] + "\n"
+		}
 	}
-	return strings.TrimRight(err.Error(), "\n")
+	return strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", " ")
 }
 
 // abort ends a running task as DELETE of its UPID does; an ended one is left as it is.

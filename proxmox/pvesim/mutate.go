@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -52,16 +53,26 @@ func (w *World) SetStatus(vmid int, status string) {
 	g.Live = Live{}
 	if status == "running" {
 		g.Live = Live{Running: true, Since: w.Now(), PID: w.nextPID()}
-		g.applyPending()
+		w.applyPending(g)
 	}
 }
 
 // applyPending makes waiting values the ones in effect, as a start does.
-func (g *Guest) applyPending() {
+func (w *World) applyPending(g *Guest) {
+	if g.Type == typeQEMU {
+		w.coldPlug(g)
+		w.writeCloudInit(g)
+		return
+	}
 	if len(g.Pending) == 0 && len(g.Deleted) == 0 {
 		return
 	}
-	g.Config, g.Pending, g.Deleted = g.merged(), Object{}, nil
+	g.Config = clone(g.Config)
+	maps.Copy(g.Config, g.Pending)
+	for _, key := range g.Deleted {
+		delete(g.Config, key)
+	}
+	g.Pending, g.Deleted = Object{}, nil
 	g.redigest()
 }
 

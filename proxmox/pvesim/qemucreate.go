@@ -2,6 +2,8 @@ package pvesim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,10 +108,21 @@ func (c *call) checkNewQemu(r *qemuRequest) (Object, error) {
 		return nil, forbidden("/", "Sys.Console")
 	}
 	blank := &Guest{VMID: r.vmid, Type: typeQEMU, Node: c.node.Name, Pool: r.pool, Config: Object{}, Pending: Object{}}
-	if err := c.checkDrives(blank, r.drives); err != nil {
+	keys := slices.Sorted(maps.Keys(r.given))
+	if err := firstError(c.checkDrives(blank, r.drives), c.mayConfigure(r.vmid, r.pool, keys), c.mayCreateWith(r)); err != nil {
 		return nil, err
 	}
 	return c.qemuOptions(blank, r.given, true)
+}
+
+// mayCreateWith checks the rights on the devices of a new VM.
+func (c *call) mayCreateWith(r *qemuRequest) error {
+	for _, key := range slices.Sorted(maps.Keys(r.given)) {
+		if err := c.mayChangeByValue(r.vmid, r.pool, key, "", text(r.given[key]), "set"); err != nil {
+			return err
+		}
+	}
+	return c.mayUseDevices(r.given)
 }
 
 // reserve takes the vmid: from now on the guest exists, locked, with nothing in it (10/061).

@@ -50,7 +50,7 @@ func (s *vmStart) boot(j *job, g *Guest, resume bool) error {
 	g.reboot = false
 	if !resume {
 		s.w.touch(g)
-		g.applyPending()
+		s.w.applyPending(g)
 	}
 	if g.hasCloudInit() {
 		j.log("generating cloud-init ISO")

@@ -121,7 +121,7 @@ func (s *vmStop) cleanUp(*job) error {
 	if g == nil || g.Live.Running {
 		return nil
 	}
-	g.applyPending()
+	s.w.coldPlug(g)
 	if g.reboot {
 		s.w.schedule(s.w.scaled(restartTime), s.restart)
 	}

@@ -31,6 +31,7 @@ var areas = []func() []route{
 	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, guestRoutes, qemuRoutes, lxcRoutes, agentRoutes, snapshotRoutes,
 	qemuLifeRoutes, cloneRoutes,
 	storageWriteRoutes, uploadRoutes, downloadRoutes, contentWriteRoutes, driveRoutes,
+	qemuConfigRoutes, cloudInitRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 	vzdumpRoutes, pruneRoutes,
 }
