@@ -62,19 +62,6 @@ func undefined(key string) error {
 	return fail("unable to parse value of '%s' - got undefined value", key)
 }
 
-// listText writes a JSON array as the list that it stands for (04/019).
-func listText(v any) string {
-	list, ok := v.([]any)
-	if !ok {
-		return text(v)
-	}
-	parts := make([]string, len(list))
-	for i, e := range list {
-		parts[i] = text(e)
-	}
-	return strings.Join(parts, ",")
-}
-
 // qemuOption gives an option as the configuration holds it; most are kept as they were sent.
 func (c *call) qemuOption(key, value string, creating bool) (string, error) {
 	switch {

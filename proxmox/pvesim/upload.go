@@ -25,15 +25,15 @@ type fileKind struct {
 	dir   string
 }
 
-func shaped(expr string) func(string) bool {
+func matching(expr string) func(string) bool {
 	re := lazy.Regexp(expr)
 	return func(s string) bool { return re().MatchString(s) }
 }
 
 var fileKinds = map[string]fileKind{
-	"iso":    {shaped(`.\.(?i:iso|img)$`), "wrong file extension", "template/iso"},
-	"vztmpl": {shaped(`.\.tar\.(?:gz|xz|zst|bz2)$`), "wrong file extension", "template/cache"},
-	"import": {shaped(`^[a-zA-Z0-9_.\-+]+\.(?:ova|qcow2|raw|vmdk)$`), "invalid filename or wrong extension", "import"},
+	"iso":    {matching(`.\.(?i:iso|img)$`), "wrong file extension", "template/iso"},
+	"vztmpl": {matching(`.\.tar\.(?:gz|xz|zst|bz2)$`), "wrong file extension", "template/cache"},
+	"import": {matching(`^[a-zA-Z0-9_.\-+]+\.(?:ova|qcow2|raw|vmdk)$`), "invalid filename or wrong extension", "import"},
 }
 
 // newFile checks where a file is to go and gives its name and its volume id. Directories in the name are dropped (13/018).
