@@ -82,7 +82,7 @@ func createQemu(c *call) (any, error) {
 	if err := c.reserve(r); err != nil {
 		return nil, err
 	}
-	m := &qemuMaker{w: c.w, n: c.node, r: r, options: options, by: c.id.name()}
+	m := &qemuMaker{w: c.w, n: c.node, r: r, g: c.w.Guest(r.vmid), options: options, by: c.id.name()}
 	return c.fork("qmcreate", strconv.Itoa(r.vmid), m.work), nil
 }
 
@@ -150,22 +150,34 @@ type qemuMaker struct {
 	w       *World
 	n       *Node
 	r       *qemuRequest
+	g       *Guest // what was reserved
 	options Object
 	by      string
 }
 
 func (m *qemuMaker) work(j *job) error {
-	j.onFail(func() { m.w.forgetGuest(m.r.vmid) })
-	return j.lockFile(lockFileOf(typeQEMU, m.r.vmid), func() error { return m.disks(j) })
+	j.onFail(func() {
+		if m.there() == nil {
+			m.w.forgetGuest(m.r.vmid)
+		}
+	})
+	return j.lock(m.g, func() error { return m.disks(j) })
+}
+
+// there fails when somebody removed the guest while it was made.
+func (m *qemuMaker) there() error {
+	if m.w.Guest(m.r.vmid) == m.g {
+		return nil
+	}
+	return fail("%s%s", m.r.verb(), taskText(noConfig(m.n.Name, typeQEMU, m.r.vmid)))
 }
 
 // disks makes what the drives need. A create that fails leaves nothing (03/046).
 func (m *qemuMaker) disks(j *job) error {
-	g := m.w.Guest(m.r.vmid)
-	if g == nil {
-		return fail("%s%s", m.r.verb(), taskText(noConfig(m.n.Name, typeQEMU, m.r.vmid)))
+	if err := m.there(); err != nil {
+		return err
 	}
-	values, undo, err := m.w.placeDrives(m.n, g, m.r.drives, j.log)
+	values, undo, err := m.w.placeDrives(m.n, m.g, m.r.drives, j.log)
 	if err != nil {
 		return fail("%s%s", m.r.verb(), taskText(err))
 	}
@@ -175,14 +187,11 @@ func (m *qemuMaker) disks(j *job) error {
 
 // commit writes the configuration, which also gives up the lock, and starts the VM where that was asked for.
 func (m *qemuMaker) commit(j *job, values Object) error {
-	g := m.w.Guest(m.r.vmid)
-	if g == nil {
-		return fail("%s%s", m.r.verb(), taskText(noConfig(m.n.Name, typeQEMU, m.r.vmid)))
+	if err := m.there(); err != nil {
+		return err
 	}
-	config := clone(m.options)
-	for k, v := range values {
-		config[k] = v
-	}
+	g, config := m.g, clone(m.options)
+	maps.Copy(config, values)
 	m.w.identify(m.n, config)
 	g.Config, g.Pool = config, m.r.pool
 	g.redigest()
@@ -208,6 +217,6 @@ func (w *World) manage(g *Guest, start bool) {
 	if start {
 		state = "started"
 	}
-	w.Cluster.Lists["ha_resources"] = append(w.Cluster.Lists["ha_resources"][:len(w.Cluster.Lists["ha_resources"]):len(w.Cluster.Lists["ha_resources"])],
-		Object{"sid": kind + ":" + strconv.Itoa(g.VMID), "type": kind, "state": state, "digest": emptyDigest})
+	r := Object{"sid": kind + ":" + strconv.Itoa(g.VMID), "type": kind, "state": state, "digest": emptyDigest}
+	w.Cluster.Lists["ha_resources"] = append(slices.Clone(w.Cluster.Lists["ha_resources"]), r)
 }
