@@ -177,6 +177,7 @@ func (m *qemuMaker) disks(j *job) error {
 	if err := m.there(); err != nil {
 		return err
 	}
+	j.onSignal = fail("%s%v", m.r.verb(), errInterrupted)
 	values, undo, err := m.w.placeDrives(m.n, m.g, m.r.drives, j.log)
 	if err != nil {
 		return fail("%s%s", m.r.verb(), taskText(err))
@@ -196,7 +197,7 @@ func (m *qemuMaker) commit(j *job, values Object) error {
 	g.Config, g.Pool = config, m.r.pool
 	g.redigest()
 	m.w.settleIn(g)
-	j.undo = nil
+	j.undo, j.onSignal = nil, nil
 	if m.r.ha {
 		m.w.manage(g, m.r.start)
 	}

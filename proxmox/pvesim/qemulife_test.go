@@ -278,8 +278,8 @@ func TestCreateDiesClean(t *testing.T) {
 				t.Error("the create is not at work", got.status)
 			}
 			w.abort(n.task(upid))
-			if w.Guest(9100) != nil || len(n.guestVolumes(9100)) > 0 {
-				t.Error("something is left")
+			if exit := n.task(upid).Exit; w.Guest(9100) != nil || len(n.guestVolumes(9100)) > 0 || exit != "unable to create VM 9100 - received interrupt" {
+				t.Errorf("something is left, or %q", exit)
 			}
 		})
 	})
