@@ -13,7 +13,18 @@ func driveRoutes() []route {
 	change := need("/vms/{vmid}", "VM.Config.Disk")
 	return daemon(
 		put(base+"/resize", change, resizeDisk),
+		put(base+"/unlink", change, unlinkDisks),
 		post(base+"/move_disk", change, moveDisk))
+}
+
+// unlinkDisks is another way to write the removal of drives: with force they are erased (05/012 to 05/014).
+func unlinkDisks(c *call) (any, error) {
+	params := map[string]any{"delete": c.params["idlist"]}
+	if c.given("force") {
+		params["force"] = c.params["force"]
+	}
+	c.params = params
+	return c.updateQEMU(true)
 }
 
 // resizeDisk enlarges a disk in a task, which makes all the checks: even a VM that is not there fails in it (05/054).

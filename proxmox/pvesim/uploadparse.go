@@ -60,7 +60,11 @@ func (s *Sim) admitUpload(x *exchange, store string) error {
 	if err != nil {
 		_, _ = io.CopyN(io.Discard, x.stream, min(x.length, drainBytes)) // best effort: see drainBytes
 		_ = wait(x.ctx, s.authDelay)
-		return silent(403, taskText(err))
+		reason := err.Error()
+		if e, ok := errors.AsType[*apiError](err); ok {
+			reason = e.reason()
+		}
+		return silent(http.StatusForbidden, reason)
 	}
 	return x.takeUpload()
 }
