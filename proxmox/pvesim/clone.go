@@ -11,7 +11,7 @@ func cloneRoutes() []route {
 	allocate := need("/vms/{vmid}", "VM.Allocate")
 	return daemon(
 		post(qemu+"/clone", mayClone, cloneMachine),
-		post(lxc+"/clone", mayClone, of(typeLXC, cloneContainer)),
+		post(lxc+"/clone", mayClone, cloneContainer),
 		post(qemu+"/template", allocate, of(typeQEMU, machineTemplate)),
 		post(lxc+"/template", allocate, of(typeLXC, containerTemplate)))
 }

@@ -16,8 +16,15 @@ type containerClone struct {
 }
 
 // cloneContainer takes the new id at once and locks the source; only the copying is left to the task (08/133 to 08/143).
-func cloneContainer(c *call, g *Guest) (any, error) {
+func cloneContainer(c *call) (any, error) {
 	q, err := c.newCloning()
+	if err != nil {
+		return nil, err
+	}
+	if other := c.w.Guest(q.newid); other != nil {
+		return nil, fail("%s %d already exists on node '%s'", guestWord(other), q.newid, other.Node) // 08/142
+	}
+	g, err := c.w.guestAt(c.node, typeLXC, q.source)
 	if err != nil {
 		return nil, err
 	}
@@ -31,22 +38,15 @@ func cloneContainer(c *call, g *Guest) (any, error) {
 		return nil, err
 	}
 	q.w.storeConfig(q.w.Guest(q.newid), clone(m.config))
-	return c.fork("vzclone", q.id(), func(j *job) error {
-		j.finally(m.release)
-		q.catch(j)
-		return m.begin(j)
-	}), nil
+	task := c.w.fork(c.node, "vzclone", q.id(), c.id.name(), m.begin)
+	task.job.finally(m.release)
+	q.catch(task.job)
+	return task.UPID, nil
 }
 
 // reserve makes the new container and sets the source's lock.
 func (m *containerClone) reserve(g *Guest) error {
-	if other := m.w.Guest(m.newid); other != nil {
-		return fail("%s %d already exists on node '%s'", guestWord(other), m.newid, other.Node)
-	}
-	if err := m.c.free(g); err != nil {
-		return err
-	}
-	if err := g.lockedError(); err != nil {
+	if err := firstError(m.c.free(g), g.lockedError()); err != nil {
 		return err
 	}
 	m.add(typeLXC, Object{"lock": "create"})
