@@ -96,6 +96,9 @@ func (m *machineClone) checkAccess(from Object) error {
 			return err
 		}
 	}
+	if err := m.c.mayUseDevices(from); err != nil {
+		return err
+	}
 	if m.target != nil && !shared {
 		return fail("can't clone VM to node '%s' (VM uses local storage)", m.target.Name)
 	}
