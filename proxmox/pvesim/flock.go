@@ -64,30 +64,34 @@ func (j *job) lockFile(file string, s step) error {
 		j.take(file)
 		return s()
 	}
-	j.waiting = file
-	var giveUp *event
-	try := func() {
-		j.w.cancel(giveUp)
-		j.waiting = ""
-		j.take(file)
-		j.do(s)
+	if j.w.waiters == nil {
+		j.w.waiters = map[string][]*waiter{}
 	}
-	queue := &waiter{job: j, try: try}
-	j.w.waiters[file] = append(j.w.waiters[file], queue)
-	giveUp = j.w.schedule(lockWait, func() {
-		j.w.leave(file, queue)
+	q := &waiter{job: j, step: s}
+	j.w.waiters[file] = append(j.w.waiters[file], q)
+	j.waiting = file
+	j.finally(func() { j.w.leave(file, q) })
+	j.next = j.w.schedule(lockWait, func() { // an abort cancels it
+		j.w.leave(file, q)
 		j.waiting = ""
 		j.do(func() error { return lockTimeout(file) })
 	})
-	j.next = giveUp // an abort cancels it
-	j.finally(func() { j.w.leave(file, queue) })
 	return nil
 }
 
-// waiter is a job in the queue for a lock file.
+// waiter is a job in the queue for a lock file, with the step that it goes on with.
 type waiter struct {
-	job *job
-	try func()
+	job  *job
+	step step
+}
+
+// grant makes the lock file the waiter's at once, so that nobody comes between; its job goes on with the next event.
+func (q *waiter) grant(file string) {
+	j := q.job
+	j.w.cancel(j.next)
+	j.waiting = ""
+	j.take(file)
+	j.next = j.w.schedule(0, func() { j.do(q.step) })
 }
 
 func (w *World) leave(file string, q *waiter) {
@@ -97,9 +101,6 @@ func (w *World) leave(file string, q *waiter) {
 func (j *job) take(file string) {
 	if j.w.flocks == nil {
 		j.w.flocks = map[string]*job{}
-	}
-	if j.w.waiters == nil {
-		j.w.waiters = map[string][]*waiter{}
 	}
 	j.w.flocks[file] = j
 	if !slices.Contains(j.held, file) {
@@ -117,8 +118,8 @@ func (j *job) unlockFile(file string) {
 	delete(j.w.flocks, file)
 	j.held = slices.DeleteFunc(j.held, func(f string) bool { return f == file })
 	if queue := j.w.waiters[file]; len(queue) > 0 {
-		j.w.waiters[file] = queue[1:]
-		j.w.schedule(0, queue[0].try)
+		j.w.waiters[file] = slices.Clone(queue[1:])
+		queue[0].grant(file)
 	}
 }
 

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -133,26 +130,17 @@ func (j *job) end(err error) {
 	j.unlockAll()
 }
 
-// taskText is an error as the exit of a task: one line, with its code where it has one, and with the texts for
-// parameters behind (source).
+// taskText is an error as the exit of a task: one line, without the line end that answers have.
 func taskText(err error) string {
-	var e *apiError
-	text := err.Error()
-	if errors.As(err, &e) {
-		text = e.message
-		if e.status != http.StatusInternalServerError {
-			text = strconv.Itoa(e.status) + " " + text
-		}
-		for _, key := range slices.Sorted(maps.Keys(e.errors)) {
-			text += key + ": " + e.errors[key] + "\n"
-		}
-	}
-	return strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", " ")
+	return strings.ReplaceAll(strings.TrimRight(innerText(err), "\n"), "\n", " ")
 }
 
 // abort ends a running task as DELETE of its UPID does; an ended one is left as it is.
 func (w *World) abort(t *Task) {
-	if t.job != nil {
+	switch {
+	case t.job != nil:
 		t.job.end(cmp.Or(t.job.onSignal, errInterrupted))
+	case t.Running():
+		w.endTask(t, w.Now(), errInterrupted.Error())
 	}
 }

@@ -194,6 +194,7 @@ func (w *World) AddTaskAt(at time.Time, took time.Duration, node, kind, id, user
 	t.Log = log
 	w.addLog(LogEntry{Node: node, Tag: "pvedaemon", User: user, PID: t.PID, Pri: 6, Time: at, Msg: "starting task " + t.UPID})
 	n.Tasks = slices.Insert(n.Tasks, w.taskPlace(n, at), t)
+	n.latest = t
 	if exit != "" {
 		w.endTask(t, at.Add(took), exit)
 	}
@@ -223,6 +224,10 @@ func (w *World) FinishTask(upid, exit string) {
 func (w *World) endTask(t *Task, at time.Time, exit string) {
 	exit = w.spoil(t, exit)
 	t.End, t.Exit = at, exit
+	t.order = w.serial
+	if n := w.Node(t.Node); n != nil {
+		n.latest = t
+	}
 	if exit != unexpectedStatus {
 		t.Log = append(t.Log, lastLine(exit))
 	}

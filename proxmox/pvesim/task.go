@@ -17,6 +17,8 @@ type Task struct {
 	// Log are its lines; the last one of a finished task is TASK OK, TASK WARNINGS: n or TASK ERROR: text.
 	Log []string
 
+	order int // of ends at one time: the later is the greater
+
 	job *job // nil unless it runs and the simulator does its work
 }
 

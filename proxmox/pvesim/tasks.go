@@ -1,21 +1,26 @@
 package pvesim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 func taskRoutes() []route {
 	base := "/nodes/{node}/tasks"
-	return append(daemon(
+	return append(append(bulkRoutes(), daemon(
+		del(base+"/{upid}", anyone, stopTask),
 		get(base+"/{upid}/status", nil, anyone, taskStatus),
-		get(base+"/{upid}/log", params{"start": integers(0), "limit": integers(0), "download": boolean()}, anyone, taskLog)),
+		get(base+"/{upid}/log", params{"start": integers(0), "limit": integers(0), "download": boolean()}, anyone, taskLog))...),
 		get(base, params{"errors": boolean(), "limit": integers(0), "start": integers(0), "since": param{kind: "integer"},
 			"until": param{kind: "integer"}, "source": enum("archive", "active", "all"), "statusfilter": formatted(formatStatus),
 			"typefilter": str(), "userfilter": str(), "vmid": vmidParam()}, anyone, listTasks),
-		get(base+"/{upid}", nil, anyone, taskIndex))
+		get(base+"/{upid}", nil, anyone, func(*call) (any, error) { return []Object{{"name": "log"}, {"name": "status"}}, nil }))
 }
 
 func formatStatus(s string) error {
@@ -38,7 +43,7 @@ func listTasks(c *call) (any, error) {
 		limit = int(integer(c.params["limit"]))
 	}
 	for _, t := range c.sourceTasks() {
-		if !auditor && t.principal() != c.id.name() && t.User != c.id.user || !c.wantsTask(t) {
+		if !auditor && !c.ownTask(t) || !c.wantsTask(t) {
 			continue
 		}
 		if found++; found > start && len(list) < limit {
@@ -51,7 +56,13 @@ func listTasks(c *call) (any, error) {
 	return list, nil
 }
 
-// sourceTasks gives running tasks for source active, ended ones by default, running ones first for all.
+// ownTask is whether a task is the caller's: a user has those of the own tokens as well, a token only its own.
+func (c *call) ownTask(t *Task) bool {
+	return t.principal() == c.id.name() || t.User == c.id.name()
+}
+
+// sourceTasks gives running tasks for source active, ended ones by default, running ones first for all. Ended ones are
+// in the order of their ends, the last first.
 func (c *call) sourceTasks() []*Task {
 	var active, archive []*Task
 	for _, t := range c.node.Tasks {
@@ -64,6 +75,7 @@ func (c *call) sourceTasks() []*Task {
 			archive = append(archive, t)
 		}
 	}
+	slices.SortStableFunc(archive, func(a, b *Task) int { return cmp.Or(b.End.Compare(a.End), cmp.Compare(b.order, a.order)) })
 	switch c.param("source") {
 	case "active":
 		return active
@@ -73,8 +85,9 @@ func (c *call) sourceTasks() []*Task {
 	return archive
 }
 
+// wantsTask applies the filters. A running task has no status: it is no success and counts as unknown.
 func (c *call) wantsTask(t *Task) bool {
-	if f := c.param("userfilter"); f != "" && !strings.Contains(strings.ToLower(t.principal()), strings.ToLower(f)) {
+	if f := c.param("userfilter"); !strings.Contains(strings.ToLower(t.User), strings.ToLower(f)) {
 		return false
 	}
 	if f := c.param("typefilter"); f != "" && t.Type != f {
@@ -83,48 +96,60 @@ func (c *call) wantsTask(t *Task) bool {
 	if f := c.param("vmid"); f != "" && t.ID != f {
 		return false
 	}
-	if c.param("errors") == "1" && (t.Running() || t.kind() == "ok") {
+	if c.param("errors") == "1" && t.Exit == "OK" {
 		return false
 	}
-	if f := c.param("statusfilter"); f != "" && (t.Running() || !contains(splitList(f), t.kind())) {
+	if f := c.list("statusfilter"); len(f) > 0 && !contains(f, t.kind()) {
 		return false
 	}
 	at := t.Start.Unix()
 	return (!c.given("since") || at >= integer(c.params["since"])) && (!c.given("until") || at <= integer(c.params["until"]))
 }
 
-// taskOf parses the UPID and checks the right to see it: one's own, or Sys.Audit on the node (facts 71). A task
-// that is not on the node is nil without an error.
-func (c *call) taskOf() (*Task, error) {
+var upidShape = lazy.Regexp(`^UPID:([a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?):[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}:[^:\s]+:[^:\s]*:([^:\s]+):$`)
+
+// taskOf finds the task of the path, which is nil when the node has none of that UPID, and wants a privilege on the node
+// from those whose task it is not (facts 71). A strict caller hears of a missing task before that.
+func (c *call) taskOf(priv string, strict bool) (*Task, error) {
 	upid := c.vars["upid"]
-	parts := strings.Split(upid, ":")
-	if len(parts) != 9 || parts[0] != "UPID" || parts[8] != "" {
+	parts := upidShape().FindStringSubmatch(upid)
+	if parts == nil {
 		return nil, badParam("upid", "unable to parse worker upid")
 	}
-	user, _, _ := strings.Cut(parts[7], "!")
-	if parts[7] != c.id.name() && (user != c.id.user || c.id.token != nil) && !c.may("/nodes/"+c.node.Name, "Sys.Audit") {
-		return nil, forbidden("/nodes/"+c.node.Name, "Sys.Audit")
+	t := c.node.task(upid)
+	if t != nil && c.w.hides(t) {
+		t = nil
 	}
-	if t := c.node.task(upid); t != nil && !c.w.hides(t) {
-		return t, nil
+	if t == nil && strict {
+		return nil, badParam("upid", "no such task")
+	}
+	user, token, _ := strings.Cut(parts[2], "!")
+	if path := "/nodes/" + c.node.Name; !c.ownTask(&Task{User: user, TokenID: token}) && !c.may(path, priv) {
+		return nil, forbidden(path, priv)
+	}
+	return t, nil
+}
+
+// stopWait is how long the real one waits for a task to end before it looks again (10/045: 1.009 s).
+const stopWait = time.Second
+
+// stopTask ends a running task; one that has ended is no error (10/026).
+func stopTask(c *call) (any, error) {
+	t, err := c.taskOf("Sys.Modify", true)
+	if err != nil {
+		return nil, err
+	}
+	if t.Running() {
+		c.w.abort(t)
+		c.hold = stopWait
 	}
 	return nil, nil
 }
 
-func taskIndex(c *call) (any, error) {
-	if _, err := c.taskOf(); err != nil {
-		return nil, err
-	}
-	return []Object{{"name": "log"}, {"name": "status"}}, nil
-}
-
 func taskStatus(c *call) (any, error) {
-	t, err := c.taskOf()
+	t, err := c.taskOf("Sys.Audit", true)
 	if err != nil {
 		return nil, err
-	}
-	if t == nil {
-		return nil, badParam("upid", "no such task")
 	}
 	f := fields{{"upid", t.UPID}, {"node", t.Node}, {"pid", t.PID}, {"pstart", t.PStart}, {"starttime", t.Start.Unix()},
 		{"type", t.Type}, {"id", t.ID}, {"user", t.User}}
@@ -147,7 +172,7 @@ var errNoLog = errors.New("unable to open file - No such file or directory")
 
 // taskLog has 1-based lines. The log of a task that is not there is one line that says so, with status 200.
 func taskLog(c *call) (any, error) {
-	t, err := c.taskOf()
+	t, err := c.taskOf("Sys.Audit", false)
 	if err != nil {
 		return nil, err
 	}
@@ -155,10 +180,8 @@ func taskLog(c *call) (any, error) {
 	if t != nil {
 		lines = t.Log
 	}
-	if t != nil && c.param("download") == "1" {
-		c.file = &download{name: fmt.Sprintf("task-%s-%s-%s.log", t.Node, t.Type, t.Start.UTC().Format(time.RFC3339)),
-			text: strings.Join(lines, "\n") + "\n"}
-		return nil, nil
+	if c.param("download") == "1" {
+		return nil, c.downloadLog(t, lines)
 	}
 	if len(lines) == 0 {
 		lines = []string{"no content"}
@@ -170,8 +193,21 @@ func taskLog(c *call) (any, error) {
 		limit = int(integer(c.params["limit"]))
 	}
 	list := []fields{}
-	for i := start; i < total && len(list) < limit; i++ {
+	for i := start; i < total && (limit == 0 || len(list) < limit); i++ { // limit 0 is no limit
 		list = append(list, fields{{"n", i + 1}, {"t", lines[i]}})
 	}
 	return list, nil
+}
+
+// downloadLog answers with the whole log as a file.
+func (c *call) downloadLog(t *Task, lines []string) error {
+	switch {
+	case c.given("start") || c.given("limit"):
+		return fail("The parameter 'download' can't be used together with 'start' or 'limit'")
+	case t == nil:
+		return errNoLog
+	}
+	c.file = &download{name: fmt.Sprintf("task-%s-%s-%s.log", t.Node, t.Type, t.Start.UTC().Format(time.RFC3339)),
+		text: strings.Join(lines, "\n") + "\n"}
+	return nil
 }

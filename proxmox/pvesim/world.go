@@ -96,6 +96,8 @@ type Node struct {
 	// CPU is the load as a fraction 0..1, Mem the bytes in use.
 	CPU float64
 	Mem int64
+
+	latest *Task // the task that started or ended last
 }
 
 // Cluster is what belongs to no node.

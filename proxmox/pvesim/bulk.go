@@ -1,0 +1,262 @@
+package pvesim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func bulkRoutes() []route {
+	return daemon(
+		post("/nodes/{node}/startall", mayPowerAll, startAll),
+		post("/nodes/{node}/stopall", mayPowerAll, stopAll),
+		post("/nodes/{node}/suspendall", mayPowerAll, suspendAll))
+}
+
+// mayPowerAll wants VM.PowerMgmt on everything, or on each guest that the request names.
+func mayPowerAll(c *call) error {
+	if c.may("/", "VM.PowerMgmt") {
+		return nil
+	}
+	vms := c.list("vms")
+	if len(vms) == 0 {
+		return forbidden("/", "VM.PowerMgmt")
+	}
+	for _, id := range vms {
+		if path := "/vms/" + id; !c.may(path, "VM.PowerMgmt") {
+			return forbidden(path, "VM.PowerMgmt")
+		}
+	}
+	return nil
+}
+
+// bulkItem is a guest of a bulk action with its place in the start order; up and down are its own delays in seconds, -1
+// when it has none.
+type bulkItem struct {
+	vmid           int
+	kind           string
+	order          int
+	up, down       int
+	task           *Task
+	refusedToBegin int
+}
+
+// bulkList are the guests of the node, without templates, in the order in which they start. HA's guests are left out
+// unless the request names guests.
+func (c *call) bulkList(autostart bool) []*bulkItem {
+	var list []*bulkItem
+	named := c.list("vms")
+	for _, g := range c.w.Guests() {
+		switch {
+		case g.Node != c.node.Name || g.Template():
+			continue
+		case c.given("vms") && !slices.Contains(named, strconv.Itoa(g.VMID)):
+			continue
+		case !c.given("vms") && c.w.haResource(g) != nil:
+			continue
+		case autostart && !truth(g.Config["onboot"]):
+			continue
+		}
+		list = append(list, newBulkItem(g))
+	}
+	slices.SortStableFunc(list, func(a, b *bulkItem) int { return cmp.Compare(a.order, b.order) })
+	return list
+}
+
+// newBulkItem reads the option startup: order=1,up=30,down=60, where the order may stand without its name.
+func newBulkItem(g *Guest) *bulkItem {
+	item := &bulkItem{vmid: g.VMID, kind: g.Type, order: math.MaxInt, up: -1, down: -1}
+	for part := range strings.SplitSeq(text(g.Config["startup"]), ",") {
+		key, val, ok := strings.Cut(part, "=")
+		if !ok {
+			key, val = "order", key
+		}
+		n, err := strconv.Atoi(val)
+		if err != nil {
+			continue
+		}
+		switch key {
+		case "order":
+			item.order = n
+		case "up":
+			item.up = n
+		case "down":
+			item.down = n
+		}
+	}
+	return item
+}
+
+// label is how task logs name a guest.
+func (b *bulkItem) label() string {
+	if b.kind == typeLXC {
+		return "CT " + strconv.Itoa(b.vmid)
+	}
+	return "VM " + strconv.Itoa(b.vmid)
+}
+
+// bulk is a task that starts tasks of guests. It uses the methods of the API, as the caller, but without checks.
+type bulk struct {
+	c    *call
+	j    *job
+	list []*bulkItem
+}
+
+// bulkPoll is how often the real one looks whether a task of a guest has ended.
+const bulkPoll = time.Second
+
+// begin starts the task of an item by a POST on its status, and notes it. A guest whose lock file is taken is tried again.
+func (b *bulk) begin(item *bulkItem, action string, params map[string]any, then step) error {
+	path := fmt.Sprintf("/nodes/%s/%s/%d/status/%s", b.c.node.Name, item.kind, item.vmid, action)
+	data, err := b.c.inner("POST", path, params)
+	if _, busy := errors.AsType[*busyError](err); busy && time.Duration(item.refusedToBegin)*bulkPoll < lockWait {
+		item.refusedToBegin++
+		return b.j.after(bulkPoll, func() error { return b.begin(item, action, params, then) })
+	}
+	if err != nil {
+		b.j.log("%s", taskText(err))
+		return then()
+	}
+	item.task = b.c.node.task(text(data))
+	return then()
+}
+
+// inner runs a method of the API on behalf of a caller, without its checks: what one method of the real one does when it
+// calls another.
+func (c *call) inner(method, path string, params map[string]any) (any, error) {
+	r, vars := c.sim.routes.find(method, path)
+	if r == nil {
+		return nil, unimplemented(method, path)
+	}
+	inner := &call{sim: c.sim, w: c.w, acl: c.acl, id: c.id, node: c.node, vars: vars, params: params, now: c.w.Now(),
+		entry: c.entry, path: path}
+	return r.handle(inner)
+}
+
+func (b *bulk) running(item *bulkItem) bool {
+	g := b.c.w.Guest(item.vmid)
+	return g != nil && g.Live.Running
+}
+
+// startAll starts the guests that start with the node, or all with force, one after the other (10/095).
+func startAll(c *call) (any, error) {
+	return c.fork("startall", "", func(j *job) error {
+		b := &bulk{c, j, c.bulkList(c.param("force") != "1")}
+		return b.startNext()
+	}), nil
+}
+
+// vmStartDelay is how long the next guest waits after a VM that says nothing about it.
+const vmStartDelay = 3
+
+func (b *bulk) startNext() error {
+	if len(b.list) == 0 {
+		return nil
+	}
+	item := b.list[0]
+	b.list = b.list[1:]
+	if b.running(item) || b.c.w.Guest(item.vmid) == nil {
+		return b.startNext()
+	}
+	b.j.log("Starting %s", item.label())
+	return b.begin(item, "start", map[string]any{}, func() error { return b.started(item) })
+}
+
+// started waits for the start's end and then as long as the guest wants.
+func (b *bulk) started(item *bulkItem) error {
+	switch {
+	case item.task == nil:
+		return b.startNext()
+	case item.task.Running():
+		return b.j.after(bulkPoll, func() error { return b.started(item) })
+	case item.task.kind() == "error" || item.task.kind() == "unknown":
+		b.j.log("Starting %s failed: %s", item.label(), item.task.Exit)
+		return b.startNext()
+	}
+	delay := item.up
+	if delay > 0 {
+		b.j.log("Waiting for %d seconds (startup delay)", delay)
+	}
+	if delay < 0 && item.kind == typeQEMU {
+		delay = vmStartDelay
+	}
+	return b.j.after(time.Duration(max(0, delay))*time.Second, b.startNext)
+}
+
+// stopTimeout is how long a guest may take to shut down when neither it nor the request says anything, in seconds.
+const stopTimeout = 180
+
+// stopAll shuts the guests down in reverse order; those of one order at the same time.
+func stopAll(c *call) (any, error) {
+	return c.bulkEach("stopall", func(b *bulk, item *bulkItem, then step) error {
+		timeout := stopTimeout
+		if c.given("timeout") {
+			timeout = int(integer(c.params["timeout"]))
+		}
+		if item.down >= 0 {
+			timeout = item.down
+		}
+		force := 1
+		if c.given("force-stop") {
+			force = int(integer(c.params["force-stop"]))
+		}
+		b.j.log("Stopping %s (timeout = %d seconds)", item.label(), timeout)
+		return b.begin(item, "shutdown", map[string]any{"timeout": timeout, "forceStop": force}, then)
+	}), nil
+}
+
+// suspendAll hibernates the VMs; containers cannot be.
+func suspendAll(c *call) (any, error) {
+	return c.bulkEach("suspendall", func(b *bulk, item *bulkItem, then step) error {
+		if item.kind == typeLXC {
+			b.j.log("suspend is only supported on VMs, not on '%s'", item.kind)
+			return then()
+		}
+		b.j.log("Suspending %s", item.label())
+		return b.begin(item, "suspend", map[string]any{"todisk": 1}, then)
+	}), nil
+}
+
+// bulkEach forks a task that does something to all running guests, in reverse order.
+func (c *call) bulkEach(kind string, do func(*bulk, *bulkItem, step) error) string {
+	return c.fork(kind, "", func(j *job) error {
+		b := &bulk{c, j, c.bulkList(false)}
+		slices.Reverse(b.list)
+		return b.each(nil, do)
+	})
+}
+
+// each begins with the next guest while there is a free worker and no guest of an earlier order is at work.
+func (b *bulk) each(busy []*bulkItem, do func(*bulk, *bulkItem, step) error) error {
+	busy = slices.DeleteFunc(busy, func(i *bulkItem) bool { return i.task == nil || !i.task.Running() })
+	for len(b.list) > 0 && !b.running(b.list[0]) {
+		b.list = b.list[1:]
+	}
+	switch {
+	case len(b.list) == 0 && len(busy) == 0:
+		return nil
+	case len(b.list) == 0 || len(busy) >= b.workers() || len(busy) > 0 && busy[0].order != b.list[0].order:
+		return b.j.after(bulkPoll, func() error { return b.each(busy, do) })
+	}
+	item := b.list[0]
+	b.list = b.list[1:]
+	return do(b, item, func() error { return b.each(append(busy, item), do) })
+}
+
+// workers is how many guests are at work at once: what the request says, the datacenter's options, or one for each CPU.
+func (b *bulk) workers() int {
+	if n := integer(b.c.params["max-workers"]); n > 0 {
+		return int(n)
+	}
+	if n := integer(b.c.w.Cluster.Options["max_workers"]); n > 0 {
+		return int(n)
+	}
+	status, _ := b.c.node.Info["status"].(Object)
+	cpu, _ := status["cpuinfo"].(Object)
+	return max(1, int(integer(cpu["cpus"])))
+}
