@@ -130,8 +130,8 @@ func (c *call) taskOf(priv string, strict bool) (*Task, error) {
 	return t, nil
 }
 
-// stopWait is how long the real one waits for a task to end before it looks again (10/045: 1.009 s).
-const stopWait = time.Second
+// abortWait is how long the real one waits for a task to end before it looks again (10/045: 1.009 s).
+const abortWait = time.Second
 
 // stopTask ends a running task; one that has ended is no error (10/026).
 func stopTask(c *call) (any, error) {
@@ -141,7 +141,7 @@ func stopTask(c *call) (any, error) {
 	}
 	if t.Running() {
 		c.w.abort(t)
-		c.hold = stopWait
+		c.hold = abortWait
 	}
 	return nil, nil
 }
