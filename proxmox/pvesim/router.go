@@ -47,6 +47,9 @@ type table struct {
 
 func newTable(known *Schema) *table {
 	t := &table{}
+	for _, r := range guardedRoutes() {
+		t.add(&r)
+	}
 	for _, area := range areas {
 		for _, r := range area() {
 			r.accepts = known.of(r.name())

@@ -13,7 +13,7 @@ import (
 
 func taskRoutes() []route {
 	base := "/nodes/{node}/tasks"
-	return append(append(bulkRoutes(), daemon(
+	return append(append(append(bulkRoutes(), executeRoutes()...), daemon(
 		del(base+"/{upid}", anyone, stopTask),
 		get(base+"/{upid}/status", nil, anyone, taskStatus),
 		get(base+"/{upid}/log", params{"start": integers(0), "limit": integers(0), "download": boolean()}, anyone, taskLog))...),
