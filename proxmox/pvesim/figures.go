@@ -56,6 +56,9 @@ func swapBytes(config Object) int64 {
 
 // maxDisk is the size of the root file system or of the boot disk, 0 without one.
 func (g *Guest) maxDisk() int64 {
+	if g.Type == typeLXC && g.Live.DiskSize > 0 {
+		return g.Live.DiskSize
+	}
 	if g.Type == typeLXC {
 		return driveSize(text(g.Config["rootfs"]))
 	}

@@ -47,6 +47,10 @@ type Guest struct {
 	// reboot is set while a guest shuts down to be started again.
 	reboot bool
 	inner  *inside // see Guest.inside
+	// system is the ostype of what a container's root volume holds, where its configuration says another one.
+	system string
+	// plugged are a container's network devices that the node has set up itself while the process of that id ran.
+	plugged map[string]int
 }
 
 // Live is the running state of a guest. Byte counts are since its start.
@@ -57,8 +61,10 @@ type Live struct {
 	Since  time.Time
 	PID    int
 	// CPU is the load as a fraction 0..1 of all its cores.
-	CPU                                float64
-	Mem, MemHost, Swap, Disk           int64
+	CPU                      float64
+	Mem, MemHost, Swap, Disk int64
+	// DiskSize is what a running container sees as the size of its root file system, 0 = that of the volume.
+	DiskSize                           int64
 	NetIn, NetOut, DiskRead, DiskWrite int64
 }
 

@@ -62,7 +62,7 @@ func LoadWorld(r io.Reader) (*World, error) {
 	}
 	w := &World{
 		TakenAt: time.Unix(f.TakenAt, 0).UTC(), Version: f.Version, Principals: f.Principals,
-		Storages: f.Storages, Inside: bareMachines(), recorded: true, guests: map[int]*Guest{},
+		Storages: f.Storages, Inside: bareMachines(), BareContainers: true, recorded: true, guests: map[int]*Guest{},
 	}
 	if err := w.loadCluster(f.Cluster); err != nil {
 		return nil, err
@@ -277,6 +277,9 @@ func (g *Guest) loadLive(o Object, taken time.Time) {
 		CPU: number(o["cpu"]), Mem: integer(o["mem"]), MemHost: integer(o["memhost"]), Swap: integer(o["swap"]),
 		Disk: integer(o["disk"]), NetIn: integer(o["netin"]), NetOut: integer(o["netout"]),
 		DiskRead: integer(o["diskread"]), DiskWrite: integer(o["diskwrite"])}
+	if g.Type == typeLXC && g.Live.Running {
+		g.Live.DiskSize = integer(o["maxdisk"])
+	}
 }
 
 func (w *World) loadPools(list []Object) {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func lxcRoutes() []route {
@@ -12,12 +13,16 @@ func lxcRoutes() []route {
 		get(base+"/interfaces", nil, need("/vms/{vmid}", "VM.Audit"), of(typeLXC, containerInterfaces))),
 		index(base, "subdir", "config pending status vncproxy termproxy vncwebsocket spiceproxy migrate clone rrd rrddata firewall "+
 			"snapshot resize interfaces"),
-		index(base+"/status", "subdir", "current start stop shutdown suspend resume reboot"))
+		index(base+"/status", "subdir", "current start stop shutdown reboot migrate"))
 }
 
+// networkTime is how long after its start a container has set up its network.
+const networkTime = 2 * time.Second
+
 // containerInterfaces is null for a stopped container (06/037). Without a recorded answer it follows from the
-// configuration: the loopback device and each network device with its static address (07/082).
-func containerInterfaces(_ *call, g *Guest) (any, error) {
+// configuration: the loopback device and each network device, with its static address when that is set up: by the node
+// for a device that was plugged in (07/082), else by what runs inside.
+func containerInterfaces(c *call, g *Guest) (any, error) {
 	if !g.Live.Running {
 		return nil, nil
 	}
@@ -25,10 +30,18 @@ func containerInterfaces(_ *call, g *Guest) (any, error) {
 		return g.Interfaces, nil
 	}
 	list := []Object{containerInterface("lo", "00:00:00:00:00:00", "")}
+	inside := !c.w.BareContainers && c.now.Sub(g.Live.Since) >= networkTime
 	for i := range 32 {
-		if nic := text(g.Config["net"+strconv.Itoa(i)]); nic != "" {
-			list = append(list, containerInterface(driveOption(nic, "name"), strings.ToLower(driveOption(nic, "hwaddr")), driveOption(nic, "ip")))
+		key := "net" + strconv.Itoa(i)
+		nic := text(g.Config[key])
+		if nic == "" {
+			continue
 		}
+		ip := ""
+		if inside || g.plugged[key] == g.Live.PID {
+			ip = driveOption(nic, "ip")
+		}
+		list = append(list, containerInterface(driveOption(nic, "name"), strings.ToLower(driveOption(nic, "hwaddr")), ip))
 	}
 	return list, nil
 }

@@ -1,7 +1,6 @@
 package pvesim
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +53,7 @@ func (w *World) SetStatus(vmid int, status string) {
 	if status == "running" {
 		g.Live = Live{Running: true, Since: w.Now(), PID: w.nextPID()}
 		w.applyPending(g)
+		g.Live.Disk, g.Live.DiskSize = w.rootFigures(g)
 	}
 }
 
@@ -64,16 +64,7 @@ func (w *World) applyPending(g *Guest) {
 		w.writeCloudInit(g)
 		return
 	}
-	if len(g.Pending) == 0 && len(g.Deleted) == 0 {
-		return
-	}
-	g.Config = clone(g.Config)
-	maps.Copy(g.Config, g.Pending)
-	for _, key := range g.Deleted {
-		delete(g.Config, key)
-	}
-	g.Pending, g.Deleted = Object{}, nil
-	g.redigest()
+	w.applyWaiting(g, func(string, ...any) {})
 }
 
 // SetConfig sets one key of a guest's configuration, or removes it when val is nil, and computes the digest anew.

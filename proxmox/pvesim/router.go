@@ -28,7 +28,7 @@ type route struct {
 // areas are the parts of the API. A new area is a new file with such a function and a line here.
 var areas = []func() []route{
 	indexRoutes, clusterRoutes, resourceRoutes, clusterListRoutes, backupRoutes, haRoutes, sdnRoutes, firewallRoutes,
-	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, guestRoutes, qemuRoutes, lxcRoutes, agentRoutes, snapshotRoutes,
+	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, guestRoutes, qemuRoutes, lxcRoutes, lxcLifeRoutes, agentRoutes, snapshotRoutes,
 	qemuLifeRoutes, cloneRoutes,
 	storageWriteRoutes, uploadRoutes, downloadRoutes, contentWriteRoutes, driveRoutes,
 	qemuConfigRoutes, cloudInitRoutes,
