@@ -1,13 +1,8 @@
 package pvesim
 
 import (
-	"crypto/sha1" //nolint:gosec // the instance id is SHA-1
-	"encoding/hex"
-	"fmt"
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -22,9 +17,6 @@ func cloudInitRoutes() []route {
 
 // cloudInitKeys are the settings that GET cloudinit lists.
 var cloudInitKeys = []string{"cicustom", "cipassword", "citype", "ciuser", "ciupgrade", "nameserver", "searchdomain", "sshkeys"}
-
-// maxNICs is the number of network devices that a VM can have.
-const maxNICs = 32
 
 // isCloudInitOption is whether an option goes into the cloud-init drive and nowhere else.
 func isCloudInitOption(key string) bool {
@@ -134,80 +126,4 @@ func regenerateCloudInit(c *call, g *Guest) (any, error) {
 	}
 	c.w.writeCloudInit(g)
 	return nil, nil
-}
-
-func cloudInitDump(c *call, g *Guest) (any, error) {
-	switch c.param("type") {
-	case "user":
-		return c.cloudInitUser(g), nil
-	case "network":
-		return c.cloudInitNetwork(g), nil
-	}
-	id := sha1.Sum([]byte(c.cloudInitUser(g) + c.cloudInitNetwork(g))) //nolint:gosec // see above
-	return "instance-id: " + hex.EncodeToString(id[:]) + "\n", nil
-}
-
-// cloudInitUser shows the password in clear to those who may set it and masked to others (facts 50).
-func (c *call) cloudInitUser(g *Guest) string {
-	config := g.merged()
-	host, _, _ := strings.Cut(g.Name(), ".")
-	var b strings.Builder
-	fmt.Fprintf(&b, "#cloud-config\nhostname: %s\nmanage_etc_hosts: true\nfqdn: %s\n", host, g.Name())
-	if u := text(config["ciuser"]); u != "" {
-		b.WriteString("user: " + u + "\n")
-	}
-	if p := text(config["cipassword"]); p != "" {
-		if !c.may("/vms/"+strconv.Itoa(g.VMID), "VM.Config.Cloudinit") {
-			p = masked
-		}
-		b.WriteString("password: " + p + "\n")
-	}
-	if keys := unescape(text(config["sshkeys"]), false); keys != "" {
-		b.WriteString("ssh_authorized_keys:\n")
-		for line := range strings.SplitSeq(strings.TrimSpace(keys), "\n") {
-			b.WriteString("  - " + line + "\n")
-		}
-	}
-	b.WriteString("chpasswd:\n  expire: False\nusers:\n  - default\npackage_upgrade: true\n")
-	return b.String()
-}
-
-func (c *call) cloudInitNetwork(g *Guest) string {
-	config := g.merged()
-	var b strings.Builder
-	b.WriteString("version: 1\nconfig:\n")
-	for i := range maxNICs {
-		nic, ip := text(config["net"+strconv.Itoa(i)]), text(config["ipconfig"+strconv.Itoa(i)])
-		if nic == "" || ip == "" {
-			continue
-		}
-		fmt.Fprintf(&b, "    - type: physical\n      name: eth%d\n      mac_address: '%s'\n      subnets:\n", i, strings.ToLower(nicMAC(nic)))
-		writeSubnet(&b, ip)
-	}
-	dns, _ := c.node.Info["dns"].(Object)
-	server, search := text(config["nameserver"]), text(config["searchdomain"])
-	if server == "" {
-		server = text(dns["dns1"])
-	}
-	if search == "" {
-		search = text(dns["search"])
-	}
-	fmt.Fprintf(&b, "    - type: nameserver\n      address:\n      - '%s'\n      search:\n      - '%s'\n", server, search)
-	return b.String()
-}
-
-func writeSubnet(b *strings.Builder, ipconfig string) {
-	addr := driveOption(ipconfig, "ip")
-	if addr == "dhcp" {
-		b.WriteString("      - type: dhcp4\n")
-		return
-	}
-	ip, network, err := net.ParseCIDR(addr)
-	if err != nil {
-		return
-	}
-	fmt.Fprintf(b, "      - type: static\n        address: '%s'\n        netmask: '%s'\n", ip, net.IP(network.Mask))
-	if gw := driveOption(ipconfig, "gw"); gw != "" {
-		fmt.Fprintf(b, "        gateway: '%s'\n", gw)
-	}
 }

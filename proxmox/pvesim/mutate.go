@@ -60,7 +60,7 @@ func (w *World) SetStatus(vmid int, status string) {
 // applyPending makes waiting values the ones in effect, as a start does.
 func (w *World) applyPending(g *Guest) {
 	if g.Type == typeQEMU {
-		w.coldPlug(g)
+		w.coldPlug(g, nil)
 		w.writeCloudInit(g)
 		return
 	}

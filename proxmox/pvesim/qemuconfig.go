@@ -14,7 +14,16 @@ func qemuConfigRoutes() []route {
 	return daemon(
 		put(base+"/config", may, func(c *call) (any, error) { return c.updateQEMU(true) }),
 		post(base+"/config", may, func(c *call) (any, error) { return c.updateQEMU(false) }),
+		put(base+"/unlink", need("/vms/{vmid}", "VM.Config.Disk"), unlinkDisks),
 	)
+}
+
+// unlinkDisks is another way to delete drive keys (05/012 to 05/014).
+func unlinkDisks(c *call) (any, error) {
+	params := without(c.params, "idlist")
+	params["delete"] = c.params["idlist"]
+	c.params = params
+	return c.updateQEMU(true)
 }
 
 // qemuUpdate is a request to change a VM's configuration.
@@ -57,6 +66,7 @@ func (c *call) updateQEMU(sync bool) (any, error) {
 	if err := u.admit(); err != nil {
 		return nil, err
 	}
+	c.w.addLog(LogEntry{Node: c.node.Name, Tag: "pvedaemon", User: c.id.name(), Pri: 6, Time: c.w.Now(), Msg: u.line})
 	if sync {
 		err := u.work()
 		c.hold += u.took

@@ -61,14 +61,15 @@ func (g *Guest) put(key string, value any) {
 }
 
 // coldPlug applies all that waits to a VM that is off: at a change of its configuration, when it was stopped (04/104)
-// and before it starts (04/107). What fails stays pending; its texts are given by key.
-func (w *World) coldPlug(g *Guest) map[string]string {
+// and before it starts (04/107). What fails stays pending; its texts are given by key. erase removes the volume of a drive
+// that was deleted with force; nil does so without asking for rights.
+func (w *World) coldPlug(g *Guest, erase func(key string) error) map[string]string {
 	if !g.waiting() {
 		return nil
 	}
 	failed := map[string]string{}
 	for _, key := range slices.Sorted(slices.Values(g.Deleted)) {
-		if err := w.removeOption(g, key); err != nil {
+		if err := w.removeOption(g, key, erase); err != nil {
 			failed[key] = "unable to apply pending change " + key + " : " + taskText(err) + "\n"
 			continue
 		}
@@ -94,17 +95,19 @@ func (w *World) coldPlug(g *Guest) map[string]string {
 
 // removeOption does what the removal of a key means beside it: a drive's volume becomes unused or, when that was
 // forced, is erased.
-func (w *World) removeOption(g *Guest, key string) error {
-	if !isDriveKey(key) || !has(g.Config, key) {
+func (w *World) removeOption(g *Guest, key string, erase func(key string) error) error {
+	switch {
+	case !isDriveKey(key) || !has(g.Config, key):
 		return nil
+	case !slices.Contains(g.forced, key):
+		return w.replaceDrive(g, key)
+	case erase != nil:
+		return erase(key)
 	}
-	if slices.Contains(g.forced, key) {
-		return w.eraseForced(g, key)
-	}
-	return w.replaceDrive(g, key)
+	return w.eraseForced(g, key)
 }
 
-// eraseForced removes the volume of a drive that was deleted with force. Rights were checked with the request.
+// eraseForced removes the volume of a drive.
 func (w *World) eraseForced(g *Guest, key string) error {
 	d, ok := parseDrive(key, text(g.Config[key]))
 	switch {

@@ -121,7 +121,7 @@ func (s *vmStop) cleanUp(*job) error {
 	if g == nil || g.Live.Running {
 		return nil
 	}
-	s.w.coldPlug(g)
+	s.w.coldPlug(g, nil)
 	if g.reboot {
 		s.w.schedule(s.w.scaled(restartTime), s.restart)
 	}

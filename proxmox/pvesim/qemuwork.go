@@ -34,7 +34,7 @@ func (u *qemuUpdate) work() error {
 	if g.Live.Running {
 		u.hotplug()
 	} else {
-		failed = w.coldPlug(g)
+		failed = w.coldPlug(g, func(key string) error { return u.c.eraseDrive(g, key, text(g.Config[key]), true) })
 	}
 	if len(failed) > 0 {
 		return badParams(failed)
