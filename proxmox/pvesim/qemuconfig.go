@@ -14,16 +14,7 @@ func qemuConfigRoutes() []route {
 	return daemon(
 		put(base+"/config", may, func(c *call) (any, error) { return c.updateQEMU(true) }),
 		post(base+"/config", may, func(c *call) (any, error) { return c.updateQEMU(false) }),
-		put(base+"/unlink", need("/vms/{vmid}", "VM.Config.Disk"), unlinkDisks),
 	)
-}
-
-// unlinkDisks is another way to delete drive keys (05/012 to 05/014).
-func unlinkDisks(c *call) (any, error) {
-	params := without(c.params, "idlist")
-	params["delete"] = c.params["idlist"]
-	c.params = params
-	return c.updateQEMU(true)
 }
 
 // qemuUpdate is a request to change a VM's configuration.
