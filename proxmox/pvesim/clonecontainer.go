@@ -72,32 +72,44 @@ func (m *containerClone) plan(g *Guest) error {
 		return err
 	}
 	m.config = Object{"lock": "create"}
-	shared := true
 	for _, key := range slices.Sorted(maps.Keys(from)) {
-		value := text(from[key])
-		switch {
+		switch value := text(from[key]); {
 		case !isCloned(key):
 		case isVolume(key):
 			if err := m.planMount(key, value); err != nil {
 				return err
 			}
-			shared = shared && sharedStorage(m.w.Storage(m.storageFor(driveVolume(value))))
 		case isNIC(key):
 			m.config[key] = withHardwareAddress(value, m.w.newMAC())
 		default:
 			m.config[key] = from[key]
 		}
 	}
-	if m.target != nil && !shared {
-		return fail("can't clone CT to node '%s' (CT uses local storage)", m.target.Name)
-	}
-	for key, val := range map[string]string{"hostname": m.c.param("hostname"), "description": m.c.param("description")} {
-		if val != "" {
-			m.config[key] = val
+	m.rename(g)
+	return m.reachable()
+}
+
+// rename gives the clone the name and the description that were asked for.
+func (m *containerClone) rename(g *Guest) {
+	for _, key := range []string{"hostname", "description"} {
+		if v := m.c.param(key); v != "" {
+			m.config[key] = v
 		}
 	}
 	if d := text(m.config["description"]); d != "" {
 		m.config["description"] = g.comment(d)
+	}
+}
+
+// reachable is whether another node can use the volumes.
+func (m *containerClone) reachable() error {
+	if m.target == nil {
+		return nil
+	}
+	for _, key := range m.mounts {
+		if !sharedStorage(m.w.Storage(m.storageFor(driveVolume(text(m.config[key]))))) {
+			return fail("can't clone CT to node '%s' (CT uses local storage)", m.target.Name)
+		}
 	}
 	return nil
 }

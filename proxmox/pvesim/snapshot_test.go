@@ -63,13 +63,11 @@ func follow(t *testing.T, w *World, steps ...string) {
 		defer r.stop()
 		for _, step := range steps {
 			request, want, _ := strings.Cut(step, " -> ")
-			got := ""
+			answer := r.act
 			if look, ok := strings.CutPrefix(request, "= "); ok {
-				got = r.look(look)
-			} else {
-				got = r.act(request)
+				request, answer = look, r.look
 			}
-			if got != want {
+			if got := answer(request); got != want {
 				t.Errorf("%s: got %q, want %q", request, got, want)
 			}
 		}
