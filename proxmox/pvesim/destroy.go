@@ -31,8 +31,7 @@ func (w *World) forgetGuest(vmid int) {
 
 // removeRights takes away the ACL entries of a guest's path.
 func (w *World) removeRights(vmid int) {
-	at := "/vms/" + strconv.Itoa(vmid)
-	w.Access.ACL = slices.DeleteFunc(slices.Clone(w.Access.ACL), func(o Object) bool { return o["path"] == at })
+	w.dropPathACL("/vms/" + strconv.Itoa(vmid))
 }
 
 // purge takes a guest out of replication jobs, of the lists of backup jobs and of HA; it tells whether HA had it. A

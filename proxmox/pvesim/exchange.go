@@ -257,7 +257,7 @@ func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) 
 	defer s.lockFor(r)()
 	c := &call{sim: s, w: s.world, acl: s.acl, upload: x.upload, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
-	if r.method != http.MethodGet {
+	if r.method != http.MethodGet || r.changes {
 		s.refresh()
 	}
 	if err == nil {

@@ -1,5 +1,7 @@
 package pvesim
 
+import "slices"
+
 func poolRoutes() []route {
 	return append(poolWriteRoutes(),
 		get("/pools", params{"poolid": str(), "type": enum("qemu", "lxc", "storage")}, anyone, listPools),
@@ -32,12 +34,17 @@ func listPools(c *call) (any, error) {
 	return list, nil
 }
 
+// getPool is the older way to read a pool; its members have no names (15/003).
 func getPool(c *call) (any, error) {
 	p := c.w.Pool(c.vars["poolid"])
 	if p == nil {
 		return nil, noPool(c.vars["poolid"])
 	}
-	return append(p.row(), field{"members", c.members(p)}), nil
+	members := c.members(p)
+	for i, m := range members {
+		members[i] = slices.DeleteFunc(m, func(f field) bool { return f.key == "name" })
+	}
+	return append(p.row(), field{"members", members}), nil
 }
 
 func (c *call) members(p *Pool) []fields {
@@ -47,16 +54,24 @@ func (c *call) members(p *Pool) []fields {
 			list = append(list, c.guestRow(nil, g, n != nil && n.statsFresh(c.now), false))
 		}
 	}
-	for _, id := range p.Storages {
+	for _, id := range slices.Sorted(slices.Values(p.Storages)) {
 		def := c.w.Storage(id)
 		if def == nil || kind != "" && kind != "storage" {
 			continue
 		}
-		for _, n := range c.w.Nodes {
-			if storedOn(def, n.Name) {
-				list = append(list, c.storageRow(def, n))
-			}
+		if n := c.storageNode(def); n != nil {
+			list = append(list, c.storageRow(def, n))
 		}
 	}
 	return list
+}
+
+// storageNode is the one node whose figures of a storage a pool shows: the node that was asked, if it has the storage.
+func (c *call) storageNode(def Object) *Node {
+	if storedOn(def, c.entry) {
+		return c.w.Node(c.entry)
+	}
+	names := splitList(text(def["nodes"]))
+	slices.Sort(names)
+	return c.w.Node(names[0])
 }

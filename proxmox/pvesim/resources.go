@@ -74,22 +74,10 @@ func (c *call) guestRows(list *rows) {
 
 // guestRow is one guest in cluster/resources. Without figures it has lost its name, its template flag and all
 // numbers, and its status is unknown (F15); lock and tags come from the configuration and stay.
-func (c *call) guestRow(f fields, g *Guest, fresh, withPool bool) fields {
+func (c *call) guestRow(f fields, g *Guest, fresh, resources bool) fields {
 	f = append(f, field{"id", g.Type + "/" + strconv.Itoa(g.VMID)}, field{"vmid", g.VMID}, field{"type", g.Type}, field{"node", g.Node})
-	if withPool && g.Pool != "" && c.may("/pool/"+g.Pool, "Pool.Audit") {
-		f.add("pool", g.Pool)
-	}
-	if withPool || c.seesGuest(g) { // a pool shows members that the caller may not see, without these (11/069)
-		for _, k := range [...]string{"lock", "tags"} {
-			if v, ok := g.Config[k]; ok {
-				f.add(k, v)
-			}
-		}
-	}
-	if c.w.haResource(g) != nil {
-		if st := c.haState(g); st != nil {
-			f.add("hastate", st)
-		}
+	if resources {
+		f = c.resourceFields(f, g)
 	}
 	seen := c.shown(g)
 	if !fresh || !seen.known {
@@ -97,6 +85,24 @@ func (c *call) guestRow(f fields, g *Guest, fresh, withPool bool) fields {
 		return f
 	}
 	return c.guestFigures(f, g, seen)
+}
+
+// resourceFields are those of a guest that a pool's list of members does not have (15/014).
+func (c *call) resourceFields(f fields, g *Guest) fields {
+	if g.Pool != "" && c.may("/pool/"+g.Pool, "Pool.Audit") {
+		f.add("pool", g.Pool)
+	}
+	for _, k := range [...]string{"lock", "tags"} {
+		if v, ok := g.Config[k]; ok {
+			f.add(k, v)
+		}
+	}
+	if c.w.haResource(g) != nil {
+		if st := c.haState(g); st != nil {
+			f.add("hastate", st)
+		}
+	}
+	return f
 }
 
 // shown is what the statistics know of a guest: its present state, or that before its last change while they lag.
