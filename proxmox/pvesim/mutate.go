@@ -48,13 +48,14 @@ func (w *World) SetStatus(vmid int, status string) {
 	if g == nil || g.Status() == status {
 		return
 	}
-	w.touch(g)
-	g.Live = Live{}
 	if status == "running" {
-		g.Live = Live{Running: true, Since: w.Now(), PID: w.nextPID()}
+		w.powerOn(g)
 		w.applyPending(g)
 		g.Live.Disk, g.Live.DiskSize = w.rootFigures(g)
+		return
 	}
+	w.touch(g)
+	g.Live = Live{}
 }
 
 // applyPending makes waiting values the ones in effect, as a start does.

@@ -108,21 +108,44 @@ func (c *call) checkNewQemu(r *qemuRequest) (Object, error) {
 		return nil, forbidden("/", "Sys.Console")
 	}
 	blank := &Guest{VMID: r.vmid, Type: typeQEMU, Node: c.node.Name, Pool: r.pool, Config: Object{}, Pending: Object{}}
-	keys := slices.Sorted(maps.Keys(r.given))
-	if err := firstError(c.checkDrives(blank, r.drives), c.mayConfigure(r.vmid, r.pool, keys), c.mayCreateWith(r)); err != nil {
+	if err := c.checkDrives(blank, r.drives); err != nil {
+		return nil, err
+	}
+	if err := c.mayGive(r); err != nil {
 		return nil, err
 	}
 	return c.qemuOptions(blank, r.given, true)
 }
 
-// mayCreateWith checks the rights on the devices of a new VM.
-func (c *call) mayCreateWith(r *qemuRequest) error {
-	for _, key := range slices.Sorted(maps.Keys(r.given)) {
-		if err := c.mayChangeByValue(r.vmid, r.pool, key, "", text(r.given[key]), "set"); err != nil {
+// mayGive checks the rights for the options of a new VM: for the options themselves, and for what their values name
+// outside of it.
+func (c *call) mayGive(r *qemuRequest) error {
+	keys := slices.Sorted(maps.Keys(r.given))
+	if err := c.mayConfigure(r.vmid, r.pool, keys); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := c.mayAddDevice(r, key, text(r.given[key])); err != nil {
 			return err
 		}
 	}
-	return c.mayUseDevices(r.given)
+	if err := c.mayUseDevices(r.given); err != nil {
+		return err
+	}
+	return c.mayChangeTags(r.vmid, "", listText(r.given["tags"]))
+}
+
+// mayAddDevice is the right to give a new VM a device of the node.
+func (c *call) mayAddDevice(r *qemuRequest, key, value string) error {
+	switch {
+	case c.isRoot():
+		return nil
+	case serialShape().MatchString(key) && value != "socket":
+		return fail("only root can set '%s' config for real devices", key)
+	case serialShape().MatchString(key), usbShape().MatchString(key), hostpciShape().MatchString(key), virtiofsShape().MatchString(key):
+		return c.wantsVM(r.vmid, r.pool, "VM.Config.HWType")
+	}
+	return nil
 }
 
 // reserve takes the vmid: from now on the guest exists, locked, with nothing in it (10/061).

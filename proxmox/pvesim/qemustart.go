@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,10 +51,11 @@ func (s *vmStart) boot(j *job, g *Guest, resume bool) error {
 	g.reboot = false
 	if !resume {
 		s.w.touch(g)
-		s.w.applyPending(g)
+		j.applyPending(g)
 	}
 	if g.hasCloudInit() {
 		j.log("generating cloud-init ISO")
+		s.w.writeCloudInit(g)
 	}
 	if resume {
 		j.log("Resuming suspended VM")
@@ -71,11 +73,33 @@ func (s *vmStart) boot(j *job, g *Guest, resume bool) error {
 	})
 }
 
-// powerOn makes a guest run from now on.
+// applyPending lets what waits take effect in a VM that is off, and says what did not work.
+func (j *job) applyPending(g *Guest) {
+	failed := j.w.coldPlug(g, nil)
+	for _, key := range slices.Sorted(maps.Keys(failed)) {
+		j.log("%s", strings.TrimRight(failed[key], "\n"))
+	}
+}
+
+// powerOn makes a guest run from now on. Guests of recorded worlds have no figures of their memory (pve/README.md section
+// 7), others use a part of theirs.
 func (w *World) powerOn(g *Guest) {
 	w.touch(g)
 	g.Live = Live{Running: true, Since: w.Now(), PID: w.nextPID()}
+	if w.recorded {
+		return
+	}
+	g.Live.CPU, g.Live.Mem = freshCPU, g.maxMem()/freshMem
+	if g.Type == typeQEMU {
+		g.Live.MemHost = g.Live.Mem
+	}
 }
+
+// What a guest that has just come up uses: of its processors as a fraction, of its memory one part in so many.
+const (
+	freshCPU = 0.02
+	freshMem = 3
+)
 
 // pause halts the processors of a running VM, or lets them go on.
 func (w *World) pause(g *Guest, halt bool) {

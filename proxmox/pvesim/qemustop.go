@@ -116,12 +116,12 @@ func (s *vmStop) quit(j *job) error {
 }
 
 // cleanUp lets pending changes take effect (04/104) and has a rebooted VM started again.
-func (s *vmStop) cleanUp(*job) error {
+func (s *vmStop) cleanUp(j *job) error {
 	g := s.w.qemuOn(s.n, s.vmid)
 	if g == nil || g.Live.Running {
 		return nil
 	}
-	s.w.coldPlug(g, nil)
+	j.applyPending(g)
 	if g.reboot {
 		s.w.schedule(s.w.scaled(restartTime), s.restart)
 	}
