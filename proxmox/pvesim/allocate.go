@@ -101,9 +101,11 @@ func (w *World) allocateOnPool(n *Node, store, kind string, spec volumeSpec, log
 	if prefix := fmt.Sprintf("-%d-", spec.vmid); !strings.Contains(spec.name, prefix) {
 		return "", fail("illegal name '%s' - should be 'vm-%d-*'", spec.name, spec.vmid)
 	}
+	unit := int64(1 << 20) // zfs and rbd
 	if strings.HasPrefix(kind, "lvm") {
-		spec.size = (spec.size + extentSize - 1) / extentSize * extentSize
+		unit = extentSize
 	}
+	spec.size = (spec.size + unit - 1) / unit * unit
 	volid, err := w.addVolume(n, store, spec)
 	if err == nil && strings.HasPrefix(kind, "lvm") {
 		log("  Logical volume %q created.", spec.name)

@@ -243,6 +243,7 @@ func (m *machineClone) linkDisk(j *job, d *drive) (time.Duration, error) {
 		return 0, err
 	}
 	d.file, d.opts["size"] = made, printSize(virtualSize(j.node.volume(made)))
+	delete(d.opts, "format")
 	return linkTime, nil
 }
 
@@ -279,6 +280,7 @@ func (m *machineClone) copyDisk(j *job, d *drive) (time.Duration, error) {
 		transferLines(j.log, size)
 	}
 	d.file, d.opts["size"] = made, printSize(spec.size)
+	delete(d.opts, "format")
 	return took, nil
 }
 

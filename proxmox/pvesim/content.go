@@ -66,12 +66,11 @@ func (c *call) seesVolume(id string, v Object) bool {
 
 // getVolume answers with the attributes of one volume (02/099). ISO images have them by their size alone.
 func getVolume(c *call) (any, error) {
-	id := c.vars["storage"]
-	if !c.may("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace") {
-		return nil, forbidden("/storage/"+id, "Datastore.Audit", "Datastore.AllocateSpace")
-	}
 	volid, _, err := c.namedVolume()
 	if err != nil {
+		return nil, err
+	}
+	if err := c.mayUseVolume(0, volid); err != nil {
 		return nil, err
 	}
 	if v := c.node.volume(volid); v != nil {

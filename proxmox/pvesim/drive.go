@@ -89,13 +89,13 @@ func (d *drive) consistent() bool {
 	return d.opts["snapshot"]+d.opts["trans"]+d.opts["format"] == "" && !strings.HasPrefix(d.key, "virtio")
 }
 
-// String is the value as the configuration holds it: the volume, then the options by name, without those that only
-// say how a volume is made (05/022).
+// String is the value as the configuration holds it: the volume, then the options by name (05/022), without the one
+// that only says how a volume is made.
 func (d *drive) String() string {
 	var b strings.Builder
 	b.WriteString(d.file)
 	for _, k := range slices.Sorted(maps.Keys(d.opts)) {
-		if k != "format" && k != "import-from" {
+		if k != "import-from" {
 			b.WriteString("," + k + "=" + d.opts[k])
 		}
 	}

@@ -156,10 +156,14 @@ func (c *call) checkDriveSource(vmid int, d *drive) error {
 	if err := c.mayUseVolume(vmid, d.file); err != nil || strings.HasPrefix(d.file, "/") {
 		return err
 	}
-	if p, err := c.w.volumeOf(d.file); err != nil {
+	p, err := c.w.volumeOf(d.file)
+	switch {
+	case err != nil:
 		return err
-	} else if p.kind == "iso" && !d.isCDROM() {
+	case p.kind == "iso" && !d.isCDROM():
 		return badParam(d.key, "explicit 'media=cdrom' is required for iso images") // 03/039
+	case p.kind != "iso" && p.kind != contentImages:
+		return badParam(d.key, "content type needs to be 'images' or 'iso'")
 	}
 	return nil
 }

@@ -109,10 +109,12 @@ func (m *diskMove) begin(j *job) error {
 	j.onFail(func() { m.c.w.dropVolume(j.node, m.made) })
 	j.log("allocated target volume '%s'", m.made)
 	took := copyTime(m.size)
-	if m.running {
+	switch {
+	case cloudInitShape().MatchString(m.source), m.key == "efidisk0": // made anew, and copied by a tool that says nothing
+	case m.running && !isUnusedKey(m.key):
 		mirrorLines(j.log, m.key, m.size)
 		took += time.Second // the mirror reports once a second
-	} else {
+	default:
 		transferLines(j.log, m.size)
 	}
 	return j.after(took, func() error { return m.end(j) })
@@ -136,6 +138,9 @@ func (m *diskMove) allocate(j *job) error {
 		}
 	}
 	j.log("create full clone of drive %s (%s)", m.key, m.source)
+	if m.key == "tpmstate0" && m.running {
+		return fail("cannot clone TPM state while VM is running")
+	}
 	var err error
 	m.made, err = m.c.w.allocateImage(j.node, m.store, spec, j.log)
 	return err
@@ -155,7 +160,11 @@ func (m *diskMove) end(j *job) error {
 	if g.Template() && !d.isCDROM() {
 		m.made = w.renameVolume(j.node, m.made, volumeSpec{vmid: m.vmid, name: strings.Replace(volumeName(m.made), "vm-", "base-", 1)})
 	}
-	d.file, d.opts["size"] = m.made, printSize(m.size)
+	d.file = m.made
+	delete(d.opts, "format")
+	if !isUnusedKey(m.key) {
+		d.opts["size"] = printSize(m.size)
+	}
 	config := clone(g.Config)
 	config[m.key] = d.String()
 	if m.c.param("delete") != "1" {

@@ -127,11 +127,16 @@ func (p *placing) placeNew(d *drive, store, size string) error {
 	if err != nil {
 		return err
 	}
+	from := d.opts["import-from"]
+	if from != "" {
+		p.log("create full clone of drive %s (%s)", d.key, from)
+	}
 	if err := p.allocate(d, store, spec); err != nil {
 		return err
 	}
 	d.opts["size"] = printSize(p.sizeOf(d, spec.size))
-	if d.opts["import-from"] != "" {
+	if from != "" {
+		p.log("allocated target volume '%s'", d.file)
 		transferLines(p.log, spec.size)
 	}
 	p.log("%s: successfully created disk '%s'", d.key, d)
@@ -164,6 +169,7 @@ func (p *placing) allocate(d *drive, store string, spec volumeSpec) error {
 	}
 	p.made = append(p.made, volid)
 	d.file = volid
+	delete(d.opts, "format") // the volume's name says it, or its storage
 	return nil
 }
 
@@ -195,12 +201,13 @@ func (p *placing) source(store string, d *drive) (int64, string, error) {
 	if v == nil {
 		v = p.w.volumeAt(p.n, from)
 	}
-	if v == nil {
-		file := from
-		if strings.Contains(from, ":") {
-			file = p.w.pathOf(from)
-		}
-		return 0, "", fail("failed to stat '%s'", file) // 05/046
+	switch {
+	case v == nil && !strings.Contains(from, ":"):
+		return 0, "", fail("can't find file '%s'", from)
+	case v == nil:
+		return 0, "", fail("failed to stat '%s'", p.w.pathOf(from)) // 05/046
+	case cloudInitShape().MatchString(from):
+		return 0, "", fail("cannot import from '%s' - cannot import from cloudinit disk", from)
 	}
 	format := d.opts["format"]
 	if format == "" {
@@ -246,13 +253,6 @@ func (p *placing) existing(d *drive) (int64, error) {
 			return size, nil
 		}
 		return 0, fail("volume %s does not exist", d.file) // 05/036
-	}
-	parts, err := p.w.volumeOf(d.file)
-	if err != nil {
-		return 0, err
-	}
-	if parts.kind != contentImages && parts.kind != "iso" {
-		return 0, fail("cannot use volume %s - content type needs to be 'images' or 'iso'", d.file)
 	}
 	if d.isCloudInit() {
 		if err := p.onlyCloudInit(d); err != nil {
