@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // containerClone is a clone of a container on its way.
@@ -50,13 +49,13 @@ func (m *containerClone) reserve(g *Guest) error {
 		return err
 	}
 	m.add(typeLXC, Object{"lock": "create"})
-	m.w.setLock(g, "disk")
+	m.w.setLock(g, moveLock)
 	return nil
 }
 
 // release gives the source's lock up.
 func (m *containerClone) release() {
-	if g := m.w.Guest(m.source); g != nil && text(g.Config["lock"]) == "disk" {
+	if g := m.w.Guest(m.source); g != nil && text(g.Config["lock"]) == moveLock {
 		m.w.setLock(g, "")
 	}
 }
@@ -171,47 +170,54 @@ func (m *containerClone) mount(j *job, i int) error {
 		return nil
 	}
 	key := m.mounts[i]
-	made, took, err := m.volume(j, key)
+	mp, err := parseMountPoint(key, text(m.config[key]))
 	if err != nil {
 		return cloneFailed(err)
 	}
+	made, size, err := m.volume(j, mp)
+	if err != nil {
+		return cloneFailed(err)
+	}
+	took := linkTime
+	if m.copied {
+		took = copyTime(size)
+	}
 	return j.after(took, func() error {
-		if g := m.w.Guest(m.newid); g != nil {
-			config := clone(g.Config)
-			_, options, _ := strings.Cut(text(config[key]), ",")
-			config[key] = made + "," + options
-			m.w.storeConfig(g, config)
-		}
+		m.mounted(j, mp.with(made, size))
 		return m.mount(j, i+1)
 	})
 }
 
-// volume copies or links the volume of a mount point.
-func (m *containerClone) volume(j *job, key string) (string, time.Duration, error) {
-	volid := driveVolume(text(m.config[key]))
-	if !m.copied {
-		j.log("create linked clone of mount point %s (%s)", key, volid)
-		made, err := m.link(j.node, volid, contentRootDir, j.log)
-		return made, linkTime, err
+// mounted writes a mount point that is ready.
+func (m *containerClone) mounted(j *job, mp *mountPoint) {
+	if m.copied {
+		for _, line := range copyFigures {
+			j.log("%s", line)
+		}
 	}
-	j.log("create full clone of mountpoint %s (%s)", key, volid)
-	v := j.node.volume(volid)
-	if v == nil {
+	if g := m.w.Guest(m.newid); g != nil {
+		config := clone(g.Config)
+		config[mp.key] = mp.String()
+		m.w.storeConfig(g, config)
+	}
+}
+
+// volume copies or links the volume of a mount point and tells its size.
+func (m *containerClone) volume(j *job, mp *mountPoint) (string, int64, error) {
+	volid := mp.opts["volume"]
+	size, ok := j.node.volumeSize(volid)
+	if !ok {
 		return "", 0, fail("volume '%s' does not exist", volid)
 	}
-	store := m.storageFor(volid)
-	spec := volumeSpec{vmid: m.newid, kind: contentRootDir, format: m.w.containerFormat(store), size: integer(v["size"])}
-	made, err := m.w.allocateImage(j.node, store, spec, j.log)
+	if !m.copied {
+		j.log("create linked clone of mount point %s (%s)", mp.key, volid)
+		made, err := m.link(j.node, volid, contentRootDir, j.log)
+		return made, size, err
+	}
+	j.log("create full clone of mountpoint %s (%s)", mp.key, volid)
+	made, err := m.w.allocateRoot(j.node, m.newid, m.storageFor(volid), size, j.log)
 	if err == nil {
 		m.made = append(m.made, made)
 	}
-	return made, copyTime(spec.size), err
-}
-
-// containerFormat is the format of a container's volume by the storage's type.
-func (w *World) containerFormat(store string) string {
-	if kind := text(w.Storage(store)["type"]); kind == "zfspool" || kind == "btrfs" {
-		return "subvol"
-	}
-	return "raw"
+	return made, size, err
 }

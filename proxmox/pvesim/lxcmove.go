@@ -5,7 +5,7 @@ import "time"
 // filesTime is how long the files of a small container need to be copied (07/055 to 07/057).
 const filesTime = 500 * time.Millisecond
 
-// moveLock is the configuration lock while a volume is copied.
+// moveLock is the configuration lock of a container while its volumes are copied.
 const moveLock = "disk"
 
 // moveContainerVolume copies a volume to another storage, or gives it to another container.

@@ -195,14 +195,9 @@ const startAgainTime = 300 * time.Millisecond
 
 // startGuest starts a guest in a task.
 func (w *World) startGuest(n *Node, g *Guest, user string) {
-	vmid := g.VMID
-	if g.Type == typeQEMU {
-		w.fork(n, "qmstart", strconv.Itoa(vmid), user, (&vmStart{w: w, n: n, vmid: vmid}).work)
-		return
+	kind, work := "qmstart", (&vmStart{w: w, n: n, vmid: g.VMID}).work
+	if g.Type == typeLXC {
+		kind, work = "vzstart", (&ctStart{w: w, n: n, vmid: g.VMID}).work
 	}
-	w.fork(n, "vzstart", strconv.Itoa(vmid), user, func(j *job) error {
-		return j.lock(g, func() error {
-			return j.after(startAgainTime, func() error { w.SetStatus(vmid, "running"); return nil })
-		})
-	})
+	w.fork(n, kind, strconv.Itoa(g.VMID), user, work)
 }
