@@ -29,7 +29,9 @@ func TestExt4(t *testing.T) {
 	} {
 		var lines []string
 		fs := newExt4(tt.size)
-		fs.describe("U", func(format string, args ...any) { lines = append(lines, strings.Split(fmt.Sprintf(format, args...), "\n")...) })
+		fs.describe("U", func(format string, args ...any) {
+			lines = append(lines, strings.Split(fmt.Sprintf(format, args...), "\n")...)
+		})
 		if diff := cmp.Diff(tt.want, lines); diff != "" {
 			t.Errorf("%d MiB: %s", tt.size/mib, diff)
 		}

@@ -21,7 +21,8 @@ const networkTime = 2 * time.Second
 
 // containerInterfaces is null for a stopped container (06/037). Without a recorded answer it follows from the
 // configuration: the loopback device and each network device, with its static address when that is set up: by the node
-// for a device that was plugged in (07/082), else by what runs inside.
+// for a device that was plugged in (07/082), else by what runs inside. In the containers of the recordings nothing does
+// (06/036).
 func containerInterfaces(c *call, g *Guest) (any, error) {
 	if !g.Live.Running {
 		return nil, nil
@@ -30,7 +31,7 @@ func containerInterfaces(c *call, g *Guest) (any, error) {
 		return g.Interfaces, nil
 	}
 	list := []Object{containerInterface("lo", "00:00:00:00:00:00", "")}
-	inside := !c.w.BareContainers && c.now.Sub(g.Live.Since) >= networkTime
+	inside := !c.w.recorded && c.now.Sub(g.Live.Since) >= networkTime
 	for i := range 32 {
 		key := "net" + strconv.Itoa(i)
 		nic := text(g.Config[key])

@@ -169,7 +169,7 @@ func TestContainers(t *testing.T) {
 func TestRecordedContainers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := ctWorld()
-		w.BareContainers = true
+		w.recorded = true
 		r := newRig(t, w)
 		defer r.stop()
 		r.check([]string{"PUT /lxc/9102/config?memory=256&cores=2 -> 400 Parameter verification failed.", "9102 lacks cores: 2",

@@ -86,8 +86,8 @@ func createContainer(c *call) (any, error) {
 	if file := lockFileOf(typeLXC, r.vmid); c.w.flocks[file] != nil {
 		return nil, &busyError{file}
 	}
-	c.w.AddGuest(&Guest{VMID: r.vmid, Type: typeLXC, Node: c.node.Name, Config: Object{"lock": "create"}})
-	m := &ctMaker{w: c.w, n: c.node, r: r, options: options, by: c.id.name()}
+	g := c.w.AddGuest(&Guest{VMID: r.vmid, Type: typeLXC, Node: c.node.Name, Config: Object{"lock": "create"}})
+	m := &ctMaker{w: c.w, n: c.node, r: r, g: g, options: options, by: c.id.name()}
 	return c.fork("vzcreate", strconv.Itoa(r.vmid), m.work), nil
 }
 

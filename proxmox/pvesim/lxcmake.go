@@ -20,13 +20,26 @@ type ctMaker struct {
 	w       *World
 	n       *Node
 	r       *lxcRequest
+	g       *Guest // what was reserved
 	options Object
 	by      string
 }
 
 func (m *ctMaker) work(j *job) error {
-	j.onFail(func() { m.w.forgetGuest(m.r.vmid) })
-	return j.lockFile(lockFileOf(typeLXC, m.r.vmid), func() error { return m.volumes(j) })
+	j.onFail(func() {
+		if m.there() == nil {
+			m.w.forgetGuest(m.r.vmid)
+		}
+	})
+	return j.lock(m.g, func() error { return m.volumes(j) })
+}
+
+// there fails when somebody removed the container while it was made.
+func (m *ctMaker) there() error {
+	if m.w.Guest(m.r.vmid) == m.g {
+		return nil
+	}
+	return m.failed(noConfig(m.n.Name, typeLXC, m.r.vmid))
 }
 
 // failed words an error of the task; nothing of the container is left then (06/010).
@@ -34,6 +47,10 @@ func (m *ctMaker) failed(err error) error { return fail("%s%s", m.r.verb(), task
 
 // volumes makes what the mount points ask for; without any there is a root volume of the default size (06/018).
 func (m *ctMaker) volumes(j *job) error {
+	if err := m.there(); err != nil {
+		return err
+	}
+	j.onSignal = m.failed(errInterrupted)
 	mounts := m.r.mounts
 	if len(mounts) == 0 {
 		mounts = map[string]string{"rootfs": m.r.storage + ":" + defaultRoot}
@@ -134,10 +151,10 @@ func systemOf(file string) string {
 // commit writes the configuration with its defaults, which also gives up the lock, and starts the container where that
 // was asked for.
 func (m *ctMaker) commit(j *job, values Object) error {
-	g, err := m.w.guestAt(m.n, typeLXC, m.r.vmid)
-	if err != nil {
-		return m.failed(err)
+	if err := m.there(); err != nil {
+		return err
 	}
+	g := m.g
 	config := Object{"hostname": "CT" + strconv.Itoa(m.r.vmid), "memory": defaultMemory, "swap": defaultMemory}
 	for _, o := range []Object{filled(m.options), values} {
 		for k, v := range o {
@@ -149,7 +166,8 @@ func (m *ctMaker) commit(j *job, values Object) error {
 	}
 	g.Pool = m.r.pool
 	m.w.storeConfig(g, config)
-	j.undo = nil
+	m.w.settleIn(g)
+	j.undo, j.onSignal = nil, nil
 	if m.r.ha {
 		m.w.manage(g, m.r.start)
 	}

@@ -181,8 +181,10 @@ func (p *ctChanges) applyRunning(key string) (bool, error) {
 	return false, nil
 }
 
+// resizeMemory sets the limits of memory and swap. Where the recordings come from there are no control groups for
+// them.
 func (p *ctChanges) resizeMemory() error {
-	if p.w.BareContainers { // 07/072
+	if p.w.recorded { // 07/072
 		return fail("trying to change memory cgroup values: container not running")
 	}
 	return nil
@@ -207,8 +209,9 @@ func (p *ctChanges) plugNIC(key string) error {
 	return nil
 }
 
+// plugMount mounts into a running container, which needs another AppArmor profile for a moment.
 func (p *ctChanges) plugMount(key string) error {
-	if p.w.BareContainers { // 07/075; the volume that was made for it is gone again
+	if p.w.recorded { // 07/075; the volume that was made for it is gone again
 		return fail("failed to change apparmor profile: Invalid argument")
 	}
 	return p.mount(key)

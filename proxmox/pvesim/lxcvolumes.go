@@ -124,7 +124,7 @@ func (w *World) allocateRoot(n *Node, vmid int, store string, size int64, log lo
 	}
 	spec := volumeSpec{vmid: vmid, kind: contentRootDir, format: "raw", size: size}
 	kind := text(def["type"])
-	if kind == "zfspool" || onFiles(kind) && size == 0 {
+	if kind == "zfspool" || kind == "btrfs" && truth(def["quotas"]) || onFiles(kind) && size == 0 {
 		spec.format, log = "subvol", func(string, ...any) {}
 	}
 	volid, err := w.allocateImage(n, store, spec, log)

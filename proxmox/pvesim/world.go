@@ -36,11 +36,6 @@ type World struct {
 	Downloads map[string]int64
 	// Inside is the behaviour of guests that are made in this world.
 	Inside Behaviour
-	// BareContainers says that containers are as in the installation that the recordings come from (pve/README.md section
-	// 7): without control groups for memory and profiles that can change while they run, so that memory and mount
-	// points cannot be changed then (07/072, 07/075), and without anything inside that sets up the network at their
-	// start (06/036).
-	BareContainers bool
 
 	// recorded is true for worlds that were loaded: what README.md of the recordings says in section 7 holds in them.
 	recorded bool
