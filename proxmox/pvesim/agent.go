@@ -143,7 +143,7 @@ func agentCPUs(c *call, g *Guest) any {
 }
 
 // agentInterfaces are the network interfaces that the guest reports: what the world says, or what its configuration makes
-// of it, with the static addresses that cloud-init sets.
+// of it: the static addresses that cloud-init sets, else one that somebody leased to it.
 func (g *Guest) agentInterfaces() []Object {
 	if g.Interfaces != nil {
 		return g.Interfaces
@@ -156,11 +156,22 @@ func (g *Guest) agentInterfaces() []Object {
 			continue
 		}
 		addresses := []Object{}
-		if ip, network, err := net.ParseCIDR(driveOption(text(g.Config["ipconfig"+strconv.Itoa(i)]), "ip")); err == nil {
-			ones, _ := network.Mask.Size()
-			addresses = append(addresses, Object{"ip-address": ip.String(), "ip-address-type": "ipv4", "prefix": ones})
+		if driveOption(nic, "link_down") != "1" {
+			addresses = append(addresses, g.address(i))
 		}
 		list = append(list, Object{"name": "eth" + strconv.Itoa(i), "hardware-address": strings.ToLower(nicMAC(nic)), "ip-addresses": addresses})
 	}
 	return list
+}
+
+// address is the address of the i-th interface: the one that is configured, or one of the network for tests
+// (198.18.0.0/15) that depends on the vmid.
+func (g *Guest) address(i int) Object {
+	if ip, network, err := net.ParseCIDR(driveOption(text(g.Config["ipconfig"+strconv.Itoa(i)]), "ip")); err == nil {
+		ones, _ := network.Mask.Size()
+		return Object{"ip-address": ip.String(), "ip-address-type": "ipv4", "prefix": ones}
+	}
+	host := 2 + g.VMID*4 + i
+	leased := net.IPv4(198, byte(18+host>>16&1), byte(host>>8), byte(host)) //nolint:gosec // the low bytes are what is wanted
+	return Object{"ip-address": leased.String(), "ip-address-type": "ipv4", "prefix": 15}
 }

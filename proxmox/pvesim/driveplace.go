@@ -122,7 +122,7 @@ func (p *placing) placeNew(d *drive, store, size string) error {
 	case d.key == "tpmstate0":
 		spec.size, spec.format = tpmStateSize, "raw"
 	case d.key == "efidisk0":
-		spec.size, err = p.firmware(d)
+		spec.size, err = p.n.firmware(d)
 	}
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (p *placing) allocate(d *drive, store string, spec volumeSpec) error {
 }
 
 // firmware gives the size of the variable store. Without the firmware's package there is none to copy from (05/023).
-func (p *placing) firmware(d *drive) (int64, error) {
+func (n *Node) firmware(d *drive) (int64, error) {
 	kind, code, size := d.opts["efitype"], "OVMF_CODE.fd", int64(efiVars2M)
 	if kind == "4m" {
 		code, size = "OVMF_CODE_4M.fd", efiVars4M
@@ -182,7 +182,7 @@ func (p *placing) firmware(d *drive) (int64, error) {
 			code = "OVMF_CODE_4M.secboot.fd"
 		}
 	}
-	if !p.n.hasPackage("pve-edk2-firmware") {
+	if !n.hasPackage("pve-edk2-firmware") {
 		return 0, fail("EFI base image '/usr/share/pve-edk2-firmware//%s' not found", code)
 	}
 	return size, nil

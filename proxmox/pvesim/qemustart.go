@@ -128,6 +128,7 @@ func (w *World) startable(j *job, n *Node, g *Guest) error {
 		return fail("MAX %d vcpus allowed per VM on this node", limit)
 	}
 	for _, check := range []func() error{
+		func() error { return n.hasFirmware(j, g) },
 		func() error { return w.drivesReachable(n, g, false) },
 		func() error { return w.bridgesExist(n, g, true) },
 		func() error { return w.drivesReachable(n, g, true) },
@@ -138,6 +139,20 @@ func (w *World) startable(j *job, n *Node, g *Guest) error {
 		}
 	}
 	return nil
+}
+
+// hasFirmware looks for the image of a VM that boots by UEFI (05/023). Without a disk for its variables they are lost at
+// the end, which is a warning.
+func (n *Node) hasFirmware(j *job, g *Guest) error {
+	if g.Config["bios"] != "ovmf" {
+		return nil
+	}
+	d, ok := parseDrive("efidisk0", text(g.Config["efidisk0"]))
+	if !ok {
+		j.warn("no efidisk configured! Using temporary efivars disk.")
+	}
+	_, err := n.firmware(d)
+	return err
 }
 
 // drivesReachable checks that the storages of the VM's drives exist, and with volumes set that the volumes are there.
