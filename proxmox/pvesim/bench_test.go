@@ -77,3 +77,18 @@ func TestLatencyProfile(t *testing.T) {
 		t.Errorf("mean %v", mean)
 	}
 }
+
+// BenchmarkWrite10k: a write that does not touch rights costs the same however many guests there are.
+func BenchmarkWrite10k(b *testing.B) {
+	s := New(GenerateWorld(GenOptions{Seed: 1, Nodes: 20, Guests: 10_000}))
+	g := s.world.Guests()[77]
+	path := fmt.Sprintf("/nodes/%s/%s/%d/config", g.Node, g.Type, g.VMID)
+	for i := 0; b.Loop(); i++ {
+		body := fmt.Sprintf("description=%d", i)
+		x := &exchange{ctx: b.Context(), entry: "node01", method: "PUT", path: "/api2/json" + path, body: []byte(body), length: int64(len(body)),
+			header: map[string][]string{"Authorization": {"PVEAPIToken=" + s.RootToken()}}}
+		if got := s.serve(x); got.status != 200 {
+			b.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+}
