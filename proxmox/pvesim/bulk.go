@@ -126,18 +126,6 @@ func (b *bulk) begin(item *bulkItem, action string, params map[string]any, then 
 	return then()
 }
 
-// inner runs a method of the API on behalf of a caller, without its checks: what one method of the real one does when it
-// calls another.
-func (c *call) inner(method, path string, params map[string]any) (any, error) {
-	r, vars := c.sim.routes.find(method, path)
-	if r == nil {
-		return nil, unimplemented(method, path)
-	}
-	inner := &call{sim: c.sim, w: c.w, acl: c.acl, id: c.id, node: c.node, vars: vars, params: params, now: c.w.Now(),
-		entry: c.entry, path: path}
-	return r.handle(inner)
-}
-
 func (b *bulk) running(item *bulkItem) bool {
 	g := b.c.w.Guest(item.vmid)
 	return g != nil && g.Live.Running

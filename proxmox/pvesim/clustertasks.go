@@ -11,7 +11,7 @@ func clusterTasks(c *call) (any, error) {
 	for _, n := range c.w.Nodes {
 		for _, t := range n.recent() {
 			if !c.w.hides(t) && (all || t.User == c.id.name()) {
-				list = append(list, t.clusterRow(n.latest == t && c.now.Sub(t.End) < statInterval))
+				list = append(list, t.clusterRow(n.latest == t && c.now.Sub(t.changed()) < statInterval))
 			}
 		}
 	}
@@ -37,6 +37,14 @@ func (n *Node) recent() []*Task {
 		}
 	}
 	return list
+}
+
+// changed is when the task began or ended.
+func (t *Task) changed() time.Time {
+	if t.Running() {
+		return t.Start
+	}
+	return t.End
 }
 
 // clusterRow is the task in cluster/tasks: running ones have neither status nor endtime (facts 33). The mark saved is a

@@ -1,6 +1,9 @@
 package pvesim
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 func executeRoutes() []route {
 	return daemon(post("/nodes/{node}/execute", func(c *call) error {
@@ -20,10 +23,42 @@ func execute(c *call) (any, error) {
 	out := []Object{}
 	for _, cmd := range commands {
 		args, _ := cmd["args"].(Object)
-		data, err := c.inner(text(cmd["method"]), "/nodes/"+c.node.Name+"/"+text(cmd["path"]), clone(args))
-		out = append(out, outcome(data, err))
+		out = append(out, outcome(c.command(text(cmd["method"]), "/nodes/"+c.node.Name+"/"+text(cmd["path"]), clone(args))))
 	}
 	return out, nil
+}
+
+// command runs one method with its parameters checked. One that would have to wait for a lock file fails.
+func (c *call) command(method, path string, params map[string]any) (any, error) {
+	r, inner := c.innerCall(method, path, params)
+	if r == nil {
+		return nil, fail("no handler for '%s'", strings.TrimPrefix(path, "/"))
+	}
+	if err := r.verify(inner); err != nil {
+		return nil, err
+	}
+	data, err := r.handle(inner)
+	if busy, ok := errors.AsType[*busyError](err); ok {
+		err = lockTimeout(busy.file)
+	}
+	return data, err
+}
+
+// inner runs a method of the API on behalf of a caller, without its checks: what one method of the real one does when it
+// calls another.
+func (c *call) inner(method, path string, params map[string]any) (any, error) {
+	r, inner := c.innerCall(method, path, params)
+	if r == nil {
+		return nil, unimplemented(method, path)
+	}
+	return r.handle(inner)
+}
+
+// innerCall finds a method and makes a call of it for the same caller; the route is nil when there is no such method.
+func (c *call) innerCall(method, path string, params map[string]any) (*route, *call) {
+	r, vars := c.sim.routes.find(method, path)
+	return r, &call{sim: c.sim, w: c.w, acl: c.sim.acl, id: c.id, node: c.node, vars: vars, params: params, now: c.w.Now(),
+		entry: c.entry, path: path}
 }
 
 func outcome(data any, err error) Object {
