@@ -49,6 +49,9 @@ func (s *Sim) serveConn(ctx context.Context, conn net.Conn, entry string, worker
 		}
 		_ = conn.SetReadDeadline(time.Time{})
 		x.ctx, x.entry = ctx, entry
+		if x.stream != nil {
+			limit.N = x.length
+		}
 		spent := worker.spent()
 		if !s.respond(conn, x, last || spent || n == keepAliveRequests) {
 			return
