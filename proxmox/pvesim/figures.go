@@ -17,6 +17,9 @@ func (g *Guest) cpus(w *World) any {
 		if v := integer(g.Config["cores"]); v > 0 {
 			return v
 		}
+		if v := g.Config["cpulimit"]; number(v) > 0 {
+			return v
+		}
 		return w.nodeCPUs(g.Node)
 	}
 	cores, sockets := max(1, integer(g.Config["cores"])), max(1, integer(g.Config["sockets"]))
@@ -46,13 +49,8 @@ func (g *Guest) maxMem() int64 {
 	return integer(v) * mib
 }
 
-func swapBytes(config Object) int64 {
-	v, ok := config["swap"]
-	if !ok {
-		return defaultMemory * mib
-	}
-	return integer(v) * mib
-}
+// swapBytes is the configured swap of a container in bytes. New containers have a setting; without one there is none.
+func swapBytes(config Object) int64 { return integer(config["swap"]) * mib }
 
 // maxDisk is the size of the root file system or of the boot disk, 0 without one.
 func (g *Guest) maxDisk() int64 {

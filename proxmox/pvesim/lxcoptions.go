@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // mustHave are options that a container cannot be without.
@@ -18,7 +20,7 @@ func (c *call) containerOption(g *Guest, key, value string) (any, error) {
 	case isNIC(key):
 		return c.w.containerNIC(key, value)
 	case devShape().MatchString(key):
-		return value, checkDevice(key, value)
+		return value, c.checkDevice(key, value)
 	}
 	switch key {
 	case "unprivileged":
@@ -80,7 +82,8 @@ func (w *World) containerNIC(key, value string) (any, error) {
 	return printProperty(format, nic), nil
 }
 
-func checkDevice(key, value string) error {
+// checkDevice wants the path of a device of the node.
+func (c *call) checkDevice(key, value string) error {
 	device, err := parseProperty(propertyOf(typeLXC, key), key, value)
 	if err != nil {
 		return badParam(key, "invalid format - "+err.Error())
@@ -88,7 +91,23 @@ func checkDevice(key, value string) error {
 	if device["path"] == "" {
 		return fail("Path is not defined for passthrough device %s", key)
 	}
+	if !c.hasDevice(device["path"]) {
+		return fail("Device %s does not exist", device["path"])
+	}
 	return nil
+}
+
+// commonDevices are on every node.
+var commonDevices = lazy.Regexp(`^/dev/(?:null|zero|full|random|urandom|tty|console|fuse|net/tun|loop\d+|ttyS[0-3])$`)
+
+// hasDevice is whether a node has a device. Of a recorded node the disks and the devices of every node are known; other
+// nodes have what is asked for.
+func (c *call) hasDevice(path string) bool {
+	if !c.w.recorded || commonDevices().MatchString(path) {
+		return true
+	}
+	disks, _ := objects(c.node.Info["disks"])
+	return slices.ContainsFunc(disks, func(o Object) bool { return o["devpath"] == path })
 }
 
 // checkContainerHook wants a script among the snippets of a storage.

@@ -175,6 +175,8 @@ func (p *ctChanges) applyRunning(key string) (bool, error) {
 		return true, p.resizeMemory()
 	case isNIC(key):
 		return true, p.plugNIC(key)
+	case devShape().MatchString(key):
+		return !has(p.g.Config, key), nil
 	case isMount(key) && key != "rootfs" && !has(p.g.Config, key):
 		return true, p.plugMount(key)
 	}
