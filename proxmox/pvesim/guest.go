@@ -42,8 +42,9 @@ type Guest struct {
 
 	prev      *shown
 	changedAt time.Time
-	forced    []string    // of Deleted: drives whose volume is to be erased as well
-	cloud     *cloudState // nil when the cloud-init drive says what the configuration says
+	forced    []string       // of Deleted: drives whose volume is to be erased as well
+	lost      map[string]int // disks that a QEMU (its PID) gave up although their removal failed
+	cloud     *cloudState    // nil when the cloud-init drive says what the configuration says
 	// reboot is set while a guest shuts down to be started again.
 	reboot bool
 	inner  *inside // see Guest.inside

@@ -80,7 +80,7 @@ func (w *World) bridge(n *Node, name string) Object {
 // a controller the controller goes, which like a virtio disk is a PCI device.
 func (u *qemuUpdate) letGo(key string) error {
 	g := u.g
-	if !g.hotplugs("disk") || fixedBus(key) || contains(g.bootDisks(), key) {
+	if !g.hotplugs("disk") || fixedBus(key) || contains(g.bootDisks(), key) || g.Live.PID == g.lost[key] {
 		return nil // nothing is asked: see unplugDrive
 	}
 	index, scsi := strings.CutPrefix(key, "scsi")
@@ -88,10 +88,18 @@ func (u *qemuUpdate) letGo(key string) error {
 		return u.removeDevice(key)
 	}
 	u.took += unplugTime
-	if controller := g.idleController(int(integer(index))); controller != "" {
-		return u.removeDevice(controller)
+	controller := g.idleController(int(integer(index)))
+	if controller == "" {
+		return nil
 	}
-	return nil
+	err := u.removeDevice(controller)
+	if err != nil {
+		if g.lost == nil {
+			g.lost = map[string]int{}
+		}
+		g.lost[key] = g.Live.PID
+	}
+	return err
 }
 
 // idleController names the SCSI controller that has no disk once that of the index is gone; "" when others are on it.

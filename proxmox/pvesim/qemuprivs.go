@@ -209,7 +209,7 @@ func (c *call) mayChangeTags(vmid int, old, tags string) error {
 // freeTag is whether the datacenter's option user-tag-access lets users without more rights set a tag.
 func (c *call) freeTag(tag string) bool {
 	access := c.w.clusterOption("user-tag-access")
-	list := splitList(text(access["user-allow-list"]))
+	list := splitList(listText(access["user-allow-list"]))
 	switch text(access["user-allow"]) {
 	case "none":
 		return false
