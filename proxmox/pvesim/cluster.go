@@ -122,12 +122,24 @@ func nextID(c *call) (any, error) {
 		}
 		return strconv.Itoa(id), nil
 	}
-	id := int(minVMID)
-	for c.w.Guest(id) != nil {
-		id++
+	lower, upper := int(minVMID), nextIDEnd
+	bounds := c.w.clusterOption("next-id")
+	if n := int(integer(bounds["lower"])); n > 0 {
+		lower = n
 	}
-	return strconv.Itoa(id), nil
+	if n := int(integer(bounds["upper"])); n > 0 {
+		upper = n
+	}
+	for id := lower; id < upper; id++ {
+		if c.w.Guest(id) == nil {
+			return strconv.Itoa(id), nil
+		}
+	}
+	return nil, fail("unable to get any free VMID in range [%d, %d]", lower, upper)
 }
+
+// nextIDEnd is where the search for a free vmid ends, unless the datacenter's option next-id says otherwise (source).
+const nextIDEnd = 1000 * 1000
 
 // logDefault is how many log lines come without max (faults.md 3.4).
 const logDefault = 50

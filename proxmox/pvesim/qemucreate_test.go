@@ -82,3 +82,25 @@ func TestCreateRights(t *testing.T) {
 		})
 	}
 }
+
+// TestNextID: the datacenter may bound the search for a free vmid.
+func TestNextID(t *testing.T) {
+	for _, tt := range []struct {
+		option any
+		want   string
+	}{
+		{nil, "100"}, {"lower=9001", "9004"}, {Object{"lower": 9002, "upper": 9004}, "500 unable to get any free VMID in range [9002, 9004]"},
+	} {
+		w := lifeWorld()
+		w.RemoveGuest(100)
+		if w.Cluster.Options = clone(w.Cluster.Options); tt.option != nil {
+			w.Cluster.Options["next-id"] = tt.option
+		}
+		r := newRig(t, w)
+		got := r.get("/cluster/nextid")
+		if have, _ := got.data.(string); have != tt.want && got.status != tt.want {
+			t.Errorf("%v: %q %q, want %q", tt.option, got.status, have, tt.want)
+		}
+		r.stop()
+	}
+}

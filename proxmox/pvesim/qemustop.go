@@ -7,10 +7,10 @@ import (
 // stopTime is how long QEMU needs to quit (03/073: about 0.1 s).
 const stopTime = 50 * time.Millisecond
 
-// Waits of the real one, in seconds: for a guest without a timeout given, and for a process after SIGTERM.
+// stopWait is how many seconds the real one waits for a guest when no timeout is given; it looks once in pollTime.
 const (
-	stopWait    = 60
-	pollSeconds = time.Second
+	stopWait = 60
+	pollTime = time.Second
 )
 
 // restartTime is how long it takes until a VM that was rebooted is started again, by the process that cleans up after
@@ -97,7 +97,7 @@ func (s *vmStop) wait(j *job, seconds int) error {
 	case s.alive() == nil:
 		return s.cleanUp(j)
 	case seconds < s.timeout:
-		return j.after(pollSeconds, func() error { return s.wait(j, seconds+1) })
+		return j.after(pollTime, func() error { return s.wait(j, seconds+1) })
 	case s.force:
 		j.log("VM still running - terminating now with SIGTERM")
 		return s.quit(j)
