@@ -192,7 +192,7 @@ func createTicket(c *call) (any, error) {
 // passwordFits also takes a ticket as the password: one's own, or that of root@pam for anybody (01/005).
 func (c *call) passwordFits(user, password string, now time.Time) bool {
 	u := c.w.Access.user(user)
-	if !u.usable(c.now) {
+	if _, realm, err := splitUser(user); err != nil || !u.usable(c.now) || c.w.Access.realm(realm) == nil {
 		return false
 	}
 	if holder, ok := c.sim.ticketUser(password, now); ok {

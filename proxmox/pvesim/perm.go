@@ -144,7 +144,7 @@ func pick(entries []aclEntry, final bool, match func(aclEntry) bool) map[string]
 	out := map[string]bool{}
 	for _, e := range entries {
 		if match(e) && (final || e.propagate) {
-			out[e.role] = e.propagate
+			out[e.role] = out[e.role] || e.propagate
 		}
 	}
 	return out

@@ -114,13 +114,13 @@ func updateToken(c *call) (any, error) {
 	if c.given("expire") {
 		t.Expire = integer(c.params["expire"])
 	}
-	if c.given("comment") {
-		t.Comment = c.param("comment")
+	if comment := c.param("comment"); comment != "" { // an empty one changes nothing (source)
+		t.Comment = comment
 	}
 	out := Object{}
 	for _, f := range t.row() {
 		out[f.key] = f.val
-		if c.given(f.key) {
+		if c.param(f.key) != "" {
 			out[f.key] = c.params[f.key]
 		}
 	}
