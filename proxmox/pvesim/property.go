@@ -17,6 +17,9 @@ import (
 //	text := printProperty(o, nic)                // virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1
 //	typed("lxc", "memory", "512")                // json.Number: how GET config shows an option
 //
+// Of a configuration the real one rewrites drives, mount points and network devices; ipconfig0, startup, boot, cpu and
+// the like stay as they were sent.
+//
 // Named formats are found with propertyFormat("pve-qm-ide").
 
 // props are the values of a property string by key.
@@ -72,10 +75,14 @@ func (s *schema) object() *object {
 // booleans, strings for all others. So the memory of a VM, which is a property string, is a string (facts 26), and so
 // is cpulimit (04/047).
 func typed(kind, key, value string) any {
-	if s := option(kind, key); s != nil {
-		return s.typed(value)
+	s := option(kind, key)
+	if key == "snaptime" { // of snapshots, and no option (08/003)
+		s = &schema{kind: "integer"}
 	}
-	return value
+	if s == nil {
+		return value
+	}
+	return s.typed(value)
 }
 
 // parseProperty takes a property string apart and checks it. The path names the value in errors, as "net0" does in

@@ -1,7 +1,11 @@
 package pvesim
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -86,5 +90,52 @@ func TestTyped(t *testing.T) {
 		if got := typed(tt.kind, tt.key, tt.value); got != tt.want {
 			t.Errorf("%s %s %s became %v (%T)", tt.kind, tt.key, tt.value, got, got)
 		}
+	}
+}
+
+// TestRecordedConfigs: every option of every configuration that was ever read has the type that typed gives it, and
+// each property string is written as printProperty writes it.
+func TestRecordedConfigs(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(shared(t, "pve", "recordings"), "*", "[0-9]*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var x struct {
+			Request  struct{ Path string }
+			Response struct{ JSON struct{ Data any } }
+		}
+		if err := decodeJSON(bytes.NewReader(raw), &x); err != nil {
+			t.Fatal(err)
+		}
+		parts := strings.Split(x.Request.Path, "/")
+		if len(parts) < 6 || parts[len(parts)-1] != "config" {
+			continue
+		}
+		kind := parts[3]
+		config, _ := x.Response.JSON.Data.(Object)
+		for key, v := range config {
+			seen++
+			if got := typed(kind, key, text(v)); got != v {
+				t.Errorf("%s: %s %v became %v (%T)", file, key, v, got, got)
+			}
+			o := propertyOf(kind, key)
+			if o == nil || text(v) == " " || strings.HasPrefix(key, "ipconfig") { // ipconfig stays as it was sent (03/010)
+				continue
+			}
+			if p, err := parseProperty(o, key, text(v)); err != nil {
+				t.Errorf("%s: %s: %v", file, key, err)
+			} else if got := printProperty(o, p); got != v {
+				t.Errorf("%s: %s %v became %s", file, key, v, got)
+			}
+		}
+	}
+	if seen < 500 {
+		t.Errorf("%d options were seen", seen)
 	}
 }
