@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
@@ -30,15 +31,16 @@ var namedFormats = map[string]format{
 	"urlencoded":                          naming(`[-%a-zA-Z0-9_.!~*'()]*`, "invalid urlencoded string: %s"),
 	"disk-size":                           naming(`\d+(\.\d+)?[KMGT]?`, "value does not look like a valid disk size: %s"),
 	"graphite-path":                       shaped(`[a-zA-Z0-9.\-_]+`, "value does not look like a valid graphite path"),
-	"pve-storage-vgname":                  naming(`(?i:[a-z0-9][a-z0-9\-_.]*[a-z0-9])`, "lvm volume group name '%s' contains illegal characters"),
+	"pve-storage-vgname":                  naming(`(?i:[a-z0-9][a-z0-9\-_.]*[a-z0-9])`, "lvm name '%s' contains illegal characters"),
 	"pem-string":                          shaped(pemShape, "value is not a valid PEM-formatted string"),
 	"pem-certificate-chain":               shaped(pemShape, "value is not a valid PEM-formatted certificate chain"),
 	"string":                              anything,
 	"pve-volume-id":                       formatVolume,
 	"pve-volume-id-or-qm-path":            formatDrivePath,
 	"pve-volume-id-or-absolute-path":      formatVolumeOrPath,
-	"pve-storage-path":                    formatStoragePath,
-	"pve-storage-path-in-property-string": formatMappingPath,
+	"pve-storage-path":                    storagePath,
+	"pve-storage-path-in-property-string": storagePath,
+	"pve-storage-options":                 naming(`\S+`, "invalid options '%s'"),
 	"pve-storage-content":                 choice("invalid content type '%s'", contentTypes),
 	"pve-calendar-event":                  formatEvent,
 	"pve-task-status-type":                choice("invalid status '%s'", strings.Fields("ok error warning unknown")),
@@ -51,26 +53,25 @@ var namedFormats = map[string]format{
 	"pve-lxc-mp-string":                   formatMountPath,
 	"pve-lxc-dev-string":                  formatDevice,
 	"pve-ct-timezone":                     formatTimezone,
-	"pve-day-of-week":                     shaped(`(?i:mon|tue|wed|thu|fri|sat|sun)`, "value does not look like a valid day"),
-	"pve-userid":                          naming(userShapeText, "value '%s' does not look like a valid user name"),
+	"pve-day-of-week":                     naming(`mon|tue|wed|thu|fri|sat|sun`, "invalid day '%s'"),
+	"pve-userid":                          formatUserID,
 	"pve-realm":                           shaped(realmShape, "value does not look like a valid realm"),
 	"pve-groupid":                         naming(`[A-Za-z0-9\.\-_]+`, "group name '%s' contains invalid characters"),
 	"pve-roleid":                          naming(`[A-Za-z0-9\.\-_]+`, "role name '%s' contains invalid characters"),
-	"pve-poolid":                          naming(`[A-Za-z0-9\.\-_]+(/[A-Za-z0-9\.\-_]+){0,2}`, "pool name '%s' contains invalid characters"),
+	"pve-poolid":                          formatPool,
 	"pve-priv":                            formatPrivilege,
 	"pve-tokenid":                         naming(`[^\s:/]+@`+realmShape+`![A-Za-z][A-Za-z0-9\.\-_]+`, "value '%s' does not look like a valid token ID"),
 	"pve-replication-job-id":              shaped(`[1-9][0-9]{2,8}-\d{1,9}`, "value does not look like a valid replication job id"),
 	"pve-ha-resource-id":                  shaped(`[a-z]+:\S+`, "value does not look like a valid ha resource id"),
 	"pve-ha-resource-or-vm-id":            shaped(`[a-z]+:\S+|\d+`, "value does not look like a valid ha resource id"),
-	"pve-ha-node":                         shaped(`[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?(:\d+)?`, "value does not look like a valid ha node id"),
-	"ldap-simple-attr":                    naming(`[a-zA-Z0-9]+`, "value '%s' does not look like a simple ldap attribute name"),
+	"pve-ha-node":                         shaped(`[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?(:\d+)?`, "value does not look like a valid ha group node"),
+	"ldap-simple-attr":                    naming(`[a-zA-Z0-9\-]+`, "value '%s' does not look like a simple ldap attribute name"),
 }
 
 const (
-	mailShape     = `[\w\+\-\~]+(\.[\w\+\-\~]+)*@[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)*`
-	realmShape    = `[A-Za-z][A-Za-z0-9\.\-_]+`
-	pemShape      = `(?s:\s*-----BEGIN .*-----END .*-----\s*)`
-	userShapeText = `[^\s:/]+@` + realmShape
+	mailShape  = `[\w\+\-\~]+(\.[\w\+\-\~]+)*@[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)*`
+	realmShape = `[A-Za-z][A-Za-z0-9\.\-_]+`
+	pemShape   = `(?s:\s*-----BEGIN .*-----END .*-----\s*)`
 )
 
 var (
@@ -178,20 +179,32 @@ func formatEvent(s string) error {
 	return nil
 }
 
-// formatMappingPath is a directory for a mapping: absolute, without what would end the setting.
-func formatMappingPath(s string) error {
-	if !strings.HasPrefix(s, "/") || strings.ContainsAny(s, ";, ") {
-		return lineError("value does not look like a valid path")
+// Lengths of a user's name with realm.
+const minUser, maxUser = 3, 64
+
+var userID = naming(`[^\s:/]+@`+realmShape, "value '%s' does not look like a valid user name")
+
+func formatUserID(s string) error {
+	switch n := len([]rune(s)); {
+	case n < minUser:
+		return lineError("user name '" + s + "' is too short")
+	case n > maxUser:
+		return lineError(fmt.Sprintf("user name '%s' is too long (%d > %d)", s, n, maxUser))
 	}
-	return nil
+	return userID(s)
 }
 
-func formatStoragePath(s string) error {
-	if !strings.HasPrefix(s, "/") {
-		return lineError("value is not an absolute path")
+var poolID = naming(`[A-Za-z0-9.\-_]+(/[A-Za-z0-9.\-_]+){0,2}`, "pool name '%s' contains invalid characters")
+
+// formatPool is a pool's name: up to three, parted by slashes.
+func formatPool(s string) error {
+	if strings.Count(strings.TrimRight(s, "/"), "/") > 2 {
+		return lineError("pool name '" + s + "' nested too deeply (max levels = 3)")
 	}
-	return nil
+	return poolID(s)
 }
+
+var storagePath = shaped(`/[^;()]+.*`, "value does not look like a valid path")
 
 // formatPrivilege knows the privileges that roles may have (12/044).
 func formatPrivilege(s string) error {
