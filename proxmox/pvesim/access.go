@@ -8,7 +8,7 @@ import (
 
 func accessRoutes() []route {
 	return slices.Concat(userWriteRoutes(), tokenRoutes(), groupRoutes(), roleRoutes(), aclRoutes(), realmRoutes(), []route{
-		get("/access/permissions", params{"userid": str(), "path": str()}, anyone, permissions),
+		get("/access/permissions", anyone, permissions),
 		index("/access/openid", "subdir", "auth-url login"),
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 func aclRoutes() []route {
 	return append(daemon(put("/access/acl", mayModifyACL, updateACL)),
-		get("/access/acl", nil, anyone, listACL))
+		get("/access/acl", anyone, listACL))
 }
 
 // listACL shows all entries to auditors and else those of paths whose permissions the caller may change.

@@ -36,7 +36,7 @@ func agentRoutes() []route {
 	for name, cmd := range agentCommands() {
 		allowed := need("/vms/{vmid}", append(cmd.privs, agentAll)...)
 		if cmd.method == "GET" {
-			list = append(list, get(base+"/"+name, nil, allowed, of(typeQEMU, agentCall(cmd.result))))
+			list = append(list, get(base+"/"+name, allowed, of(typeQEMU, agentCall(cmd.result))))
 		} else {
 			list = append(list, post(base+"/"+name, allowed, of(typeQEMU, agentCall(cmd.result))))
 		}

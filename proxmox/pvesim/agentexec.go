@@ -9,8 +9,8 @@ import (
 
 func agentExecRoutes(base string) []route {
 	vm := "/vms/{vmid}"
-	status := get(base+"/exec-status", params{"pid": required(param{kind: "integer"})}, need(vm, agentAll), of(typeQEMU, agentExecStatus))
-	read := get(base+"/file-read", params{"file": required(str()), "count": integers(0), "offset": integers(0), "decode": boolean()},
+	status := get(base+"/exec-status", need(vm, agentAll), of(typeQEMU, agentExecStatus))
+	read := get(base+"/file-read",
 		need(vm, agentReads, agentAll), of(typeQEMU, agentFileRead))
 	status.changes, read.changes = true, true
 	return []route{

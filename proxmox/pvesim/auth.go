@@ -159,10 +159,7 @@ func ticketRoutes() []route {
 	return daemon(
 		route{method: "GET", pattern: "/access/ticket", open: true, check: anyone,
 			handle: func(*call) (any, error) { return nil, nil }},
-		route{method: "POST", pattern: "/access/ticket", open: true, noToken: true, check: anyone, handle: createTicket, params: params{
-			"username": required(str()), "password": required(str()), "realm": str(), "otp": str(), "path": str(), "privs": str(),
-			"new-format": boolean(), "tfa-challenge": str(),
-		}})
+		route{method: "POST", pattern: "/access/ticket", open: true, noToken: true, check: anyone, handle: createTicket})
 }
 
 // createTicket logs in by password or by a ticket in its place (facts 21); with path and privs it only checks.

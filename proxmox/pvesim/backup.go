@@ -11,13 +11,12 @@ import (
 func backupRoutes() []route {
 	audit := need("/", "Sys.Audit")
 	return []route{
-		get("/cluster/backup", nil, audit, listJobs),
-		get("/cluster/backup/{id}", nil, audit, getJob),
-		get("/cluster/backup/{id}/included_volumes", nil, audit, includedVolumes),
+		get("/cluster/backup", audit, listJobs),
+		get("/cluster/backup/{id}", audit, getJob),
+		get("/cluster/backup/{id}/included_volumes", audit, includedVolumes),
 		index("/cluster/backup-info", "subdir", "not-backed-up"),
-		get("/cluster/backup-info/not-backed-up", nil, audit, notBackedUp),
-		get("/cluster/jobs/schedule-analyze", params{"schedule": required(formatted(formatSchedule)), "iterations": integers(1),
-			"starttime": param{kind: "integer"}}, anyone, analyzeSchedule),
+		get("/cluster/backup-info/not-backed-up", audit, notBackedUp),
+		get("/cluster/jobs/schedule-analyze", anyone, analyzeSchedule),
 	}
 }
 

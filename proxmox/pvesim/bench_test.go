@@ -67,7 +67,7 @@ func TestWorkersAndLatency(t *testing.T) {
 
 func TestLatencyProfile(t *testing.T) {
 	s := New(DemoWorld(time.Now()), WithLatency(Latency{Profile: true}), WithSeed(5))
-	r := get("/nodes/{node}/qemu/{vmid}/config", nil, anyone, nil)
+	r := get("/nodes/{node}/qemu/{vmid}/config", anyone, nil)
 	var sum time.Duration
 	for range 2000 {
 		sum += s.latency.of(s, &exchange{entry: "pve1", target: "pve1"}, &r)

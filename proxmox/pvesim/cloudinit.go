@@ -10,8 +10,8 @@ func cloudInitRoutes() []route {
 	base := "/nodes/{node}/qemu/{vmid}/cloudinit"
 	audit := need("/vms/{vmid}", "VM.Audit")
 	return append(daemon(put(base, need("/vms/{vmid}", "VM.Config.Cloudinit"), of(typeQEMU, regenerateCloudInit))),
-		get(base, nil, audit, of(typeQEMU, cloudInitPending)),
-		get(base+"/dump", params{"type": required(enum("user", "network", "meta"))}, audit, of(typeQEMU, cloudInitDump)),
+		get(base, audit, of(typeQEMU, cloudInitPending)),
+		get(base+"/dump", audit, of(typeQEMU, cloudInitDump)),
 	)
 }
 

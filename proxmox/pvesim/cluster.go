@@ -22,23 +22,23 @@ func indexRoutes() []route {
 			"scan sdn services spiceshell startall status stopall storage subscription suspendall syslog tasks termproxy time "+
 			"version vncshell vzdump wakeonlan"),
 		index("/access", "subdir", "users groups roles acl domains openid tfa ticket password"),
-		get("/version", nil, anyone, func(c *call) (any, error) { return c.w.Version, nil }),
+		get("/version", anyone, func(c *call) (any, error) { return c.w.Version, nil }),
 	}
 }
 
 func clusterRoutes() []route {
 	audit := need("/", "Sys.Audit")
 	return append(daemon(
-		get("/cluster/status", nil, audit, clusterStatus),
-		get("/cluster/config/nodes", nil, audit, clusterMembers),
-		get("/cluster/config/totem", nil, audit, clusterTotem),
-		get("/cluster/config/join", params{"node": str()}, audit, clusterJoin),
-		get("/cluster/ceph/status", nil, anyone, cephMissing),
-		get("/nodes/{node}/ceph/status", nil, anyone, cephMissing)),
-		get("/cluster/options", nil, anyone, clusterOptions),
-		get("/cluster/nextid", params{"vmid": vmidParam()}, anyone, nextID),
-		get("/cluster/log", params{"max": integers(1)}, anyone, clusterLog),
-		get("/cluster/tasks", nil, anyone, clusterTasks))
+		get("/cluster/status", audit, clusterStatus),
+		get("/cluster/config/nodes", audit, clusterMembers),
+		get("/cluster/config/totem", audit, clusterTotem),
+		get("/cluster/config/join", audit, clusterJoin),
+		get("/cluster/ceph/status", anyone, cephMissing),
+		get("/nodes/{node}/ceph/status", anyone, cephMissing)),
+		get("/cluster/options", anyone, clusterOptions),
+		get("/cluster/nextid", anyone, nextID),
+		get("/cluster/log", anyone, clusterLog),
+		get("/cluster/tasks", anyone, clusterTasks))
 }
 
 // clusterStatus is the cluster entry, which a standalone node lacks (F18), and a row per node.
@@ -114,6 +114,9 @@ func clusterOptions(c *call) (any, error) {
 	return out, nil
 }
 
+// lowestVMID is where the search for a free one begins unless the options say otherwise.
+const lowestVMID = 100
+
 func nextID(c *call) (any, error) {
 	if c.given("vmid") {
 		id := int(integer(c.params["vmid"]))
@@ -122,7 +125,7 @@ func nextID(c *call) (any, error) {
 		}
 		return strconv.Itoa(id), nil
 	}
-	lower, upper := int(minVMID), nextIDEnd
+	lower, upper := lowestVMID, nextIDEnd
 	bounds := c.w.clusterOption("next-id")
 	if n := int(integer(bounds["lower"])); n > 0 {
 		lower = n

@@ -1,27 +1,17 @@
 package pvesim
 
 import (
-	"fmt"
 	"strconv"
 )
 
 var contentTypes = []string{"images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"}
 
-func formatContent(s string) error {
-	for _, t := range splitList(s) {
-		if !contains(contentTypes, t) {
-			return fmt.Errorf("invalid content type '%s'", t)
-		}
-	}
-	return nil
-}
-
 func contentRoutes() []route {
 	base := "/nodes/{node}/storage/{storage}/content"
 	use := need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
 	return daemon(
-		get(base, params{"content": formatted(formatContent), "vmid": vmidParam()}, use, listContent),
-		get(base+"/{volume...}", nil, anyone, getVolume))
+		get(base, use, listContent),
+		get(base+"/{volume...}", anyone, getVolume))
 }
 
 func listContent(c *call) (any, error) {

@@ -13,10 +13,10 @@ func downloadRoutes() []route {
 	use := need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
 	return daemon(
 		post(base+"/download-url", mayDownload, downloadFile),
-		get("/nodes/{node}/query-url-metadata", params{"url": required(str()), "verify-certificates": boolean()}, mayReachOut, urlMetadata),
-		get(base+"/identity", nil, use, storageIdentity),
-		get(base+"/import-metadata", params{"volume": required(str())}, anyone, importMetadata),
-		get(base+"/file-restore/list", params{"volume": required(str()), "filepath": required(str())}, anyone, listBackupFiles))
+		get("/nodes/{node}/query-url-metadata", mayReachOut, urlMetadata),
+		get(base+"/identity", use, storageIdentity),
+		get(base+"/import-metadata", anyone, importMetadata),
+		get(base+"/file-restore/list", anyone, listBackupFiles))
 }
 
 // mayReachOut is the right to make a node connect to anywhere.

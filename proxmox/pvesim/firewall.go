@@ -9,10 +9,10 @@ func firewallRoutes() []route {
 	list := []route{
 		index("/cluster/firewall", "name", "aliases rules options groups ipset macros refs"),
 		index("/nodes/{node}/firewall", "name", "rules options log"),
-		get("/cluster/firewall/macros", nil, anyone, func(c *call) (any, error) { return notNil(c.w.Cluster.Firewall.Macros), nil }),
-		get("/cluster/firewall/groups", nil, anyone, func(c *call) (any, error) { return stripped(c.w.Cluster.Firewall.Groups, "rules"), nil }),
-		get("/cluster/firewall/groups/{group}", nil, need("/", "Sys.Audit"), groupRules),
-		get("/cluster/firewall/groups/{group}/{pos}", nil, need("/", "Sys.Audit"), groupRule),
+		get("/cluster/firewall/macros", anyone, func(c *call) (any, error) { return notNil(c.w.Cluster.Firewall.Macros), nil }),
+		get("/cluster/firewall/groups", anyone, func(c *call) (any, error) { return stripped(c.w.Cluster.Firewall.Groups, "rules"), nil }),
+		get("/cluster/firewall/groups/{group}", need("/", "Sys.Audit"), groupRules),
+		get("/cluster/firewall/groups/{group}/{pos}", need("/", "Sys.Audit"), groupRule),
 	}
 	cluster := func(c *call) *Firewall { return c.w.Cluster.Firewall }
 	list = append(list, ruleRoutes("/cluster/firewall", need("/", "Sys.Audit"), cluster)...)
@@ -37,20 +37,20 @@ func guestFirewall(c *call) *Firewall {
 
 func ruleRoutes(base string, ck check, of rulesOf) []route {
 	return []route{
-		get(base+"/options", nil, ck, func(c *call) (any, error) { return of(c).Options, nil }),
-		get(base+"/rules", nil, ck, func(c *call) (any, error) { return notNil(of(c).Rules), nil }),
-		get(base+"/rules/{pos}", nil, ck, func(c *call) (any, error) { return ruleAt(of(c).Rules, c.vars["pos"]) }),
+		get(base+"/options", ck, func(c *call) (any, error) { return of(c).Options, nil }),
+		get(base+"/rules", ck, func(c *call) (any, error) { return notNil(of(c).Rules), nil }),
+		get(base+"/rules/{pos}", ck, func(c *call) (any, error) { return ruleAt(of(c).Rules, c.vars["pos"]) }),
 	}
 }
 
 func setRoutes(base string, ck check, of rulesOf) []route {
 	return []route{
-		get(base+"/aliases", nil, ck, func(c *call) (any, error) { return notNil(of(c).Aliases), nil }),
-		get(base+"/aliases/{name}", nil, ck, func(c *call) (any, error) { return alias(of(c), c.vars["name"]) }),
-		get(base+"/ipset", nil, ck, func(c *call) (any, error) { return stripped(of(c).Sets, "members"), nil }),
-		get(base+"/ipset/{name}", nil, ck, func(c *call) (any, error) { return members(of(c), c.vars["name"]) }),
-		get(base+"/ipset/{name}/{cidr}", nil, ck, func(c *call) (any, error) { return member(of(c), c.vars["name"], c.vars["cidr"]) }),
-		get(base+"/refs", params{"type": enum("alias", "ipset")}, ck, func(c *call) (any, error) { return c.refs(of(c)), nil }),
+		get(base+"/aliases", ck, func(c *call) (any, error) { return notNil(of(c).Aliases), nil }),
+		get(base+"/aliases/{name}", ck, func(c *call) (any, error) { return alias(of(c), c.vars["name"]) }),
+		get(base+"/ipset", ck, func(c *call) (any, error) { return stripped(of(c).Sets, "members"), nil }),
+		get(base+"/ipset/{name}", ck, func(c *call) (any, error) { return members(of(c), c.vars["name"]) }),
+		get(base+"/ipset/{name}/{cidr}", ck, func(c *call) (any, error) { return member(of(c), c.vars["name"], c.vars["cidr"]) }),
+		get(base+"/refs", ck, func(c *call) (any, error) { return c.refs(of(c)), nil }),
 	}
 }
 

@@ -11,8 +11,8 @@ func groupRoutes() []route {
 		post("/access/groups", allocate, createGroup),
 		put("/access/groups/{groupid}", allocate, updateGroup),
 		del("/access/groups/{groupid}", allocate, deleteGroup)),
-		get("/access/groups", nil, anyone, listGroups),
-		get("/access/groups/{groupid}", nil, need("/access/groups", "Sys.Audit", "Group.Allocate"), getGroup))
+		get("/access/groups", anyone, listGroups),
+		get("/access/groups/{groupid}", need("/access/groups", "Sys.Audit", "Group.Allocate"), getGroup))
 }
 
 func listGroups(c *call) (any, error) {

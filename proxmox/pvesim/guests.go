@@ -17,11 +17,11 @@ func guestRoutes() []route {
 		base := "/nodes/{node}/" + kind
 		audit := need("/vms/{vmid}", "VM.Audit")
 		list = append(list,
-			get(base+"/{vmid}/config", params{"current": boolean(), "snapshot": str()}, audit, of(kind, guestConfig)),
-			get(base+"/{vmid}/pending", nil, audit, of(kind, guestPending)))
+			get(base+"/{vmid}/config", audit, of(kind, guestConfig)),
+			get(base+"/{vmid}/pending", audit, of(kind, guestPending)))
 		list = append(list, daemon(
-			get(base, params{"full": boolean()}, anyone, listGuests(kind)),
-			get(base+"/{vmid}/status/current", nil, audit, of(kind, guestCurrent)))...)
+			get(base, anyone, listGuests(kind)),
+			get(base+"/{vmid}/status/current", audit, of(kind, guestCurrent)))...)
 	}
 	return list
 }

@@ -10,15 +10,15 @@ func haRoutes() []route {
 	return []route{
 		index("/cluster/ha", "id", "status resources groups rules"),
 		index("/cluster/ha/status", "name", "current manager_status"),
-		get("/cluster/ha/resources", params{"type": enum("ct", "vm")}, audit, listHA),
-		get("/cluster/ha/resources/{sid}", nil, audit, clusterItem("ha_resources", "sid", "no such resource '%s'")),
-		get("/cluster/ha/rules", params{"type": enum("node-affinity", "resource-affinity"), "resource": str()}, audit, clusterList("ha_rules")),
-		get("/cluster/ha/rules/{rule}", nil, audit, clusterItem("ha_rules", "rule", "no such ha rule '%s'")),
-		get("/cluster/ha/groups", nil, audit, func(*call) (any, error) {
+		get("/cluster/ha/resources", audit, listHA),
+		get("/cluster/ha/resources/{sid}", audit, clusterItem("ha_resources", "sid", "no such resource '%s'")),
+		get("/cluster/ha/rules", audit, clusterList("ha_rules")),
+		get("/cluster/ha/rules/{rule}", audit, clusterItem("ha_rules", "rule", "no such ha rule '%s'")),
+		get("/cluster/ha/groups", audit, func(*call) (any, error) {
 			return nil, fail("cannot index groups: ha groups have been migrated to rules")
 		}),
-		get("/cluster/ha/status/current", nil, audit, haCurrent),
-		get("/cluster/ha/status/manager_status", nil, audit, haManager),
+		get("/cluster/ha/status/current", audit, haCurrent),
+		get("/cluster/ha/status/manager_status", audit, haManager),
 	}
 }
 

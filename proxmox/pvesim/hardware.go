@@ -20,20 +20,19 @@ func hardwareRoutes() []route {
 		index("/nodes/{node}/capabilities/qemu", "name", "cpu cpu-flags machines migration"),
 		index("/nodes/{node}/scan", "method", "cifs iscsi lvm nfs pbs zfs"),
 		index("/nodes/{node}/services/{service}", "subdir", "state start stop restart reload"),
-		get("/nodes/{node}/apt/versions", nil, audit, info("apt_versions")),
-		get("/nodes/{node}/capabilities/qemu/cpu", nil, anyone, info("cpu_models")),
-		get("/nodes/{node}/capabilities/qemu/machines", nil, anyone, info("machines")),
-		get("/nodes/{node}/aplinfo", nil, anyone, info("aplinfo")),
+		get("/nodes/{node}/apt/versions", audit, info("apt_versions")),
+		get("/nodes/{node}/capabilities/qemu/cpu", anyone, info("cpu_models")),
+		get("/nodes/{node}/capabilities/qemu/machines", anyone, info("machines")),
+		get("/nodes/{node}/aplinfo", anyone, info("aplinfo")),
 	}
 	return append(open, daemon(
-		get("/nodes/{node}/apt/update", nil, need("/nodes/{node}", "Sys.Modify"), aptUpdate),
-		get("/nodes/{node}/disks/list", params{"include-partitions": boolean(), "skipsmart": boolean(),
-			"type": enum("unused", "journal_disks")}, need("/nodes/{node}", "Sys.Audit", "Datastore.Audit"), info("disks")),
-		get("/nodes/{node}/disks/zfs", nil, audit, listZFS),
-		get("/nodes/{node}/hardware/pci", params{"pci-class-blacklist": str(), "verbose": boolean()}, audit, info("pci")),
-		get("/nodes/{node}/hardware/usb", nil, need("/", "Sys.Modify"), info("usb")),
-		get("/nodes/{node}/services", nil, audit, listServices),
-		get("/nodes/{node}/services/{service}/state", nil, audit, serviceState))...)
+		get("/nodes/{node}/apt/update", need("/nodes/{node}", "Sys.Modify"), aptUpdate),
+		get("/nodes/{node}/disks/list", need("/nodes/{node}", "Sys.Audit", "Datastore.Audit"), info("disks")),
+		get("/nodes/{node}/disks/zfs", audit, listZFS),
+		get("/nodes/{node}/hardware/pci", audit, info("pci")),
+		get("/nodes/{node}/hardware/usb", need("/", "Sys.Modify"), info("usb")),
+		get("/nodes/{node}/services", audit, listServices),
+		get("/nodes/{node}/services/{service}/state", audit, serviceState))...)
 }
 
 // aptUpdate: a dump does not hold the list of updates. It follows from the versions that know an older one

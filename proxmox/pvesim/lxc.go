@@ -10,7 +10,7 @@ import (
 func lxcRoutes() []route {
 	base := "/nodes/{node}/lxc/{vmid}"
 	return append(daemon(
-		get(base+"/interfaces", nil, need("/vms/{vmid}", "VM.Audit"), of(typeLXC, containerInterfaces))),
+		get(base+"/interfaces", need("/vms/{vmid}", "VM.Audit"), of(typeLXC, containerInterfaces))),
 		index(base, "subdir", "config pending status vncproxy termproxy vncwebsocket spiceproxy migrate clone rrd rrddata firewall "+
 			"snapshot resize interfaces"),
 		index(base+"/status", "subdir", "current start stop shutdown reboot migrate"))

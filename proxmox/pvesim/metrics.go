@@ -3,8 +3,7 @@ package pvesim
 import "strconv"
 
 func metricsRoutes() []route {
-	return []route{get("/cluster/metrics/export", params{"history": boolean(), "start-time": integers(0), "local-only": boolean(),
-		"node-list": str()}, need("/", "Sys.Audit"), exportMetrics)}
+	return []route{get("/cluster/metrics/export", need("/", "Sys.Audit"), exportMetrics)}
 }
 
 // point is one value of metrics/export (schema: id, metric, timestamp, type, value).

@@ -10,21 +10,20 @@ func nodeRoutes() []route {
 		return func(c *call) (any, error) { return c.node.Info[key], nil }
 	}
 	open := []route{
-		get("/nodes", nil, anyone, listNodes),
-		get("/nodes/{node}/version", nil, anyone, nodeVersion),
-		get("/nodes/{node}/config", params{"property": str()}, audit, info("config")),
-		get("/nodes/{node}/dns", nil, audit, info("dns")),
-		get("/nodes/{node}/hosts", nil, audit, info("hosts")),
-		get("/nodes/{node}/subscription", nil, anyone, info("subscription")),
-		get("/nodes/{node}/network", params{"type": enum("bridge", "bond", "eth", "alias", "vlan", "fabric", "OVSBridge", "OVSBond",
-			"OVSPort", "OVSIntPort", "vnet", "any_bridge", "any_local_bridge", "include_sdn")}, anyone, listNetwork),
-		get("/nodes/{node}/network/{iface}", nil, audit, getNetwork),
+		get("/nodes", anyone, listNodes),
+		get("/nodes/{node}/version", anyone, nodeVersion),
+		get("/nodes/{node}/config", audit, info("config")),
+		get("/nodes/{node}/dns", audit, info("dns")),
+		get("/nodes/{node}/hosts", audit, info("hosts")),
+		get("/nodes/{node}/subscription", anyone, info("subscription")),
+		get("/nodes/{node}/network", anyone, listNetwork),
+		get("/nodes/{node}/network/{iface}", audit, getNetwork),
 	}
 	return append(open, daemon(
-		get("/nodes/{node}/status", nil, audit, nodeStatus),
-		get("/nodes/{node}/time", nil, audit, nodeTime),
-		get("/nodes/{node}/netstat", nil, audit, info("netstat")),
-		get("/nodes/{node}/certificates/info", nil, anyone, certificateInfo),
+		get("/nodes/{node}/status", audit, nodeStatus),
+		get("/nodes/{node}/time", audit, nodeTime),
+		get("/nodes/{node}/netstat", audit, info("netstat")),
+		get("/nodes/{node}/certificates/info", anyone, certificateInfo),
 		index("/nodes/{node}/certificates", "name", "acme custom info"))...)
 }
 

@@ -4,8 +4,8 @@ import "slices"
 
 func poolRoutes() []route {
 	return append(poolWriteRoutes(),
-		get("/pools", params{"poolid": str(), "type": enum("qemu", "lxc", "storage")}, anyone, listPools),
-		get("/pools/{poolid}", params{"type": enum("qemu", "lxc", "storage")}, need("/pool/{poolid}", "Pool.Audit"), getPool))
+		get("/pools", anyone, listPools),
+		get("/pools/{poolid}", need("/pool/{poolid}", "Pool.Audit"), getPool))
 }
 
 func (p *Pool) row() fields {

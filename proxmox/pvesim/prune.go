@@ -134,7 +134,7 @@ func (w *World) pruneMarks(n *Node, storage string, r retention, vmid int, kind 
 func pruneRoutes() []route {
 	path := "/nodes/{node}/storage/{storage}/prunebackups"
 	return daemon(
-		get(path, nil, need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace"), listPrune),
+		get(path, need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace"), listPrune),
 		del(path, anyone, pruneBackups))
 }
 

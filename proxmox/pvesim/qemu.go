@@ -10,7 +10,7 @@ func qemuRoutes() []route {
 		index(base, "subdir", "config cloudinit pending status unlink vncproxy termproxy migrate resize move rrd rrddata monitor "+
 			"agent snapshot spiceproxy sendkey firewall mtunnel remote_migrate"),
 		index(base+"/status", "subdir", "current start stop reset shutdown suspend reboot"),
-		get(base+"/migrate", params{"target": str()}, need("/vms/{vmid}", "VM.Migrate"), of(typeQEMU, migratePreconditions)),
+		get(base+"/migrate", need("/vms/{vmid}", "VM.Migrate"), of(typeQEMU, migratePreconditions)),
 	}
 }
 

@@ -15,7 +15,7 @@ func realmRoutes() []route {
 		put("/access/domains/{realm}", allocate, updateRealm),
 		del("/access/domains/{realm}", allocate, deleteRealm)),
 		route{method: "GET", pattern: "/access/domains", open: true, check: anyone, handle: listRealms},
-		get("/access/domains/{realm}", nil, need("/access/realm", "Realm.Allocate", "Sys.Audit"), getRealm))
+		get("/access/domains/{realm}", need("/access/realm", "Realm.Allocate", "Sys.Audit"), getRealm))
 }
 
 // realmType is what a type of realm can be set to: options that it needs, and others.

@@ -7,7 +7,7 @@ import (
 
 func resourceRoutes() []route {
 	return []route{
-		get("/cluster/resources", params{"type": enum("vm", "storage", "node", "sdn")}, anyone, clusterResources),
+		get("/cluster/resources", anyone, clusterResources),
 	}
 }
 

@@ -11,8 +11,8 @@ func roleRoutes() []route {
 		post("/access/roles", modify, createRole),
 		put("/access/roles/{roleid}", modify, updateRole),
 		del("/access/roles/{roleid}", modify, deleteRole)),
-		get("/access/roles", nil, anyone, func(c *call) (any, error) { return c.w.Access.Roles, nil }),
-		get("/access/roles/{roleid}", nil, anyone, getRole))
+		get("/access/roles", anyone, func(c *call) (any, error) { return c.w.Access.Roles, nil }),
+		get("/access/roles/{roleid}", anyone, getRole))
 }
 
 func noRole(id string) error { return fail("role '%s' does not exist", id) }

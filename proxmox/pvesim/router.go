@@ -13,7 +13,6 @@ type check func(*call) error
 // route is one method at one path.
 type route struct {
 	method, pattern string
-	params          params
 	accepts         *object // its parameters, by the tables or the schema
 	check           check
 	handle          handler
@@ -47,10 +46,7 @@ type table struct {
 
 func newTable(known *Schema) *table {
 	t := &table{}
-	for _, r := range guardedRoutes() {
-		t.add(&r)
-	}
-	for _, area := range areas {
+	for _, area := range append([]func() []route{guardedRoutes}, areas...) {
 		for _, r := range area() {
 			r.accepts = known.of(r.name())
 			t.add(&r)
@@ -124,18 +120,16 @@ func patterns() []string {
 }
 
 // get is a route for GET.
-func get(pattern string, p params, c check, h handler) route {
-	return route{method: "GET", pattern: pattern, params: p, check: c, handle: h}
-}
+func get(pattern string, c check, h handler) route { return write("GET", pattern, c, h) }
 
-// post, put and del are routes that change something. Where the parameters of a method are declared in a table, they
-// are checked against it.
+// post, put and del are routes that change something. The parameters of all methods stand in the tables.
 func post(pattern string, c check, h handler) route { return write("POST", pattern, c, h) }
 
 func put(pattern string, c check, h handler) route { return write("PUT", pattern, c, h) }
 
 func del(pattern string, c check, h handler) route { return write("DELETE", pattern, c, h) }
 
+// write is a route of any method.
 func write(method, pattern string, c check, h handler) route {
 	return route{method: method, pattern: pattern, check: c, handle: h}
 }
@@ -154,5 +148,5 @@ func index(pattern, key, words string) route {
 	for w := range strings.FieldsSeq(words) {
 		list = append(list, fields{{key, w}})
 	}
-	return get(pattern, nil, anyone, func(*call) (any, error) { return list, nil })
+	return get(pattern, anyone, func(*call) (any, error) { return list, nil })
 }

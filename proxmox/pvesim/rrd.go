@@ -2,8 +2,6 @@ package pvesim
 
 import "time"
 
-var rrdParams = params{"timeframe": required(enum("hour", "day", "week", "month", "year", "decade")), "cf": enum("AVERAGE", "MAX")}
-
 // rrdSteps are the distance between two points of a time frame; there are about 60 to 70 points of each.
 var rrdSteps = map[string]time.Duration{
 	"hour": time.Minute, "day": 30 * time.Minute, "week": 3 * time.Hour, "month": 12 * time.Hour, "year": 7 * 24 * time.Hour,
@@ -16,10 +14,10 @@ const rrdPoints = 59
 func rrdRoutes() []route {
 	guest := need("/vms/{vmid}", "VM.Audit")
 	return daemon(
-		get("/nodes/{node}/rrddata", rrdParams, need("/nodes/{node}", "Sys.Audit"), nodeRRD),
-		get("/nodes/{node}/qemu/{vmid}/rrddata", rrdParams, guest, of(typeQEMU, guestRRD)),
-		get("/nodes/{node}/lxc/{vmid}/rrddata", rrdParams, guest, of(typeLXC, guestRRD)),
-		get("/nodes/{node}/storage/{storage}/rrddata", rrdParams, need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace"), storageRRD))
+		get("/nodes/{node}/rrddata", need("/nodes/{node}", "Sys.Audit"), nodeRRD),
+		get("/nodes/{node}/qemu/{vmid}/rrddata", guest, of(typeQEMU, guestRRD)),
+		get("/nodes/{node}/lxc/{vmid}/rrddata", guest, of(typeLXC, guestRRD)),
+		get("/nodes/{node}/storage/{storage}/rrddata", need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace"), storageRRD))
 }
 
 // series makes the points. A simulator keeps no history: only the newest point has values, and those before it

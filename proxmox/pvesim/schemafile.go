@@ -18,12 +18,18 @@ type Schema struct{ methods map[string]*object }
 // lacks, the simulator's own tables do.
 func WithSchema(s *Schema) Option { return func(sim *Sim) { sim.schema = s } }
 
-// of gives the parameters of a method: those of the schema, or else of the tables; nil when neither has it.
+// of gives the parameters of a method: those of the schema, or else of the tables. When neither has it, it takes those
+// of its path alone.
 func (s *Schema) of(method string) *object {
 	if s != nil && s.methods[method] != nil {
 		return s.methods[method]
 	}
-	return tables().methods[method]
+	if o := tables().methods[method]; o != nil {
+		return o
+	}
+	o := newObject()
+	tables().impliedParams(o, method)
+	return o
 }
 
 // OpenSchema is LoadSchema of a file; without a name there is no schema, which is nil.

@@ -1,19 +1,17 @@
 package pvesim
 
 func sdnRoutes() []route {
-	pending := params{"pending": boolean(), "running": boolean()}
-	zoneParams := params{"pending": boolean(), "running": boolean(), "type": enum("evpn", "faucet", "qinq", "simple", "vlan", "vxlan")}
 	return []route{
 		index("/cluster/sdn", "id", "vnets zones controllers ipams dns fabrics"),
-		get("/cluster/sdn/zones", zoneParams, anyone, sdnList("sdn_zones", "zone", "/sdn/zones/")),
-		get("/cluster/sdn/zones/{zone}", pending, need("/sdn/zones/{zone}", "SDN.Allocate"), clusterItem("sdn_zones", "zone", "sdn '%s' does not exist")),
-		get("/cluster/sdn/vnets", pending, anyone, listVnets),
-		get("/cluster/sdn/vnets/{vnet}", pending, anyone, clusterItem("sdn_vnets", "vnet", "sdn '%s' does not exist")),
-		get("/cluster/sdn/vnets/{vnet}/subnets", pending, anyone, listSubnets),
-		get("/cluster/sdn/controllers", params{"pending": boolean(), "running": boolean(), "type": str()}, anyone,
+		get("/cluster/sdn/zones", anyone, sdnList("sdn_zones", "zone", "/sdn/zones/")),
+		get("/cluster/sdn/zones/{zone}", need("/sdn/zones/{zone}", "SDN.Allocate"), clusterItem("sdn_zones", "zone", "sdn '%s' does not exist")),
+		get("/cluster/sdn/vnets", anyone, listVnets),
+		get("/cluster/sdn/vnets/{vnet}", anyone, clusterItem("sdn_vnets", "vnet", "sdn '%s' does not exist")),
+		get("/cluster/sdn/vnets/{vnet}/subnets", anyone, listSubnets),
+		get("/cluster/sdn/controllers", anyone,
 			sdnList("sdn_controllers", "controller", "/sdn/controllers/")),
-		get("/cluster/sdn/ipams", params{"type": str()}, anyone, sdnList("sdn_ipams", "ipam", "/sdn/ipams/")),
-		get("/cluster/sdn/dns", params{"type": str()}, anyone, sdnList("sdn_dns", "dns", "/sdn/dns/")),
+		get("/cluster/sdn/ipams", anyone, sdnList("sdn_ipams", "ipam", "/sdn/ipams/")),
+		get("/cluster/sdn/dns", anyone, sdnList("sdn_dns", "dns", "/sdn/dns/")),
 	}
 }
 

@@ -22,16 +22,16 @@ func snapshotRoutes() []route {
 		base := "/nodes/{node}/" + kind + "/{vmid}"
 		one := base + "/snapshot/{snapname}"
 		list = append(list, daemon(
-			get(base+"/feature", params{"feature": required(enum("snapshot", "clone", "copy")), "snapname": str()}, need(vm, "VM.Audit"),
+			get(base+"/feature", need(vm, "VM.Audit"),
 				of(kind, guestFeature)),
-			get(base+"/snapshot", nil, need(vm, "VM.Audit"), of(kind, listSnapshots)),
+			get(base+"/snapshot", need(vm, "VM.Audit"), of(kind, listSnapshots)),
 			post(base+"/snapshot", need(vm, "VM.Snapshot"), of(kind, createSnapshot)),
 			del(one, need(vm, "VM.Snapshot"), of(kind, deleteSnapshot)),
 			put(one+"/config", need(vm, "VM.Snapshot"), of(kind, describeSnapshot)),
 			post(one+"/rollback", need(vm, "VM.Snapshot", "VM.Snapshot.Rollback"), of(kind, rollBack)))...)
 		list = append(list,
 			index(one, "cmd", "rollback config"),
-			get(one+"/config", nil, need(vm, "VM.Snapshot", "VM.Snapshot.Rollback", "VM.Audit"), of(kind, snapshotConfig)))
+			get(one+"/config", need(vm, "VM.Snapshot", "VM.Snapshot.Rollback", "VM.Audit"), of(kind, snapshotConfig)))
 	}
 	return list
 }

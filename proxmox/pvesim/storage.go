@@ -8,13 +8,12 @@ import (
 func storageRoutes() []route {
 	use := need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
 	return append(daemon(
-		get("/nodes/{node}/storage", params{"storage": str(), "content": str(), "enabled": boolean(), "target": str(),
-			"format": boolean()}, anyone, listStorage),
-		get("/nodes/{node}/storage/{storage}/status", nil, use, storageStatus)),
+		get("/nodes/{node}/storage", anyone, listStorage),
+		get("/nodes/{node}/storage/{storage}/status", use, storageStatus)),
 		index("/nodes/{node}/storage/{storage}", "subdir", "content download-url file-restore import-metadata identity "+
 			"oci-registry-pull prunebackups rrd rrddata status upload"),
-		get("/storage", params{"type": str()}, anyone, listDefinitions),
-		get("/storage/{storage}", nil, need("/storage/{storage}", "Datastore.Allocate"), getDefinition))
+		get("/storage", anyone, listDefinitions),
+		get("/storage/{storage}", need("/storage/{storage}", "Datastore.Allocate"), getDefinition))
 }
 
 func listDefinitions(c *call) (any, error) {

@@ -15,21 +15,10 @@ func taskRoutes() []route {
 	base := "/nodes/{node}/tasks"
 	return append(append(append(bulkRoutes(), executeRoutes()...), daemon(
 		del(base+"/{upid}", anyone, stopTask),
-		get(base+"/{upid}/status", nil, anyone, taskStatus),
-		get(base+"/{upid}/log", params{"start": integers(0), "limit": integers(0), "download": boolean()}, anyone, taskLog))...),
-		get(base, params{"errors": boolean(), "limit": integers(0), "start": integers(0), "since": param{kind: "integer"},
-			"until": param{kind: "integer"}, "source": enum("archive", "active", "all"), "statusfilter": formatted(formatStatus),
-			"typefilter": str(), "userfilter": str(), "vmid": vmidParam()}, anyone, listTasks),
-		get(base+"/{upid}", nil, anyone, func(*call) (any, error) { return []Object{{"name": "log"}, {"name": "status"}}, nil }))
-}
-
-func formatStatus(s string) error {
-	for _, w := range splitList(s) {
-		if !contains([]string{"ok", "error", "warning", "unknown"}, w) {
-			return fmt.Errorf("invalid status '%s'", w)
-		}
-	}
-	return nil
+		get(base+"/{upid}/status", anyone, taskStatus),
+		get(base+"/{upid}/log", anyone, taskLog))...),
+		get(base, anyone, listTasks),
+		get(base+"/{upid}", anyone, func(*call) (any, error) { return []Object{{"name": "log"}, {"name": "status"}}, nil }))
 }
 
 // taskPage is how many tasks a list has without limit (schema).

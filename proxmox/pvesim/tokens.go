@@ -13,8 +13,8 @@ func tokenRoutes() []route {
 		post(one, modify, createToken),
 		put(one, modify, updateToken),
 		del(one, modify, deleteToken)),
-		get("/access/users/{userid}/token", nil, modify, listTokens),
-		get(one, nil, modify, getToken))
+		get("/access/users/{userid}/token", modify, listTokens),
+		get(one, modify, getToken))
 }
 
 // ownerOf is the user of a token's full name.

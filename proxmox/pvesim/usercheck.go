@@ -21,19 +21,11 @@ func (c *call) userID() string {
 	return c.param("userid")
 }
 
-// Lengths of a user's name with its realm.
-const minUserName, maxUserName = 3, 64
-
 // splitUser takes a user's name and realm apart. Checks of rights use it before parameters are verified, and so fail with
 // its own words.
 func splitUser(id string) (name, realm string, err error) {
-	switch {
-	case len(id) < minUserName:
-		return "", "", fail("user name '%s' is too short", id)
-	case len(id) > maxUserName:
-		return "", "", fail("user name '%s' is too long (%d > %d)", id, len(id), maxUserName)
-	case !userShape().MatchString(id):
-		return "", "", fail("value '%s' does not look like a valid user name", id)
+	if err := formatUserID(id); err != nil {
+		return "", "", fail("%s", strings.TrimSuffix(err.Error(), "\n"))
 	}
 	at := strings.LastIndexByte(id, '@')
 	return id[:at], id[at+1:], nil

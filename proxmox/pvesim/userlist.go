@@ -5,14 +5,14 @@ import "strings"
 func userRoutes() []route {
 	audit := ownOr("User.Modify", "Sys.Audit")
 	return append(daemon(
-		get("/access/users", params{"enabled": boolean(), "full": boolean()}, anyone, listUsers),
-		get("/access/users/{userid}/tfa", params{"multiple": boolean()}, audit, userTFA),
-		get("/access/tfa", nil, anyone, noTFA),
-		get("/access/tfa/{userid}", nil, audit, noTFA),
-		get("/access/tfa/{userid}/{id}", nil, audit, func(c *call) (any, error) {
+		get("/access/users", anyone, listUsers),
+		get("/access/users/{userid}/tfa", audit, userTFA),
+		get("/access/tfa", anyone, noTFA),
+		get("/access/tfa/{userid}", audit, noTFA),
+		get("/access/tfa/{userid}/{id}", audit, func(c *call) (any, error) {
 			return nil, &apiError{status: 404, message: "No such tfa entry '" + c.vars["id"] + "'\n"}
 		})),
-		get("/access/users/{userid}", nil, inGroupsOf("", "User.Modify", "Sys.Audit"), getUser))
+		get("/access/users/{userid}", inGroupsOf("", "User.Modify", "Sys.Audit"), getUser))
 }
 
 // noTFA is the list of second factors: nobody has any.

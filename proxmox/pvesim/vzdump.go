@@ -12,8 +12,8 @@ func vzdumpRoutes() []route {
 	base := "/nodes/{node}/vzdump"
 	return daemon(
 		post(base, anyone, createBackup),
-		get(base+"/defaults", nil, anyone, backupDefaults),
-		get(base+"/extractconfig", nil, anyone, extractConfig))
+		get(base+"/defaults", anyone, backupDefaults),
+		get(base+"/extractconfig", anyone, extractConfig))
 }
 
 // defaultBackupStorage is where backups go that name no storage.
