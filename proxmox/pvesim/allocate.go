@@ -41,6 +41,9 @@ func (w *World) allocateImage(n *Node, store string, spec volumeSpec, log logger
 			spec.name += "." + spec.format
 		}
 	}
+	if spec.format == "subvol" && onFiles(kind) && spec.size != 0 {
+		return "", fail("storage does not support subvol quotas")
+	}
 	if onFiles(kind) {
 		return w.allocateFile(n, store, spec, log)
 	}

@@ -90,30 +90,6 @@ func (c *call) attributes(v Object) any {
 	return out
 }
 
-// volumePath is where a directory storage keeps a volume.
-func volumePath(root, kind, volid, id string) string {
-	name := volid[len(id)+1:]
-	switch kind {
-	case "iso", "vztmpl":
-		return root + "/template/" + map[string]string{"iso": "iso", "vztmpl": "cache"}[kind] + "/" + baseName(name)
-	case "backup":
-		return root + "/dump/" + baseName(name)
-	case "snippets":
-		return root + "/snippets/" + baseName(name)
-	case "import":
-		return root + "/import/" + baseName(name)
-	}
-	return root + "/images/" + name
-}
-
-func baseName(s string) string {
-	parts := splitPath(s)
-	if len(parts) == 0 {
-		return s
-	}
-	return parts[len(parts)-1]
-}
-
 // vmids turns a comma list of numbers into a set.
 func vmids(s string) map[int]bool {
 	out := map[int]bool{}

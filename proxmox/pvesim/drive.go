@@ -130,11 +130,12 @@ func (d *drive) asksCloudInit() (store string, ok bool) {
 	return store, found && name == "cloudinit"
 }
 
-// printSize writes bytes as the option size has them: in the largest unit that leaves no rest (05/022, 05/037).
+// printSize writes bytes as the option size has them: in the largest unit that leaves no rest (05/022, 05/037). Nothing
+// is 0T.
 func printSize(n int64) string {
 	unit := ""
 	for _, u := range []string{"K", "M", "G", "T"} {
-		if n%1024 != 0 || n == 0 {
+		if n%1024 != 0 {
 			break
 		}
 		n, unit = n/1024, u

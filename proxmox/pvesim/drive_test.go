@@ -76,6 +76,8 @@ func TestDrives(t *testing.T) {
 			"POST /qemu/9001/move_disk?disk=scsi7&target-vmid=9002 -> 500 Disk 'scsi7' for VM '9001' does not exist",
 			"POST /qemu/9001/move_disk?disk=scsi0&target-vmid=9002&target-digest=00 -> 500 VM 9002: detected modified configuration - file changed by other user? Try again.",
 			"POST /qemu/9001/move_disk?disk=scsi0&target-vmid=9002&target-disk=unused3 -> OK", "? scsi0 -> none",
+			"set ide0=disks:1 -> <nil>", "set sata0=disks:1,iothread%3D1 -> " + bad, "set scsi1=disks:1,iothread%3D1 -> <nil>",
+			"POST /qemu/9001/move_disk?disk=scsi1&target-vmid=9002&target-disk=sata0 -> 500 failed to parse source disk for target disk format - format error",
 			"GET /storage/disks/content/9002/vm-9002-disk-0.qcow2 -> map[format:qcow2 path:/disks/images/9002/vm-9002-disk-0.qcow2 size:1.073741824e+09 used:266240]"},
 		"owners while it runs": {on, "POST /qemu/9001/move_disk?disk=scsi0&target-vmid=9002 -> 500 Cannot move disk to another VM while the source VM is running - detach first"},
 		"volumes": {"POST /storage/thin/content?vmid=9001&filename=other&size=1G -> 500 illegal name 'other' - should be 'vm-9001-*'",

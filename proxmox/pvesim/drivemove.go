@@ -103,6 +103,7 @@ func (m *diskMove) begin(j *job) error {
 	if g.needs(m.key, m.source) {
 		j.log("moving disk with snapshots, snapshots will not be moved!")
 	}
+	j.onSignal = fail("storage migration failed: interrupted by signal")
 	if err := m.allocate(j); err != nil {
 		return fail("storage migration failed: %s", taskText(err))
 	}

@@ -2,7 +2,6 @@ package pvesim
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -122,7 +121,7 @@ func (p *placing) placeNew(d *drive, store, size string) error {
 	case d.key == "tpmstate0":
 		spec.size, spec.format = tpmStateSize, "raw"
 	case d.key == "efidisk0":
-		spec.size, err = p.n.firmware(d)
+		spec.size, err = p.n.firmware(d, p.g.merged())
 	}
 	if err != nil {
 		return err
@@ -173,12 +172,13 @@ func (p *placing) allocate(d *drive, store string, spec volumeSpec) error {
 	return nil
 }
 
-// firmware gives the size of the variable store. Without the firmware's package there is none to copy from (05/023).
-func (n *Node) firmware(d *drive) (int64, error) {
-	kind, code, size := d.opts["efitype"], "OVMF_CODE.fd", int64(efiVars2M)
-	if kind == "4m" {
+// firmware gives the size of the variable store. Which firmware belongs to it depends on the kind of machine: q35 has
+// the mode that secure boot needs. Without the firmware's package there is none to copy from (05/023).
+func (n *Node) firmware(d *drive, config Object) (int64, error) {
+	code, size := "OVMF_CODE.fd", int64(efiVars2M)
+	if d.opts["efitype"] == "4m" {
 		code, size = "OVMF_CODE_4M.fd", efiVars4M
-		if d.opts["pre-enrolled-keys"] == "1" {
+		if strings.Contains(text(config["machine"]), "q35") {
 			code = "OVMF_CODE_4M.secboot.fd"
 		}
 	}
@@ -279,60 +279,4 @@ func (n *Node) deviceSize(file string) int64 {
 		}
 	}
 	return 0
-}
-
-// humanSize writes bytes as transfers do: 1.0 GiB.
-func humanSize(n int64) string {
-	f, unit := float64(n), "B"
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if f < 1024 {
-			break
-		}
-		f, unit = f/1024, u
-	}
-	return fmt.Sprintf("%.1f %s", f, unit)
-}
-
-// pathOf is where a storage keeps a volume; "" for an unknown storage.
-func (w *World) pathOf(volid string) string {
-	store, name, _ := strings.Cut(volid, ":")
-	def := w.Storage(store)
-	if def == nil {
-		return ""
-	}
-	kind := text(def["type"])
-	if !onFiles(kind) {
-		return poolPath(kind, def, name)
-	}
-	root := text(def["path"])
-	if root == "" {
-		root = "/mnt/pve/" + store
-	}
-	p, err := parseVolume(kind, name)
-	if err != nil {
-		return ""
-	}
-	if p.base != "" {
-		name = strings.TrimPrefix(name, p.base+"/")
-	}
-	return volumePath(root, p.kind, store+":"+name, store)
-}
-
-// poolPath is the device of a volume of a storage without files.
-func poolPath(kind string, def Object, name string) string {
-	name = path.Base(name)
-	switch kind {
-	case "zfspool":
-		if strings.HasPrefix(name, "subvol") || strings.HasPrefix(name, "basevol") {
-			return "/" + text(def["pool"]) + "/" + name
-		}
-		return "/dev/zvol/" + text(def["pool"]) + "/" + name
-	case "rbd":
-		pool := text(def["pool"])
-		if pool == "" {
-			pool = "rbd"
-		}
-		return "/dev/rbd-pve/" + text(def["fsid"]) + "/" + pool + "/" + name
-	}
-	return "/dev/" + text(def["vgname"]) + "/" + name
 }

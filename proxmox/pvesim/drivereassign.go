@@ -106,6 +106,12 @@ func (r *reassignment) checkVolume(from *Guest, d *drive) error {
 	case from.Live.Running && !isUnusedKey(r.key):
 		return fail("Cannot move disk to another VM while the source VM is running - detach first")
 	}
+	if isUnusedKey(r.as) {
+		return nil
+	}
+	if _, err := parseProperty(propertyOf(typeQEMU, r.as), "", d.String()); err != nil {
+		return fail("failed to parse source disk for target disk format - %s", strings.TrimRight(err.Error(), "\n"))
+	}
 	return nil
 }
 

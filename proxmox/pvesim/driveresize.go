@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -172,4 +173,16 @@ func mirrorReady(log logger, key string, size int64) {
 	log("%s: transferred 0.0 B of %s (0.00%%) in 0s", job, humanSize(size))
 	log("%s: transferred %s of %s (100.00%%) in 1s, ready", job, humanSize(size), humanSize(size))
 	log("all 'mirror' jobs are ready")
+}
+
+// humanSize writes bytes as transfers do: 1.0 GiB.
+func humanSize(n int64) string {
+	f, unit := float64(n), "B"
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if f < 1024 {
+			break
+		}
+		f, unit = f/1024, u
+	}
+	return fmt.Sprintf("%.1f %s", f, unit)
 }

@@ -151,7 +151,7 @@ func (n *Node) hasFirmware(j *job, g *Guest) error {
 	if !ok {
 		j.warn("no efidisk configured! Using temporary efivars disk.")
 	}
-	_, err := n.firmware(d)
+	_, err := n.firmware(d, g.Config)
 	return err
 }
 

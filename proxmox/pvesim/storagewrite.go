@@ -138,7 +138,11 @@ func (w *World) activate(n *Node, def Object) error {
 	}
 	id := text(def["storage"])
 	switch kind := text(def["type"]); kind {
-	case "nfs", "cifs", "cephfs", "iscsi", "iscsidirect", "zfs", "esxi", "pbs":
+	case "pbs":
+		if !w.answers(def) {
+			return fail("%s: error fetching datastores - %s", id, w.unreachable(backupServer(def)).client)
+		}
+	case "nfs", "cifs", "cephfs", "iscsi", "esxi":
 		if !w.answers(def) {
 			return fail("storage '%s' is not online", id)
 		}
@@ -156,6 +160,15 @@ func (w *World) activate(n *Node, def Object) error {
 		}
 	}
 	return nil
+}
+
+// backupServer is the address of a backup server.
+func backupServer(def Object) string {
+	port := text(def["port"])
+	if port == "" {
+		port = "8007" // its default
+	}
+	return "https://" + text(def["server"]) + ":" + port
 }
 
 // answers is whether a storage's server does: one of World.Servers, or one that another storage has.
