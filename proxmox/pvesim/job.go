@@ -34,6 +34,8 @@ type job struct {
 	last     []func()
 	// onSignal is what the work says when it is interrupted and catches that itself; nil = errInterrupted.
 	onSignal error
+	// begin is the first step while it is still to come.
+	begin step
 }
 
 // step is one piece of a job's work, which takes no time; see job.after.
@@ -56,7 +58,11 @@ func (w *World) fork(n *Node, kind, id, principal string, first func(*job) error
 	t := w.AddTask(n.Name, kind, id, principal, "")
 	j := &job{w: w, node: n, task: t}
 	t.job = j
-	j.next = w.schedule(w.scaled(forkTime), func() { j.do(func() error { return first(j) }) })
+	j.begin = func() error {
+		j.begin = nil
+		return first(j)
+	}
+	j.next = w.schedule(w.scaled(forkTime), func() { j.do(j.begin) })
 	return t
 }
 
@@ -137,6 +143,10 @@ func taskText(err error) string {
 
 // abort ends a running task as DELETE of its UPID does; an ended one is left as it is.
 func (w *World) abort(t *Task) {
+	if j := t.job; j != nil && j.begin != nil { // a worker catches signals from its beginning on, and cleans up
+		w.cancel(j.next)
+		j.do(j.begin)
+	}
 	switch {
 	case t.job != nil:
 		t.job.end(cmp.Or(t.job.onSignal, errInterrupted))
