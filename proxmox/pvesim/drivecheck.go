@@ -25,14 +25,18 @@ func (c *call) checkDrives(g *Guest, drives map[string]string) error {
 // mayChangeDrive checks the right on the guest that a drive's value or removal needs. The real one looks at it when it
 // has the guest's lock, for one key after the other (11/104).
 func (c *call) mayChangeDrive(vmid int, key, value string) error {
-	priv := "VM.Config.Disk"
-	if d, ok := parseDrive(key, value); ok && isDriveKey(key) && driveDefaults(d).isCDROM() {
-		priv = "VM.Config.CDROM"
+	at := "/vms/" + strconv.Itoa(vmid)
+	d, ok := parseDrive(key, value)
+	if !ok || !isDriveKey(key) {
+		return c.wants(at, "VM.Config.Disk")
 	}
-	if at := "/vms/" + strconv.Itoa(vmid); !c.may(at, priv) {
-		return forbidden(at, priv)
+	if _, asks := d.asksCloudInit(); asks || d.isCloudInit() {
+		return firstError(c.wants(at, "VM.Config.Cloudinit"), c.wants(at, "VM.Config.CDROM"))
 	}
-	return nil
+	if driveDefaults(d).isCDROM() {
+		return c.wants(at, "VM.Config.CDROM")
+	}
+	return c.wants(at, "VM.Config.Disk")
 }
 
 // readDrives parses the drive values of a request and puts them into the form that the configuration has; the keys are

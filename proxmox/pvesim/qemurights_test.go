@@ -27,7 +27,7 @@ func TestConfigureRights(t *testing.T) {
 			"set ipconfig0=ip%3Ddhcp -> " + no + "(/vms/9001, VM.Config.Cloudinit|VM.Config.Network)", "set delete=scsi0 -> " + no + "(/vms/9001, VM.Config.Disk)",
 			"set ide2=none -> " + no + "(/vms/9001, VM.Config.CDROM)", "set bootdisk=scsi0 -> " + no + "(/vms/9001, VM.Config.Disk)"}},
 		"no options": {"VM.Audit,VM.Config.CDROM", []string{"set tags=a -> " + no + "(/vms/9001, VM.Config.Options)", "set ide2=none,media%3Dcdrom -> <nil>",
-			"set delete=ide2 -> <nil>", "PUT /qemu/9001/cloudinit -> " + no + "(/vms/9001, VM.Config.Cloudinit)"}},
+			"set delete=ide2 -> <nil>", "set ide2=disks:cloudinit -> " + no + "(/vms/9001, VM.Config.Cloudinit)", "PUT /qemu/9001/cloudinit -> " + no + "(/vms/9001, VM.Config.Cloudinit)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -30,8 +30,10 @@ func isQEMUOption(key string) bool {
 func (c *call) qemuOptions(_ *Guest, given map[string]any, creating bool) (Object, error) {
 	out := Object{}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
-		if given[key] == nil {
-			out[key] = nil // refused when it is written
+		if given[key] == nil && key != "tags" { // no tags are an empty list
+			if key != "description" {
+				out[key] = nil // refused when it is written
+			}
 			continue
 		}
 		value, err := c.qemuOption(key, listText(given[key]), creating)
