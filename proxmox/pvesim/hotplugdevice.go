@@ -134,8 +134,8 @@ func (u *qemuUpdate) changeDisk(key, value string) error {
 			return err
 		}
 	}
-	if now.isCloudInit() {
-		u.c.w.writeCloudInit(u.g)
+	if now.isCloudInit() || had && was.isCloudInit() {
+		u.g.cloud = nil // the drive is written anew, or there is none
 	}
 	if !had {
 		u.took += plugTime / 5 // 04/092

@@ -83,7 +83,8 @@ func TestConfigure(t *testing.T) {
 			"set delete=scsi1 -> <nil>", "? scsi1 -> none", "? unused0 -> disks:9001/vm-9001-disk-1.raw"},
 		"cloud-init": {"set ide2=disks:cloudinit&ciuser=a -> <nil>", on, "! ciuser -> a", "set ciuser=b&citype=nocloud -> <nil>", "! ciuser -> a > b",
 			"! citype ->  > nocloud", "set delete=ciuser -> <nil>", "! ciuser ->  -1", "set ciuser=a -> <nil>", "! ciuser -> a",
-			"PUT /qemu/9001/cloudinit -> <nil>", "! citype -> nocloud"},
+			"PUT /qemu/9001/cloudinit -> <nil>", "! citype -> nocloud", "set citype=opennebula -> <nil>", "set ide2=none,media%3Dcdrom -> <nil>",
+			"! citype -> opennebula"},
 		"in a task": {"POST /qemu/9001/config?cores=2 -> OK", "POST /qemu/9001/config?cores=3&background_delay=5 -> <nil>", "? cores -> 3",
 			"POST /qemu/9001/config?boot=order%3Dscsi9&background_delay=5 -> 500 failed to update VM 9001: invalid bootorder: device 'scsi9' does not exist'"},
 	} {
