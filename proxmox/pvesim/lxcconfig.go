@@ -132,7 +132,7 @@ func (c *call) edit(g *Guest, e *ctEdit) error {
 		p.undo()
 		return badParams(failed)
 	}
-	c.w.accept(g, p.g)
+	p.accept(g)
 	return c.w.containerNetworks(c.node, g)
 }
 

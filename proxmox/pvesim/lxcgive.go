@@ -157,6 +157,6 @@ func (t *ctGift) attach(j *job, value string) error {
 	if text := p.apply()[t.targetKey]; text != "" {
 		j.warn("%s", taskText(fail("%s", text)))
 	}
-	t.w.accept(to, p.g)
+	p.accept(to)
 	return t.w.containerNetworks(t.n, to)
 }

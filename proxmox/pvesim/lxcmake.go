@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"maps"
 	"path"
 	"strconv"
 	"strings"
@@ -156,11 +157,8 @@ func (m *ctMaker) commit(j *job, values Object) error {
 	}
 	g := m.g
 	config := Object{"hostname": "CT" + strconv.Itoa(m.r.vmid), "memory": defaultMemory, "swap": defaultMemory}
-	for _, o := range []Object{filled(m.options), values} {
-		for k, v := range o {
-			config[k] = v
-		}
-	}
+	maps.Copy(config, filled(m.options))
+	maps.Copy(config, values)
 	if m.r.unprivileged {
 		config["unprivileged"] = 1
 	}

@@ -14,7 +14,7 @@ type ctChanges struct {
 	g        *Guest
 	selected map[string]bool // keys of the request; nil = all that waits
 	made     []string        // volumes
-	erase    []string        // volumes that go when all worked
+	erase    []string        // volumes that go with the change
 	failed   map[string]string
 }
 
@@ -49,12 +49,15 @@ func (p *ctChanges) apply() map[string]string {
 			p.g.dropPending(key)
 		})
 	}
-	if len(p.failed) == 0 {
-		for _, volid := range p.erase {
-			p.w.dropVolume(p.n, volid)
-		}
-	}
 	return p.failed
+}
+
+// accept makes the draft the container's configuration, and erases the volumes that it no longer has.
+func (p *ctChanges) accept(g *Guest) {
+	for _, volid := range p.erase {
+		p.w.dropVolume(p.n, volid)
+	}
+	p.w.accept(g, p.g)
 }
 
 // one tries a change: try tells whether it is done now (or goes on waiting), done takes it over.

@@ -61,7 +61,7 @@ func (w *World) applyWaiting(g *Guest, log logger) {
 	for _, key := range slices.Sorted(maps.Keys(failed)) {
 		log("%s", strings.TrimSuffix(failed[key], "\n"))
 	}
-	w.accept(g, p.g)
+	p.accept(g)
 }
 
 // mountsReachable checks that the storages and volumes of the mount points are there.

@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,10 +86,7 @@ func (m *mountPoint) String() string { return printProperty(propertyOf(typeLXC, 
 
 // with is the same mount point of another volume and size.
 func (m *mountPoint) with(volid string, size int64) *mountPoint {
-	p := props{}
-	for k, v := range m.opts {
-		p[k] = v
-	}
+	p := maps.Clone(m.opts)
 	p["volume"], p["size"] = volid, text(size)
 	return &mountPoint{m.key, p}
 }

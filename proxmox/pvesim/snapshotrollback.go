@@ -115,6 +115,9 @@ func (s *snapshotJob) rollBackVolumes() error {
 		if err := s.volumeThere(volid, "-a"); err != nil {
 			return err
 		}
+		if size := driveSize(text(snap.Config[key])); size > 0 {
+			s.w.changeVolume(s.node, volid, Object{"size": size}) // it may have grown since
+		}
 		s.thinLog(volid, false, "successfully removed") // it is made anew from the snapshot
 		s.thinLog(volid, false, "created")
 	}

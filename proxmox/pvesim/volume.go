@@ -152,13 +152,13 @@ func (w *World) freeName(n *Node, store string, v volumeSpec) string {
 		}
 		used[strings.TrimSuffix(base, path.Ext(base))] = true
 	}
-	prefix := "vm"
+	prefix, base := "vm", "base"
 	if v.format == "subvol" {
-		prefix = "subvol"
+		prefix, base = "subvol", "basevol"
 	}
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("%s-%d-disk-%d", prefix, v.vmid, i)
-		if !used[name] && !used["base"+strings.TrimPrefix(name, prefix)] {
+		if !used[name] && !used[base+strings.TrimPrefix(name, prefix)] {
 			return name
 		}
 	}
