@@ -232,9 +232,19 @@ func virtualSize(v Object) int64 {
 		return integer(a["size"])
 	}
 	if v["content"] == "import" && v["format"] != "raw" {
-		return importSize
+		return unfolded(integer(v["size"]))
 	}
 	return (integer(v["size"]) + sectorSize - 1) / sectorSize * sectorSize
+}
+
+// unfolded guesses the size of the disk in an image whose list entry has the file's size alone. An empty qcow2 file is
+// three clusters and 8 bytes for each 512 MiB of the disk.
+func unfolded(file int64) int64 {
+	const clusters, entry, reach = 3 * 65536, 8, 512 << 20
+	if parts := (file - clusters) / entry; parts > 1 && parts <= 1024 && file == clusters+parts*entry {
+		return parts * reach
+	}
+	return importSize
 }
 
 // placeExisting takes a volume that is there: a disk, an ISO image, or a disk of the node itself.

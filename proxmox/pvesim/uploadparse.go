@@ -136,11 +136,11 @@ var (
 func (f *uploadForm) header() (name string, file bool, err error) {
 	first := ""
 	for {
-		line, err := f.in.ReadString('\n')
+		raw, err := f.in.ReadSlice('\n') // a line longer than the buffer is none
 		if err != nil {
 			return "", false, errUploadFailed()
 		}
-		line = strings.TrimRight(line, "\r\n")
+		line := strings.TrimRight(string(raw), "\r\n")
 		if line == "" {
 			break
 		}
