@@ -40,10 +40,7 @@ func volumeBytes(s string) (int64, bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n << 10, true
 	}
-	if s == "" || !strings.Contains("KMGT", s[len(s)-1:]) {
-		return 0, false
-	}
-	if _, err := strconv.ParseInt(s[:len(s)-1], 10, 64); err != nil {
+	if _, err := strconv.ParseInt(strings.TrimRight(s, "MG"), 10, 64); err != nil {
 		return 0, false
 	}
 	return parseSize(s), true

@@ -13,18 +13,19 @@ func moveDisk(c *call) (any, error) {
 		return nil, badParam("skiplock", "Only root may use this option.")
 	}
 	store, target := c.param("storage"), c.param("target-vmid")
-	msg := ""
 	switch {
 	case store != "" && target != "":
-		msg = "either set 'storage' or 'target-vmid', but not both"
-	case store == "" && target == "":
-		msg = "both 'storage' and 'target-vmid' missing, either needs to be set" // 05/075
+		return nil, neitherOrBoth("either set 'storage' or 'target-vmid', but not both")
 	case target != "":
 		return reassignDisk(c)
-	default:
+	case store != "":
 		return copyDisk(c, store)
 	}
-	return nil, badParams(map[string]string{"storage": msg, "target-vmid": msg})
+	return nil, neitherOrBoth("both 'storage' and 'target-vmid' missing, either needs to be set") // 05/075
+}
+
+func neitherOrBoth(msg string) error {
+	return badParams(map[string]string{"storage": msg, "target-vmid": msg})
 }
 
 // diskMove is a disk on its way to another storage.

@@ -56,7 +56,7 @@ func (t storageType) knows(option string) bool {
 
 // complete checks that all required options are there.
 func (t storageType) complete(given Object) error {
-	for _, k := range strings.Fields(t.fixed + " " + t.required) {
+	for k := range strings.FieldsSeq(t.fixed + " " + t.required) {
 		if given[k] == nil {
 			return fail("missing value for required option '%s'", k) // 13/070
 		}
