@@ -148,7 +148,7 @@ func rightsOf(w *World, kind, name, path string) privileges {
 				return privileges{}
 			}
 			for p := range grantedBy(w, role) {
-				out[p] = out[p]
+				out[p] = false
 			}
 		}
 	}

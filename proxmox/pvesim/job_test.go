@@ -69,7 +69,7 @@ func TestTaskOutcomes(t *testing.T) {
 			[]string{"TASK ERROR: 400 Parameter verification failed. id: No such job 'x'"}},
 		{"an error with a step that was planned", func(j *job) error {
 			_ = j.after(time.Hour, func() error { return nil })
-			return errors.New("bad\n")
+			return fail("bad")
 		}, "bad", forkTime, []string{"TASK ERROR: bad"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

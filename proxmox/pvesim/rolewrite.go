@@ -78,7 +78,7 @@ func (c *call) isSpecialRole(id string) bool { return truth(c.w.Access.role(id)[
 
 // setRole stores a role with the privileges of the request beside those to keep.
 func (c *call) setRole(id string, keep []string) {
-	privs := append(keep, c.list("privs")...)
+	privs := slices.Concat(keep, c.list("privs"))
 	slices.Sort(privs)
 	role := Object{"roleid": id, "privs": strings.Join(slices.Compact(privs), ","), "special": 0}
 	a := c.w.Access
