@@ -46,7 +46,12 @@ type table struct {
 
 func newTable(known *Schema) *table {
 	t := &table{}
-	for _, area := range append([]func() []route{guardedRoutes}, areas...) {
+	for _, r := range guardedRoutes() {
+		r.accepts = known.of(r.name())
+		r.accepts.open = r.accepts.open || !known.knows(r.name()) // nothing is said of parameters that no table has
+		t.add(&r)
+	}
+	for _, area := range areas {
 		for _, r := range area() {
 			r.accepts = known.of(r.name())
 			t.add(&r)
