@@ -81,7 +81,11 @@ func (j *job) do(s step) {
 	}
 	j.next = nil
 	err := s()
-	if err != nil || j.next == nil && j.waiting == "" {
+	switch {
+	case !j.task.Running(): // its own step had it stopped, and went on
+		j.clean(true)
+		j.unlockAll()
+	case err != nil || j.next == nil && j.waiting == "":
 		j.end(err)
 	}
 }
@@ -92,8 +96,11 @@ func (j *job) after(d time.Duration, s step) error {
 	return nil
 }
 
-// log adds lines to the task's log.
+// log adds lines to the task's log; that of a task that has ended is closed.
 func (j *job) log(format string, args ...any) {
+	if !j.task.Running() {
+		return
+	}
 	j.task.Log = append(j.task.Log, logLines(format, args...)...)
 }
 
@@ -115,15 +122,7 @@ func (j *job) finally(f func()) { j.last = append(j.last, f) }
 
 // end finishes the task with the outcome of its last step.
 func (j *job) end(err error) {
-	j.w.cancel(j.next)
-	if err != nil {
-		for _, f := range slices.Backward(j.undo) {
-			f()
-		}
-	}
-	for _, f := range slices.Backward(j.last) {
-		f()
-	}
+	j.clean(err != nil)
 	exit := "OK"
 	switch {
 	case err != nil:
@@ -134,6 +133,21 @@ func (j *job) end(err error) {
 	j.task.job = nil
 	j.w.endTask(j.task, j.w.Now(), exit)
 	j.unlockAll()
+}
+
+// clean does what was planned for the end, each once.
+func (j *job) clean(failed bool) {
+	j.w.cancel(j.next)
+	undo, last := j.undo, j.last
+	j.undo, j.last = nil, nil
+	if failed {
+		for _, f := range slices.Backward(undo) {
+			f()
+		}
+	}
+	for _, f := range slices.Backward(last) {
+		f()
+	}
 }
 
 // taskText is an error as the exit of a task: one line, without the line end that answers have.

@@ -102,6 +102,7 @@ func (m *lockModel) enter(j *job, file string, rest script) error {
 	}
 	delete(m.asked, j.task)
 	m.inside[file] = j.task
+	j.finally(func() { m.leave(j) })
 	return m.run(j, rest)
 }
 
