@@ -88,11 +88,10 @@ type Snapshot struct {
 	Config                    Object
 }
 
-// shown is what the statistics say about a guest while they lag behind.
+// shown is what the statistics say about a guest until they are sent again: the guest as it was, or that it is not known.
 type shown struct {
 	known bool
-	live  Live
-	name  string
+	guest Guest
 }
 
 // Name is the guest's name in lists: name or hostname of its config, else "VM 100" or "CT100" as the API has it.

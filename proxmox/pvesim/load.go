@@ -62,7 +62,7 @@ func LoadWorld(r io.Reader) (*World, error) {
 	}
 	w := &World{
 		TakenAt: time.Unix(f.TakenAt, 0).UTC(), Version: f.Version, Principals: f.Principals,
-		Storages: f.Storages, Inside: bareMachines(), recorded: true, guests: map[int]*Guest{},
+		Storages: f.Storages, Inside: bareMachines(), StatLag: StatInterval, recorded: true, guests: map[int]*Guest{},
 	}
 	if err := w.loadCluster(f.Cluster); err != nil {
 		return nil, err

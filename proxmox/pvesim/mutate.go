@@ -118,9 +118,12 @@ func (w *World) AddSnapshot(vmid int, name, description string) *Snapshot {
 	return g.snapshot(name)
 }
 
-// touch remembers how the statistics showed a guest before a change; see StatLag.
+// touch remembers how the statistics show a guest that is about to change; see StatLag.
 func (w *World) touch(g *Guest) {
-	g.prev = &shown{known: true, live: g.Live, name: g.Name()}
+	if w.StatLag > 0 && (g.prev == nil || w.statTick(g.changedAt) != w.statTick(w.Now())) {
+		g.prev = &shown{known: true, guest: *g}
+		g.prev.guest.prev = nil
+	}
 	g.changedAt = w.Now()
 }
 

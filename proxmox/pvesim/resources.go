@@ -80,11 +80,11 @@ func (c *call) guestRow(f fields, g *Guest, fresh, resources bool) fields {
 		f = c.resourceFields(f, g)
 	}
 	seen := c.shown(g)
-	if !fresh || !seen.known {
+	if !fresh || seen == nil {
 		f.add("status", "unknown")
 		return f
 	}
-	return c.guestFigures(f, g, seen)
+	return c.guestFigures(f, seen)
 }
 
 // resourceFields are those of a guest that a pool's list of members does not have (15/014).
@@ -105,21 +105,25 @@ func (c *call) resourceFields(f fields, g *Guest) fields {
 	return f
 }
 
-// shown is what the statistics know of a guest: its present state, or that before its last change while they lag.
-func (c *call) shown(g *Guest) shown {
-	if lag := c.w.StatLag; lag > 0 && g.prev != nil && c.now.Sub(g.changedAt) < lag {
-		return *g.prev
+// shown is what the statistics know of a guest, nil when they do not know it yet: what was sent last.
+func (c *call) shown(g *Guest) *Guest {
+	if c.w.StatLag <= 0 || g.prev == nil || c.w.statTick(c.now) != c.w.statTick(g.changedAt) {
+		return g
 	}
-	return shown{known: true, live: g.Live, name: g.Name()}
+	if !g.prev.known {
+		return nil
+	}
+	return &g.prev.guest
 }
 
-func (c *call) guestFigures(f fields, g *Guest, s shown) fields {
-	l := s.live
-	status := "stopped"
-	if l.Running {
-		status = "running"
-	}
-	f = append(f, field{"name", s.name}, field{"status", status}, field{"template", bit(g.Template())},
+// statTick numbers the intervals in which the statistics stay as they are.
+func (w *World) statTick(at time.Time) int64 {
+	return int64(at.Sub(w.TakenAt) / w.StatLag)
+}
+
+func (c *call) guestFigures(f fields, g *Guest) fields {
+	l := g.Live
+	f = append(f, field{"name", g.Name()}, field{"status", g.Status()}, field{"template", bit(g.Template())},
 		field{"uptime", l.uptime(c.now)}, field{"maxcpu", g.cpus(c.w)}, field{"cpu", l.cpu()}, field{"maxmem", g.maxMem()},
 		field{"mem", l.Mem}, field{"maxdisk", g.maxDisk()}, field{"disk", l.Disk}, field{"netin", l.NetIn}, field{"netout", l.NetOut},
 		field{"diskread", l.DiskRead}, field{"diskwrite", l.DiskWrite}, field{"memhost", l.MemHost})

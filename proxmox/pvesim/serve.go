@@ -43,6 +43,7 @@ func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 	if err != nil {
 		return fault.BadField("schema", err.Error(), "api-schema.json, a dump of all methods")
 	}
+	w.StatLag = StatInterval
 	s := New(w, WithSeed(o.Seed+1), WithLatency(latency), WithSchema(schema))
 	for _, text := range o.Faults {
 		f, err := ParseFault(text)

@@ -21,8 +21,8 @@ type World struct {
 	Storages []Object
 	Pools    []*Pool
 	Access   *Access
-	// StatLag is how long GET /cluster/resources keeps showing a guest as it was before a change (facts 47: up to
-	// about 10 s). 0 shows changes at once.
+	// StatLag is how often the figures of GET /cluster/resources are made anew: until then a guest is shown as it was, and a
+	// new one as unknown (facts 47: up to about 10 s). 0 shows changes at once.
 	StatLag time.Duration
 	// Pace scales how long tasks take: 0.1 makes them ten times as fast, 0 and 1 leave them as they are.
 	Pace float64
@@ -58,6 +58,9 @@ type World struct {
 	taskFaults []*taskFaults
 	archives   map[string]*archive // what is inside of backups
 }
+
+// StatInterval is how often the real daemon sends statistics (facts 47). Loaded worlds and sim serve have it as StatLag.
+const StatInterval = 10 * time.Second
 
 // Principal is one identity that a recorded scenario names: kind is password, token or none.
 type Principal struct {

@@ -18,6 +18,7 @@ type exchange struct {
 	Request  request           `json:"request"`
 	Response response          `json:"response"`
 	AfterS   float64           `json:"after_s"`
+	ElapsedS float64           `json:"elapsed_s"`
 	Poll     *poll             `json:"poll"`
 	Parallel any               `json:"parallel"`
 	Captures map[string]string `json:"captures"`
