@@ -176,3 +176,27 @@ func TestRecordedContainers(t *testing.T) {
 			"PUT /lxc/9102/config?mp0=rooms:0.25,mp=/a -> 400 Parameter verification failed.", "volumes of 9102 -> rooms:9102/vm-9102-disk-0.raw=1G"})
 	})
 }
+
+// TestContainerRights: what an administrator of one container may do with it and what not.
+func TestContainerRights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := ctWorld()
+		w.AddUser("carl@pve", "")
+		w.AddACL("/vms/9101", "user", "carl@pve", "PVEVMAdmin", true)
+		r := newRig(t, w)
+		defer r.stop()
+		r.sim.Update(func(w *World) { r.token = w.AddToken("carl@pve", "t", "5f3ee4b1-0000-4000-8000-000000000001", false) })
+		r.check([]string{"PUT /lxc/9101/config?memory=256&hostname=x&description=y&tags=z&features=nesting=1 -> <nil>",
+			"PUT /lxc/9101/config?mp0=rooms:1,mp=/a -> 403 Permission check failed (/storage/rooms, Datastore.AllocateSpace)",
+			"PUT /lxc/9101/config?net1=name=eth1,bridge=vmbr0 -> 403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)",
+			"PUT /lxc/9101/config?features=nesting=1,keyctl=1 -> 403 Permission check failed (changing feature flags (except nesting) is only allowed for root@pam)",
+			"PUT /lxc/9101/config?hookscript=shelf:snippets/x -> 403 Permission check failed (changing the hookscript is only allowed for root@pam)",
+			"PUT /lxc/9101/config?delete=dev0 -> 403 Permission check failed (configuring device passthrough is only allowed for root@pam)",
+			"PUT /lxc/9101/resize?disk=rootfs&size=2G -> 403 Permission check failed (/storage/rooms, Datastore.AllocateSpace)",
+			"POST /lxc/9101/move_volume?volume=rootfs&storage=pool -> 403 Permission check failed (/storage/pool, Datastore.AllocateSpace)",
+			"POST /lxc/9101/move_volume?volume=rootfs&target-vmid=9102 -> 403 Permission check failed (/vms/9102, VM.Config.Disk)",
+			"POST /lxc/9102/status/start -> 403 Permission check failed (/vms/9102, VM.PowerMgmt)", "DELETE /lxc/9102 -> 403 Permission check failed (/vms/9102, VM.Allocate)",
+			"POST /lxc?vmid=9110&ostemplate=shelf:vztmpl/mine.tar.gz&rootfs=rooms:1 -> 403 Permission check failed",
+			"POST /lxc/9101/status/start -> OK", "DELETE /lxc/9101?force=1 -> OK"})
+	})
+}
