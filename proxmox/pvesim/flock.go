@@ -46,16 +46,23 @@ func (j *job) lockShared(file string, s step) error {
 	case group == nil:
 		group = &job{w: j.w}
 		group.take(file)
+	case group == j:
+		return s()
 	case group.task != nil:
-		return j.lockFile(file, s)
+		return j.wait(&waiter{job: j, step: s, shared: true}, file)
 	}
+	j.share(group, file)
+	return s()
+}
+
+// share lets a job hold a lock file together with others until its end.
+func (j *job) share(group *job, file string) {
 	group.sharers++
 	j.finally(func() {
 		if group.sharers--; group.sharers == 0 {
 			group.unlockFile(file)
 		}
 	})
-	return s()
 }
 
 func (j *job) lockFile(file string, s step) error {
@@ -64,10 +71,14 @@ func (j *job) lockFile(file string, s step) error {
 		j.take(file)
 		return s()
 	}
+	return j.wait(&waiter{job: j, step: s}, file)
+}
+
+// wait puts a job into the queue for a lock file, for at most lockWait.
+func (j *job) wait(q *waiter, file string) error {
 	if j.w.waiters == nil {
 		j.w.waiters = map[string][]*waiter{}
 	}
-	q := &waiter{job: j, step: s}
 	j.w.waiters[file] = append(j.w.waiters[file], q)
 	j.waiting = file
 	j.finally(func() { j.w.leave(file, q) })
@@ -81,21 +92,45 @@ func (j *job) lockFile(file string, s step) error {
 
 // waiter is a job in the queue for a lock file, with the step that it goes on with.
 type waiter struct {
-	job  *job
-	step step
+	job    *job
+	step   step
+	shared bool
 }
 
-// grant makes the lock file the waiter's at once, so that nobody comes between; its job goes on with the next event.
-func (q *waiter) grant(file string) {
+// handOver makes a lock file that was given up that of the first who waits for it at once, so that nobody comes between. If
+// that one shares it, so do all that wait to share it.
+func (w *World) handOver(file string) {
+	queue := w.waiters[file]
+	if len(queue) == 0 {
+		return
+	}
+	if first := queue[0]; !first.shared {
+		first.goOn()
+		first.job.take(file)
+		w.leave(file, first)
+		return
+	}
+	group := &job{w: w}
+	group.take(file)
+	for _, q := range slices.Clone(queue) {
+		if q.shared {
+			q.goOn()
+			q.job.share(group, file)
+			w.leave(file, q)
+		}
+	}
+}
+
+// goOn lets a job that waited go on with the next event.
+func (q *waiter) goOn() {
 	j := q.job
 	j.w.cancel(j.next)
 	j.waiting = ""
-	j.take(file)
 	j.next = j.w.schedule(0, func() { j.do(q.step) })
 }
 
 func (w *World) leave(file string, q *waiter) {
-	w.waiters[file] = slices.DeleteFunc(w.waiters[file], func(x *waiter) bool { return x == q })
+	w.waiters[file] = slices.DeleteFunc(slices.Clone(w.waiters[file]), func(x *waiter) bool { return x == q })
 }
 
 func (j *job) take(file string) {
@@ -117,10 +152,7 @@ func (j *job) unlockFile(file string) {
 	}
 	delete(j.w.flocks, file)
 	j.held = slices.DeleteFunc(j.held, func(f string) bool { return f == file })
-	if queue := j.w.waiters[file]; len(queue) > 0 {
-		j.w.waiters[file] = slices.Clone(queue[1:])
-		queue[0].grant(file)
-	}
+	j.w.handOver(file)
 }
 
 func (j *job) unlockAll() {

@@ -26,7 +26,7 @@ var spans = []time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10
 
 var actions = rapid.Custom(func(t *rapid.T) action {
 	return action{
-		kind: rapid.SampledFrom([]string{"work", "work", "lock", "lock", "lock", "unlock", "fail", "warn", "abort"}).Draw(t, "kind"),
+		kind: rapid.SampledFrom([]string{"work", "work", "lock", "lock", "lock", "share", "share", "unlock", "fail", "warn", "abort"}).Draw(t, "kind"),
 		file: rapid.SampledFrom([]string{lockA, lockB}).Draw(t, "file"),
 		d:    rapid.SampledFrom(spans).Draw(t, "for"),
 	}
@@ -37,6 +37,7 @@ type lockModel struct {
 	t      *rapid.T
 	b      *bench
 	inside map[string]*Task
+	shared map[string]map[*Task]bool // who is inside beside others
 	tasks  []*Task
 	asked  map[*Task]time.Time     // when a task began to wait
 	waited map[*Task]time.Duration // how long one that ended while it waited had waited
@@ -58,6 +59,9 @@ func (m *lockModel) leave(j *job) {
 			delete(m.inside, file)
 		}
 	}
+	for _, together := range m.shared {
+		delete(together, j.task)
+	}
 	if asked, waiting := m.asked[j.task]; waiting {
 		m.waited[j.task] = m.b.w.Now().Sub(asked)
 		delete(m.asked, j.task)
@@ -75,6 +79,9 @@ func (m *lockModel) run(j *job, s script) error {
 	case "lock":
 		m.asked[j.task] = m.b.w.Now()
 		return j.lockFile(a.file, func() error { return m.enter(j, a.file, rest) })
+	case "share":
+		m.asked[j.task] = m.b.w.Now()
+		return j.lockShared(a.file, func() error { return m.join(j, a.file, rest) })
 	case "unlock":
 		if m.inside[a.file] == j.task {
 			delete(m.inside, a.file)
@@ -94,6 +101,24 @@ func (m *lockModel) run(j *job, s script) error {
 }
 
 func (m *lockModel) enter(j *job, file string, rest script) error {
+	m.entered(j, file)
+	if len(m.shared[file]) > 0 {
+		m.t.Fatalf("%s holds %s, which others share", j.task.UPID, file)
+	}
+	m.inside[file] = j.task
+	return m.run(j, rest)
+}
+
+// join is enter for a lock that others may share.
+func (m *lockModel) join(j *job, file string, rest script) error {
+	m.entered(j, file)
+	if m.inside[file] != j.task {
+		m.shared[file][j.task] = true
+	}
+	return m.run(j, rest)
+}
+
+func (m *lockModel) entered(j *job, file string) {
 	if other := m.inside[file]; other != nil && other != j.task {
 		m.t.Fatalf("%s and %s both hold %s", other.UPID, j.task.UPID, file)
 	}
@@ -101,9 +126,7 @@ func (m *lockModel) enter(j *job, file string, rest script) error {
 		m.t.Fatalf("%s got %s after %v", j.task.UPID, file, waited)
 	}
 	delete(m.asked, j.task)
-	m.inside[file] = j.task
 	j.finally(func() { m.leave(j) })
-	return m.run(j, rest)
 }
 
 // TestLocksProperty: whatever tasks do and whoever stops them, each ends, a lock is never held twice, and who does not get
@@ -111,7 +134,7 @@ func (m *lockModel) enter(j *job, file string, rest script) error {
 func TestLocksProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		m := &lockModel{t: t, b: newLockBench(), inside: map[string]*Task{}, asked: map[*Task]time.Time{},
+		m := &lockModel{t: t, b: newLockBench(), inside: map[string]*Task{}, shared: map[string]map[*Task]bool{lockA: {}, lockB: {}}, asked: map[*Task]time.Time{},
 			waited: map[*Task]time.Duration{}}
 		for range rapid.IntRange(1, 30).Draw(t, "rounds") {
 			switch rapid.IntRange(0, 9).Draw(t, "what") {
@@ -149,8 +172,8 @@ func (m *lockModel) check(over bool) {
 		}
 	}
 	for file, holder := range m.b.w.flocks {
-		if !holder.task.Running() || !slices.Contains(holder.held, file) {
-			m.t.Fatalf("%s is held by %s, which ended", file, holder.task.UPID)
+		if holder.task != nil && !holder.task.Running() || holder.task == nil && holder.sharers == 0 || !slices.Contains(holder.held, file) {
+			m.t.Fatalf("%s is held by nobody who is at work", file)
 		}
 	}
 	if over && len(m.b.w.events) > 0 {
