@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -248,9 +249,7 @@ func (w *World) wantHA(sid string, with Object) {
 	for _, r := range w.Cluster.Lists["ha_resources"] {
 		if r["sid"] == sid {
 			r = clone(r)
-			for k, v := range with {
-				r[k] = v
-			}
+			maps.Copy(r, with)
 			r["digest"] = sha1Hex(fmt.Sprint(without(r, "digest")))
 		}
 		list = append(list, r)
