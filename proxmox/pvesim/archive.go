@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -152,9 +153,7 @@ func (n *Node) local(at time.Time) time.Time {
 // storeBackup puts a finished backup into the storage's list.
 func (w *World) storeBackup(n *Node, f backupFile, a *archive, size int64, more Object) {
 	row := Object{"volid": f.volid, "content": contentBackup, "format": f.format, "size": size, "vmid": a.vmid, "subtype": a.kind, "ctime": f.made.Unix()}
-	for k, v := range more {
-		row[k] = v
-	}
+	maps.Copy(row, more)
 	for _, m := range w.storageNodes(n, f.storage) {
 		m.Content[f.storage] = append(slices.Clone(m.Content[f.storage]), row)
 	}

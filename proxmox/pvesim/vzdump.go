@@ -209,13 +209,13 @@ func (c *call) dumpCommand() string {
 		}
 	}
 	slices.Sort(rest)
-	command := strings.TrimRight("vzdump "+ids, " ")
+	words := []string{strings.TrimRight("vzdump "+ids, " ")}
 	for _, k := range append(slices.Clone(dumpOrder), rest...) {
 		if v, ok := given[k]; ok {
-			command += fmt.Sprintf(" --%s %s", k, shellWord(text(v)))
+			words = append(words, "--"+k, shellWord(text(v)))
 		}
 	}
-	return command
+	return strings.Join(words, " ")
 }
 
 // shellWord quotes what a shell would not take as one word.
@@ -235,7 +235,7 @@ var errJob = errors.New("job errors")
 // target checks the storage that backups go to; the task fails before any guest where it cannot take them.
 func (w *World) backupTarget(n *Node, id string) error {
 	def, s := w.Storage(id), n.storage(id)
-	reason := ""
+	var reason string
 	switch {
 	case def == nil:
 		reason = fmt.Sprintf("storage '%s' does not exist", id)
