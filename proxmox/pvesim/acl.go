@@ -66,7 +66,7 @@ func normalPath(p string) string {
 	return p
 }
 
-// aclPaths are the paths that an ACL can have.
+// aclPathShape are the paths that an entry can be made for; one of any path can be taken away.
 var aclPathShape = func() func() *regexp.Regexp {
 	const id = `[A-Za-z0-9.\-_]+`
 	return lazy.Regexp(`^(?:/|/access|/access/groups|/access/groups/` + id + `|/access/realm|/access/realm/` + id +

@@ -97,26 +97,7 @@ func updateToken(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := *old
-	for _, key := range c.list("delete") {
-		switch key {
-		case "comment":
-			t.Comment = ""
-		case "expire":
-			t.Expire = 0
-		case "privsep":
-			t.PrivSep = true
-		}
-	}
-	if c.given("privsep") {
-		t.PrivSep = truth(c.params["privsep"])
-	}
-	if c.given("expire") {
-		t.Expire = integer(c.params["expire"])
-	}
-	if comment := c.param("comment"); comment != "" { // an empty one changes nothing (source)
-		t.Comment = comment
-	}
+	t := old.changed(c)
 	out := Object{}
 	for _, f := range t.row() {
 		out[f.key] = f.val
@@ -128,9 +109,34 @@ func updateToken(c *call) (any, error) {
 		t.Secret = c.w.newSecret()
 		out["value"], out["full-tokenid"] = t.Secret, u.ID+"!"+t.ID
 	}
-	u.replaceToken(&t)
+	u.replaceToken(t)
 	c.w.accessChanged()
 	return out, nil
+}
+
+// changed is the token as the request wants it.
+func (t *Token) changed(c *call) *Token {
+	n := *t
+	for _, key := range c.list("delete") {
+		switch key {
+		case "comment":
+			n.Comment = ""
+		case "expire":
+			n.Expire = 0
+		case "privsep":
+			n.PrivSep = true
+		}
+	}
+	if c.given("privsep") {
+		n.PrivSep = truth(c.params["privsep"])
+	}
+	if c.given("expire") {
+		n.Expire = integer(c.params["expire"])
+	}
+	if comment := c.param("comment"); comment != "" { // an empty one changes nothing (source)
+		n.Comment = comment
+	}
+	return &n
 }
 
 // replaceToken puts a token in the place of the one with its id: requests may hold the old one.
