@@ -11,15 +11,12 @@ func clusterTasks(c *call) (any, error) {
 	for _, n := range c.w.Nodes {
 		for _, t := range n.recent() {
 			if !c.w.hides(t) && (all || t.User == c.id.name()) {
-				list = append(list, t.clusterRow(n.latest == t && c.now.Sub(t.changed()) < statInterval))
+				list = append(list, t.clusterRow(n.latest == t && c.now.Sub(t.changed()) < StatInterval))
 			}
 		}
 	}
 	return list, nil
 }
-
-// statInterval is how often a node's statistics daemon reads its list of tasks anew (faults.md 3.4).
-const statInterval = 10 * time.Second
 
 func (n *Node) recent() []*Task {
 	var list []*Task
