@@ -65,6 +65,19 @@ func (a *App) SimServe(ctx context.Context, o cli.SimServeOptions, out io.Writer
 		Latency: o.Latency, Faults: o.Faults, Schema: o.Schema}, out)
 }
 
+// SimFaults implements cli.Program.
+func (a *App) SimFaults() cli.Report {
+	list := pvesim.FaultList()
+	t := tools.Table{Name: "faults", Main: true, Columns: []string{"fault", "what goes wrong"}}
+	for _, f := range list {
+		t.Rows = append(t.Rows, []string{f.Usage, f.About})
+	}
+	v := tools.View{}
+	v.Table(t)
+	v.Line("Those that hit requests also take node=, vmid=, path=, method=, after=, count= and p=, as in F46:status=503,path=/cluster/*,count=2.")
+	return cli.Report{Value: list, View: v}
+}
+
 // SimReplay implements cli.Program.
 func (a *App) SimReplay(ctx context.Context, o cli.SimReplayOptions, out io.Writer) error {
 	return replay.Main(ctx, out, o.Dirs, replay.Options{Methods: o.Methods, SchemaFile: o.Schema, Min: o.Min})

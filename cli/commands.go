@@ -11,7 +11,7 @@ func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	for group, cmds := range map[string][]*cobra.Command{
 		groupRun:     {serveCommand(p, g, s), syncCommand(p, g, s), demoCommand(p, g, s)},
 		groupSetUp:   {initCommand(p, g, s), doctorCommand(p, g, s), dbCommand(p, g, s), versionCommand(p, g, s)},
-		groupDevelop: {simCommand(p, s)},
+		groupDevelop: {simCommand(p, g, s)},
 	} {
 		for _, c := range cmds {
 			c.GroupID = group
@@ -145,7 +145,7 @@ func dbCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	return db
 }
 
-func simCommand(p Program, s Streams) *cobra.Command {
+func simCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	sim := &cobra.Command{Use: "sim", Short: "Run a simulated Proxmox VE", Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 	var so SimServeOptions
 	serve := &cobra.Command{Use: "serve", Short: "Serve a simulated Proxmox VE API over HTTPS", Args: cobra.NoArgs,
@@ -171,7 +171,10 @@ func simCommand(p Program, s Streams) *cobra.Command {
 	replay.Flags().StringVar(&ro.Schema, "schema", "", "`FILE` with the API schema: the simulator checks parameters by it, and every recorded request is checked against it")
 	replay.Flags().Float64Var(&ro.Min, "min", 0, "least agreement in `PERCENT`, of each scenario and of all")
 	replay.Flags().StringSliceVar(&ro.Methods, "method", nil, "compare only exchanges of these `METHODS`")
-	sim.AddCommand(serve, replay)
+	faults := &cobra.Command{Use: "faults", Short: "List the faults that sim serve --fault injects", Args: cobra.NoArgs,
+		Example: "  proxmox-mcp sim faults\n  proxmox-mcp sim faults -o json",
+		RunE:    func(*cobra.Command, []string) error { return printReport(s, *g, p.SimFaults()) }}
+	sim.AddCommand(serve, replay, faults)
 	return sim
 }
 

@@ -92,5 +92,6 @@ type Program interface {
 	DBCheck(ctx context.Context, g Globals) (Report, error)
 	DBBackup(ctx context.Context, g Globals, dest string) (Report, error)
 	SimServe(ctx context.Context, o SimServeOptions, out io.Writer) error
+	SimFaults() Report
 	SimReplay(ctx context.Context, o SimReplayOptions, out io.Writer) error
 }

@@ -1,17 +1,45 @@
-// Package pvesim is a simulated Proxmox VE in one process: the whole API surface that this project reads, over
-// any net.Listener, from a World that is loaded, generated or written by a test.
+// Package pvesim is a simulated Proxmox VE in one process: its API over any net.Listener, from a World that is loaded,
+// generated or written by a test.
 //
 // State and protocol are apart. A [World] is what a cluster holds (nodes, guests, storages, tasks, users, ACLs)
 // and knows no HTTP. A [Sim] is the daemons in front of it: routing, parameter verification, tickets and tokens,
-// privilege checks, reason phrases, keep-alive manners. Each API area is one file with its routes; see router.go.
+// privilege checks, reason phrases, keep-alive manners, delays.
 //
-// The parameters of every method stand in tables/*.txt (see table.go), or come from a schema file (see [Schema]); they
-// are checked before a method runs and after its rights. A method's handler finds scalars as text, arrays as lists, and
-// what is given as null as nil. Values that are property strings are read and written by property.go.
+// # What is simulated
+//
+// Logins, API tokens, users, groups, roles, ACLs, realms, pools; virtual machines and containers with all of their
+// configuration, pending changes, hotplug, disks and mount points, snapshots, clones, templates, power, cloud-init, guest
+// agent; storages, volumes, uploads, backups, restores, pruning; tasks that run, are waited for, stopped and logged;
+// configuration locks and lock files. [Patterns] lists every method. A path that is not simulated answers as an unknown path
+// does, 501, never with made-up data.
 //
 // What it answers was learnt from recordings of a real Proxmox VE 9.2 (numbers such as 02/004 name an exchange of
-// the shared recordings) and is replayed against them by package replay. An API path that it does not implement
-// answers as an unknown path does, 501, never with made-up data.
+// the shared recordings) and is replayed against them by package replay. Comments name what is known from the sources alone.
 //
-// Faults (faults.go and its neighbours) make it fail as real nodes fail, selected by method, path, node or guest.
+// # What is not
+//
+// No guest runs: what one does is a [Behaviour], and figures of load are made up. No file has content: sizes are kept, and of
+// archives the configuration. Two-factor login, OpenID, Ceph, ACME and the parts of a node that are hardware are read at most.
+//
+// # Time
+//
+// Nothing happens by itself. What is to happen (the next step of a task, the end of a shutdown) is an event of the world
+// (events.go); whoever looks at the world next lets all happen that is due by the simulator's clock, in order and each at its
+// own time. So a virtual clock works as a real one does, no goroutine outlives a test, and what nobody looks at costs nothing.
+// Tasks are jobs of steps (job.go) and hold lock files (flock.go).
+//
+// # Adding an area
+//
+// Write a file with a function that gives its routes, made by get, post, put and del with the right that each needs, and name
+// it in areas (router.go). Add the methods' parameters to a table below tables/ (the notation is in table.go): they are
+// checked before a method runs and after its rights; a test compares the tables with the real schema. A handler finds scalars
+// as text, arrays as lists, and what is given as null as nil; it runs under the world's lock, returns errors by fail,
+// badParam and forbidden, and starts tasks by fork. It replaces maps of the world and never edits them, since answers share
+// them. Property strings are read and written by property.go, volumes made and found by volume.go. Then add the scenario to
+// the table of package replay's tests.
+//
+// # Faults
+//
+// [ParseFault] names them by the numbers of the fault list; faults.go and its neighbours make them. They are selected by
+// method, path, node or guest, combine, and repeat with the seed.
 package pvesim

@@ -298,7 +298,8 @@ func TestKnobs(t *testing.T) {
 			t.Errorf("%s has no name", id)
 		}
 	}
-	if help := FaultHelp(); len(help) != len(knobs) {
-		t.Errorf("%d lines of help for %d faults", len(help), len(knobs))
+	help := FaultList()
+	if len(help) != len(knobs) || help[0].Usage != "DELAY:by" || help[0].About == "" {
+		t.Errorf("%d lines of help for %d faults: %+v", len(help), len(knobs), help[0])
 	}
 }

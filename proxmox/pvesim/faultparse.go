@@ -90,16 +90,23 @@ func agentGoneOrSlow(o options) Fault {
 	return AgentGone(o.num("vmid", 0))
 }
 
-// FaultHelp lists the faults that ParseFault knows, a line each.
-func FaultHelp() []string {
-	var list []string
+// FaultHelp describes a fault that ParseFault knows.
+type FaultHelp struct {
+	ID    string `json:"id"`    // its number in the fault list, or a name
+	Usage string `json:"usage"` // with its options; those with =... are needed
+	About string `json:"about"`
+}
+
+// FaultList describes all faults that ParseFault knows, by their ids.
+func FaultList() []FaultHelp {
+	var list []FaultHelp
 	for _, id := range slices.Sorted(maps.Keys(knobs)) {
 		k := knobs[id]
-		usage := id
+		h := FaultHelp{ID: id, Usage: id, About: k.about}
 		if k.takes != "" {
-			usage += ":" + strings.ReplaceAll(strings.Join(strings.Fields(strings.ReplaceAll(k.takes, "!", "=...")), ","), "!", "")
+			h.Usage += ":" + strings.Join(strings.Fields(strings.ReplaceAll(k.takes, "!", "=...")), ",")
 		}
-		list = append(list, fmt.Sprintf("%-28s %s", usage, k.about))
+		list = append(list, h)
 	}
 	return list
 }
