@@ -43,6 +43,9 @@ var driveFlags = []string{"backup", "detect_zeroes", "iothread", "pre-enrolled-k
 func parseDrive(key, value string) (*drive, bool) {
 	d := &drive{key: key, opts: map[string]string{}}
 	for part := range strings.SplitSeq(value, ",") {
+		if strings.TrimSpace(part) == "" { // "local-lvm:cloudinit," is what Terraform's provider sends
+			continue
+		}
 		k, v, named := strings.Cut(part, "=")
 		if !named {
 			k, v = "file", part
