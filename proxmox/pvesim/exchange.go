@@ -275,8 +275,8 @@ func (s *Sim) run(x *exchange, c *call, r *route) (any, error) {
 		return nil, err
 	}
 	x.principal = c.id.name()
-	if name := c.duplicate(); name != "" {
-		return nil, badParam(name, "duplicate parameter (already defined in URI)")
+	if name := c.conflicting(); name != "" {
+		return nil, badParam(name, "duplicate parameter (already defined in URI) with conflicting values!")
 	}
 	if r.check != nil {
 		if err := r.check(c); err != nil {

@@ -8,12 +8,18 @@ import (
 	"strings"
 )
 
-// duplicate gives a parameter that is in the path and was sent as well; "" when there is none.
-func (c *call) duplicate() string {
-	for name := range c.vars {
-		if has(c.params, name) {
+// conflicting gives the first parameter that was sent with another value than it has in the path, "" when there is none.
+// Those with the same value count once: go-proxmox sends the id of a new token both ways.
+func (c *call) conflicting() string {
+	for _, name := range slices.Sorted(maps.Keys(c.vars)) {
+		v, sent := c.params[name]
+		if !sent {
+			continue
+		}
+		if _, list := v.([]any); list || text(v) != c.vars[name] {
 			return name
 		}
+		delete(c.params, name)
 	}
 	return ""
 }

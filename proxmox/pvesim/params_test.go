@@ -78,12 +78,15 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestDuplicate: what stands in the path may not be sent as well.
+// TestDuplicate: what stands in the path may be sent as well, with the same value.
 func TestDuplicate(t *testing.T) {
 	r := newRig(t, DemoWorld(time.Now()))
 	defer r.stop()
-	got := r.get("/nodes/pve1/status?node=pve1")
-	if got.code != 400 || !strings.Contains(got.body, `"errors":{"node":"duplicate parameter (already defined in URI)"}`) {
+	got := r.get("/nodes/pve1/status?node=pve2")
+	if got.code != 400 || !strings.Contains(got.body, `"errors":{"node":"duplicate parameter (already defined in URI) with conflicting values!"}`) {
+		t.Errorf("%d %s", got.code, got.body)
+	}
+	if got := r.get("/nodes/pve1/status?node=pve1"); got.code != 200 {
 		t.Errorf("%d %s", got.code, got.body)
 	}
 }
