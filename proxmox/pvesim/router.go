@@ -48,7 +48,9 @@ func newTable(known *Schema) *table {
 	t := &table{}
 	for _, r := range guardedRoutes() {
 		r.accepts = known.of(r.name())
-		r.accepts.open = r.accepts.open || !known.knows(r.name()) // nothing is said of parameters that no table has
+		if !known.knows(r.name()) { // nothing is said of parameters that no table has
+			r.accepts.open = true
+		}
 		t.add(&r)
 	}
 	for _, area := range areas {
