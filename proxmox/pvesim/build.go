@@ -3,7 +3,9 @@ package pvesim
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,11 +179,9 @@ func (b *builder) volume(n *Node, store, name, kind, format string, size int64, 
 
 // machine makes a virtual machine with one disk on local-lvm.
 func (b *builder) machine(vmid int, node, name string, cores, memory, disk int, extra Object) *Guest {
-	n := b.w.Node(node)
-	volid := b.volume(n, "local-lvm", fmt.Sprintf("vm-%d-disk-0", vmid), "images", "raw", int64(disk)*gib, vmid)
 	config := Object{
 		"name": name, "cores": cores, "sockets": 1, "memory": strconv.Itoa(memory), "cpu": "x86-64-v2-AES", "ostype": "l26",
-		"scsihw": "virtio-scsi-single", "scsi0": fmt.Sprintf("%s,discard=on,iothread=1,size=%dG,ssd=1", volid, disk), "boot": "order=scsi0",
+		"scsihw": "virtio-scsi-single", "scsi0": fmt.Sprintf("local-lvm:vm-%d-disk-0,discard=on,iothread=1,size=%dG,ssd=1", vmid, disk), "boot": "order=scsi0",
 		"net0": "virtio=" + b.mac() + ",bridge=vmbr0,firewall=1", "agent": "1", "numa": 0,
 		"smbios1": "uuid=" + b.uuid(), "vmgenid": b.uuid(), "meta": "creation-qemu=10.1.2,ctime=" + strconv.FormatInt(b.now.Add(-4000*time.Hour).Unix()+int64(vmid), 10),
 	}
@@ -190,15 +190,13 @@ func (b *builder) machine(vmid int, node, name string, cores, memory, disk int, 
 
 // container makes a container with one root disk on local-lvm.
 func (b *builder) container(vmid int, node, name string, cores, memory, disk int, ip string, extra Object) *Guest {
-	n := b.w.Node(node)
-	volid := b.volume(n, "local-lvm", fmt.Sprintf("vm-%d-disk-0", vmid), "rootdir", "raw", int64(disk)*gib, vmid)
 	address := "ip=dhcp"
 	if ip != "" {
 		address = "gw=192.168.1.1,ip=" + ip + "/24"
 	}
 	config := Object{
 		"hostname": name, "arch": "amd64", "ostype": "debian", "cores": cores, "memory": memory, "swap": 512, "unprivileged": 1,
-		"features": "nesting=1", "rootfs": fmt.Sprintf("%s,size=%dG", volid, disk),
+		"features": "nesting=1", "rootfs": fmt.Sprintf("local-lvm:vm-%d-disk-0,size=%dG", vmid, disk),
 		"net0": "name=eth0,bridge=vmbr0,firewall=1," + strings.Replace(address, "ip=", "hwaddr="+b.mac()+",ip=", 1) + ",type=veth",
 	}
 	return b.guest(vmid, typeLXC, node, config, extra)
@@ -212,7 +210,28 @@ func (b *builder) guest(vmid int, kind, node string, config, extra Object) *Gues
 		}
 		config[k] = v
 	}
+	b.volumes(b.w.Node(node), vmid, kind, config)
 	return b.w.AddGuest(&Guest{VMID: vmid, Type: kind, Node: node, Config: config})
+}
+
+// volumes puts what a configuration names on the storages of its node.
+func (b *builder) volumes(n *Node, vmid int, kind string, config Object) {
+	content := contentImages
+	if kind == typeLXC {
+		content = contentRootDir
+	}
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		drive := text(config[key])
+		store, name, ok := strings.Cut(driveVolume(drive), ":")
+		if !ok || !isVolume(key) || strings.HasPrefix(name, "iso/") {
+			continue
+		}
+		size := driveSize(drive)
+		if size == 0 {
+			size = cloudInitSize
+		}
+		b.volume(n, store, name, content, "raw", size, vmid)
+	}
 }
 
 // run makes a guest run since some time, with believable figures.

@@ -155,10 +155,10 @@ func (b *builder) demoCluster() {
 func (b *builder) demoTemplates() {
 	b.demoMachine(900, "pve1", "debian13-template", 2, 2048, 8, "", "template", 0, Object{"template": 1, "scsi0": "local-lvm:base-900-disk-0,discard=on,size=8G,ssd=1",
 		"ide2": "local-lvm:vm-900-cloudinit,media=cdrom", "ciuser": "admin", "ipconfig0": "ip=dhcp", "description": "cloud-init, Debian 13"})
-	// A linked clone of the template: its volume names its base.
-	b.demoMachine(210, "pve1", "runner", 2, 4096, 8, "192.168.1.28", "ci;lab", 5*24*time.Hour, Object{"scsi0": "local-lvm:base-900-disk-0/vm-210-disk-0,discard=on,size=8G,ssd=1"})
+	// A linked clone of the template, which on thin LVM does not show.
+	b.demoMachine(210, "pve1", "runner", 2, 4096, 8, "192.168.1.28", "ci;lab", 5*24*time.Hour, Object{"scsi0": "local-lvm:vm-210-disk-0,discard=on,size=8G,ssd=1"})
 	b.w.Guest(210).Pool = "lab"
-	b.container(901, "pve2", "debian13-ct-template", 1, 512, 4, "", Object{"template": 1, "tags": "template"})
+	b.container(901, "pve2", "debian13-ct-template", 1, 512, 4, "", Object{"template": 1, "tags": "template", "rootfs": "local-lvm:base-901-disk-0,size=4G"})
 	b.demoMachine(211, "pve2", "old-mailserver", 2, 2048, 40, "", "", 0, Object{"description": "replaced in spring, keep until the end of the year", "protection": 1})
 }
 

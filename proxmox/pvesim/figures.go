@@ -94,7 +94,7 @@ func isVolume(key string) bool {
 	return ok && err == nil
 }
 
-// driveOption takes an option of a property string, driveVolume the volume before the first comma.
+// driveOption takes an option of a property string.
 func driveOption(drive, name string) string {
 	for part := range strings.SplitSeq(drive, ",") {
 		if v, ok := strings.CutPrefix(part, name+"="); ok {
@@ -104,9 +104,19 @@ func driveOption(drive, name string) string {
 	return ""
 }
 
+// driveVolume is the volume of a drive or mount point: the part without a key, or that of its key wherever it stands, as
+// containers keep the value that they were given.
 func driveVolume(drive string) string {
-	v, _, _ := strings.Cut(drive, ",")
-	return strings.TrimPrefix(strings.TrimPrefix(v, "file="), "volume=")
+	for part := range strings.SplitSeq(drive, ",") {
+		key, v, named := strings.Cut(part, "=")
+		if !named {
+			return part
+		}
+		if key == "file" || key == "volume" {
+			return v
+		}
+	}
+	return ""
 }
 
 func driveSize(drive string) int64 { return parseSize(driveOption(drive, "size")) }

@@ -115,7 +115,7 @@ func usedAtFirst(v volumeSpec) int64 {
 }
 
 func parentOf(kind string, v volumeSpec) any {
-	if v.base == "" {
+	if v.base == "" || kind == "lvmthin" {
 		return nil
 	}
 	_, name, _ := strings.Cut(v.base, ":")
@@ -135,7 +135,7 @@ func volumeIDFor(kind, store string, v volumeSpec) string {
 		}
 		name = strconv.Itoa(v.vmid) + "/" + name
 	}
-	if v.base != "" {
+	if v.base != "" && kind != "lvmthin" { // thin volumes do not name what they are made from (source)
 		_, base, _ := strings.Cut(v.base, ":")
 		name = base + "/" + name
 	}
