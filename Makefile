@@ -44,7 +44,7 @@ golden: ## write the golden files and the generated docs anew
 tidy-check: ## go.mod and go.sum are as go mod tidy writes them
 	$(GO) mod tidy -diff
 
-e2e-deps: ## npm packages of the end-to-end tests (skipped where there is no npm)
+e2e-deps: ## what the end-to-end tests drive: npm packages, Terraform's provider (skipped where there is no npm or terraform)
 	./.ci/e2e-deps
 
 e2e-full: test ## the long sets at their full size: random worlds, fuzz targets, benchmarks

@@ -17,12 +17,16 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
+// buildDir is the folder that build made, empty before.
+var buildDir string
+
 // build makes the program once per test run.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "proxmox-mcp-e2e-")
 	if err != nil {
 		return "", err
 	}
+	buildDir = dir
 	bin := filepath.Join(dir, "proxmox-mcp")
 	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "../cmd/proxmox-mcp").CombinedOutput()
 	if err != nil {
@@ -46,8 +50,8 @@ func program(t *testing.T) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := build(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(bin))
+	if buildDir != "" {
+		_ = os.RemoveAll(buildDir)
 	}
 	os.Exit(code)
 }

@@ -1,0 +1,5 @@
+store   = "local-lvm"
+cores   = 2
+disk    = 10
+comment = "first"
+role    = "Starter"
