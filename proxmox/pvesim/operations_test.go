@@ -255,6 +255,9 @@ func TestRandomOperations(t *testing.T) {
 		}
 	})
 	t.Logf("carried out: %v", total)
+	if testing.Short() { // too few to have met everything
+		return
+	}
 	for _, verb := range guestVerbs {
 		if total[verb] == 0 {
 			t.Errorf("%q was never carried out", verb)
