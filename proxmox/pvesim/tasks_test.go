@@ -151,7 +151,10 @@ func TestBulk(t *testing.T) {
 	r := &rig{t: t, sim: sim}
 	run := func(path, query string, took time.Duration) *Task {
 		t.Helper()
-		x := &exchange{ctx: t.Context(), entry: "node01", method: "POST", path: "/api2/json/nodes/node01/" + path, query: query,
+		if !strings.Contains(path, "/") {
+			path = "nodes/node01/" + path
+		}
+		x := &exchange{ctx: t.Context(), entry: "node01", method: "POST", path: "/api2/json/" + path, query: query,
 			header: map[string][]string{"Authorization": {"PVEAPIToken=" + sim.RootToken()}}}
 		if got := r.sim.serve(x); got.status != 200 {
 			t.Fatalf("%s: %d %s", path, got.status, got.body)
@@ -175,6 +178,9 @@ func TestBulk(t *testing.T) {
 	if got, want := log(stop), "OK: Stopping VM 1000 (timeout = 9 seconds), Stopping VM 1001 (timeout = 7 seconds), "+
 		"Stopping VM 1003 (timeout = 9 seconds)"; got != want {
 		t.Errorf("stopall %s\nwant %s", got, want)
+	}
+	if got := run("cluster/bulk-action/guest/shutdown", "vms=1000&vms=1003", time.Minute); got.Exit != "WARNINGS: 2" {
+		t.Errorf("shutdown of two that do not run: %s %q", got.Exit, got.Log)
 	}
 	var running []int
 	for _, g := range b.w.Guests() {
