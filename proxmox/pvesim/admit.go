@@ -111,6 +111,9 @@ func (s *Sim) success(x *exchange, c *call, data any) *response {
 	if c.total != nil {
 		out.add("total", *c.total)
 	}
+	if c.beside.key != "" {
+		out = append(out, c.beside)
+	}
 	return render(x, 200, "OK", out)
 }
 

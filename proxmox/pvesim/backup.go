@@ -10,8 +10,12 @@ import (
 
 func backupRoutes() []route {
 	audit := need("/", "Sys.Audit")
+	modify := need("/", "Sys.Modify")
 	return []route{
 		get("/cluster/backup", audit, listJobs),
+		post("/cluster/backup", modify, createJob),
+		put("/cluster/backup/{id}", modify, updateJob),
+		del("/cluster/backup/{id}", modify, deleteJob),
 		get("/cluster/backup/{id}", audit, getJob),
 		get("/cluster/backup/{id}/included_volumes", audit, includedVolumes),
 		index("/cluster/backup-info", "subdir", "not-backed-up"),
@@ -30,10 +34,12 @@ func formatSchedule(s string) error {
 // listJobs shows when each job would run next, also those that are switched off (02/021).
 func listJobs(c *call) (any, error) {
 	out := []Object{}
-	for _, j := range c.w.Cluster.Lists["backup_jobs"] {
+	for _, j := range c.w.Cluster.Lists[backupJobs] {
 		o := clone(j)
 		if cal, err := parseCalendar(text(j["schedule"])); err == nil {
-			o["next-run"] = cal.next(c.now).Unix()
+			if next := cal.next(c.w.schedulerTime(c.entry, c.now)); !next.IsZero() {
+				o["next-run"] = next.Unix()
+			}
 		}
 		out = append(out, o)
 	}
@@ -41,10 +47,8 @@ func listJobs(c *call) (any, error) {
 }
 
 func (c *call) job() (Object, error) {
-	for _, j := range c.w.Cluster.Lists["backup_jobs"] {
-		if j["id"] == c.vars["id"] {
-			return without(j, "next-run"), nil
-		}
+	if j := c.w.Cluster.section(backupJobs, "id", c.vars["id"]); j != nil {
+		return without(j, "next-run"), nil
 	}
 	return nil, badParam("id", "No such job '"+c.vars["id"]+"'")
 }
@@ -75,7 +79,7 @@ func covers(j Object, g *Guest) bool {
 func notBackedUp(c *call) (any, error) {
 	out := []fields{}
 	for _, g := range c.w.Guests() {
-		if !slices.ContainsFunc(c.w.Cluster.Lists["backup_jobs"], func(j Object) bool { return covers(j, g) }) && c.seesGuest(g) {
+		if !slices.ContainsFunc(c.w.Cluster.Lists[backupJobs], func(j Object) bool { return covers(j, g) }) && c.seesGuest(g) {
 			out = append(out, fields{{"vmid", g.VMID}, {"name", g.Name()}, {"type", g.Type}})
 		}
 	}

@@ -151,10 +151,9 @@ func bounds(span string, limit int, stepped bool) (from, to int, err error) {
 // searchDays bounds the look ahead: a day of a month comes within a year, 29 February within eight.
 const searchDays = 8*366 + 1
 
-// next is the first time after t, in UTC; zero when there is none.
+// next is the first time after t, by the clock of t's location; zero when there is none.
 func (c calendar) next(t time.Time) time.Time {
-	t = t.UTC()
-	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
 	for range searchDays {
 		if c.onDay(day) {
 			if at := c.onTime(day, t); !at.IsZero() {
@@ -175,7 +174,7 @@ func (c calendar) onTime(day, after time.Time) time.Time {
 	var best time.Time
 	for _, h := range c.hours {
 		for _, m := range c.minute {
-			at := day.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute)
+			at := time.Date(day.Year(), day.Month(), day.Day(), h, m, 0, 0, day.Location())
 			if at.After(after) && (best.IsZero() || at.Before(best)) {
 				best = at
 			}

@@ -61,11 +61,14 @@ type call struct {
 	node   *Node // the node of the path, nil outside /nodes/{node}
 	vars   map[string]string
 	params map[string]any
-	now    time.Time
-	entry  string
-	path   string
-	// total becomes the key total beside data (facts 36); file makes the answer a download.
-	total *int
+	// accepts is the schema of the method's parameters.
+	accepts *object
+	now     time.Time
+	entry   string
+	path    string
+	// total becomes the key total beside data (facts 36), beside another one; file makes the answer a download.
+	total  *int
+	beside field
 	file  *download
 	// upload is the file that came with the request.
 	upload *upload
@@ -255,7 +258,7 @@ func (s *Sim) lockFor(r *route) (release func()) {
 // error is a *busyError or nil.
 func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) {
 	defer s.lockFor(r)()
-	c := &call{sim: s, w: s.world, acl: s.acl, upload: x.upload, vars: x.vars, params: x.params, now: s.now(), entry: x.entry, path: x.apiPath}
+	c := &call{sim: s, w: s.world, acl: s.acl, upload: x.upload, vars: x.vars, params: x.params, accepts: r.accepts, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
 	if r.method != http.MethodGet || r.changes {
 		s.refresh()

@@ -57,7 +57,11 @@ func (c *call) inner(method, path string, params map[string]any) (any, error) {
 // innerCall finds a method and makes a call of it for the same caller; the route is nil when there is no such method.
 func (c *call) innerCall(method, path string, params map[string]any) (*route, *call) {
 	r, vars := c.sim.routes.find(method, path)
-	return r, &call{sim: c.sim, w: c.w, acl: c.sim.acl, id: c.id, node: c.w.Node(vars["node"]), vars: vars, params: params,
+	var accepts *object
+	if r != nil {
+		accepts = r.accepts
+	}
+	return r, &call{accepts: accepts, sim: c.sim, w: c.w, acl: c.sim.acl, id: c.id, node: c.w.Node(vars["node"]), vars: vars, params: params,
 		now: c.w.Now(), entry: c.entry, path: path}
 }
 

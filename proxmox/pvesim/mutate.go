@@ -136,7 +136,9 @@ func (w *World) SetNodeOnline(name string, online bool) {
 	n.Online, n.DownSince = online, w.Now()
 	if online {
 		n.Booted = w.Now()
+		w.firstRound(n)
 	}
+	w.planJobs()
 }
 
 // AddACL grants a role on a path. ugid is a user, a group (kind "group") or a token (kind "token").

@@ -93,6 +93,7 @@ func New(w *World, opts ...Option) *Sim {
 	s.certs = newCertificates(s.now)
 	w.clock = s.now
 	w.knowArchives()
+	w.startScheduler()
 	s.refresh()
 	return s
 }
@@ -106,6 +107,7 @@ func (s *Sim) Update(f func(w *World)) {
 	s.settle(s.now())
 	f(s.world)
 	s.world.accessChanged() // f may have changed anything
+	s.world.planJobs()
 	s.refresh()
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 func vzdumpRoutes() []route {
@@ -85,9 +87,14 @@ func createBackup(c *call) (any, error) {
 	if err := c.checkDump(); err != nil {
 		return nil, err
 	}
+	return c.startDump(func(path string) bool { return c.may(path, "VM.Backup") }), nil
+}
+
+// startDump starts the task for a request, or gives OK where none of the guests is on this node.
+func (c *call) startDump(may func(path string) bool) string {
 	b := c.backupJob()
 	if node := c.params["node"]; len(b.vmids) == 0 && !b.all && node == nil { // silently, as where they are on other nodes
-		return "OK", nil
+		return "OK"
 	}
 	id := ""
 	if len(b.vmids) == 1 && !b.all && !c.given("pool") {
@@ -96,16 +103,16 @@ func createBackup(c *call) (any, error) {
 	d := &dumper{w: c.w, n: c.node, job: b}
 	for _, vmid := range b.vmids {
 		path := "/vms/" + strconv.Itoa(vmid)
-		if d.allowed = append(d.allowed, c.may(path, "VM.Backup")); !d.allowed[len(d.allowed)-1] && d.refused == nil && !b.all {
+		if d.allowed = append(d.allowed, may(path)); !d.allowed[len(d.allowed)-1] && d.refused == nil && !b.all {
 			d.refused = forbidden(path, "VM.Backup")
 		}
 	}
-	return c.fork("vzdump", id, d.work), nil
+	return c.fork("vzdump", id, d.work)
 }
 
 // mayDump are the rights that a backup needs beside those on the guests: some options are for root alone (09/035).
 func (c *call) mayDump() error {
-	for _, key := range []string{"dumpdir", "script", "tmpdir"} {
+	for _, key := range []string{"dumpdir", "job-id", "script", "tmpdir"} {
 		if c.given(key) && (c.id.user != rootUser || c.id.token != nil) {
 			return badParam(key, "Only root may set this option.")
 		}
@@ -134,25 +141,61 @@ func (c *call) mayDump() error {
 
 // checkDump are the rules between parameters (09/026, 09/029).
 func (c *call) checkDump() error {
-	conflict := func(a, b string) error {
-		if c.given(a) && c.given(b) {
-			return badParam(a, "option conflicts with option '"+b+"'")
-		}
-		return nil
-	}
-	if !truth(c.params["all"]) {
-		delete(c.params, "all")
-	}
-	for _, pair := range [][2]string{{"all", "vmid"}, {"exclude", "vmid"}, {"pool", "vmid"}, {"dumpdir", "storage"}} {
-		if err := conflict(pair[0], pair[1]); err != nil {
-			return err
-		}
-	}
-	if !c.given("vmid") && !c.given("all") && !c.given("pool") && !c.given("exclude") && !truth(c.params["stop"]) {
-		return badParam("vmid", "property is missing")
+	if err := verifyDump(c.params, true); err != nil {
+		return err
 	}
 	if pool := c.param("pool"); pool != "" && c.w.Pool(pool) == nil {
 		return fail("pool '%s' does not exist", pool)
+	}
+	return nil
+}
+
+// verifyDump applies the rules between options of a backup or a job; with complete something has to be chosen.
+func verifyDump(o Object, complete bool) error {
+	if !truth(o["all"]) && complete {
+		delete(o, "all")
+	}
+	for _, pair := range [][2]string{{"all", "vmid"}, {"exclude", "vmid"}, {"pool", "vmid"}, {"dumpdir", "storage"}} {
+		if truth(o["all"]) || pair[0] != "all" {
+			if has(o, pair[0]) && has(o, pair[1]) {
+				return badParam(pair[0], "option conflicts with option '"+pair[1]+"'")
+			}
+		}
+	}
+	if notes := text(o["notes-template"]); notes != "" {
+		if err := verifyNotes(notes); err != nil {
+			return badParam("notes-template", err.Error())
+		}
+	}
+	if complete && !has(o, "vmid") && !has(o, "all") && !has(o, "pool") && !has(o, "exclude") && !truth(o["stop"]) {
+		return badParam("vmid", "property is missing")
+	}
+	return nil
+}
+
+var (
+	notesEscape   = lazy.Regexp(`(?s)\\.`)
+	notesVariable = lazy.Regexp(`\{\{([^\s{}]+)\}\}`)
+)
+
+// verifyNotes wants known variables and escapes in the template of notes (source).
+func verifyNotes(template string) error {
+	if strings.Contains(template, "\n") {
+		return lineError("contains a line feed")
+	}
+	var unknown []string
+	for _, at := range notesEscape().FindAllStringIndex(template, -1) {
+		if c := template[at[0]:at[1]]; c != `\n` && c != `\\` {
+			unknown = append(unknown, fmt.Sprintf("escape sequence '%s' at char %d", c, at[0]))
+		}
+	}
+	for _, at := range notesVariable().FindAllStringSubmatchIndex(template, -1) {
+		if name := template[at[2]:at[3]]; !contains([]string{"cluster", "guestname", "node", "vmid"}, name) {
+			unknown = append(unknown, fmt.Sprintf("variable '%s' at char %d", name, at[2]))
+		}
+	}
+	if len(unknown) > 0 {
+		return lineError("found unknown: " + strings.Join(unknown, ", "))
 	}
 	return nil
 }
@@ -199,9 +242,12 @@ var dumpOrder = []string{"storage", "node", "mode", "compress", "notes-template"
 // dumpCommand is the request as the command that a task's log begins with.
 func (c *call) dumpCommand() string {
 	given := clone(c.params)
-	given["node"] = c.node.Name
+	if has(c.vars, "node") { // a job of the scheduler does not say it
+		given["node"] = c.node.Name
+	}
 	ids := strings.Join(splitList(text(given["vmid"])), " ")
 	delete(given, "vmid")
+	delete(given, "job-id")
 	var rest []string
 	for k := range given {
 		if !slices.Contains(dumpOrder, k) {

@@ -52,6 +52,7 @@ type World struct {
 	events    events
 	eventSeq  int
 	eventTime time.Time // set while an event runs
+	scheduler scheduler
 	flocks    map[string]*job
 	waiters   map[string][]*waiter
 
@@ -101,6 +102,7 @@ type Node struct {
 	Mem int64
 
 	latest *Task // the task that started or ended last
+	runs   map[string]jobRun
 }
 
 // Cluster is what belongs to no node.
