@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +96,8 @@ func cephMissing(*call) (any, error) { return nil, fail("binary not installed: /
 // clusterOptions adds the tags in use, which depend on the guests that the caller sees (11/060), and hides the
 // settings from those without Sys.Audit.
 func clusterOptions(c *call) (any, error) {
-	out := clone(c.w.Cluster.Options)
+	out := Object{"description": "", "mac_prefix": defaultMACPrefix} // computed where they are not set (15/123, facts 95)
+	maps.Copy(out, c.w.Cluster.Options)
 	if !c.may("/", "Sys.Audit", "Sys.Modify") {
 		for k := range out {
 			if k != "tag-style" {

@@ -1,26 +1,16 @@
 package pvesim
 
-import "strings"
-
 // clusterListRoutes are collections that are stored as the API shows them.
 func clusterListRoutes() []route {
-	audit := need("/", "Sys.Audit")
 	return []route{
 		get("/cluster/replication", anyone, clusterList("replication")),
 		get("/nodes/{node}/replication", anyone, nodeReplication),
-		get("/cluster/metrics/server", audit, clusterList("metrics_servers")),
-		get("/cluster/metrics/server/{id}", audit, clusterItem("metrics_servers", "id", "server '%s' does not exist", "id", "disable")),
 		index("/cluster/metrics", "name", "server export"),
 		index("/cluster/notifications", "name", "endpoints matcher-field-values matcher-fields matchers targets"),
 		get("/cluster/notifications/targets", anyone, clusterList("notification_targets")),
 		get("/cluster/notifications/matchers", anyone, clusterList("notification_matchers")),
 		get("/cluster/notifications/endpoints", anyone, clusterList("notification_endpoints")),
 		get("/cluster/acme/plugins", anyone, clusterList("acme_plugins")),
-		get("/cluster/mapping/dir", anyone, mappingList("dir")),
-		get("/cluster/mapping/pci", anyone, mappingList("pci")),
-		get("/cluster/mapping/usb", anyone, mappingList("usb")),
-		get("/cluster/mapping/dir/{id}", need("/mapping/dir/{id}", "Mapping.Audit", "Mapping.Use", "Mapping.Modify"),
-			clusterItem("mapping_dir", "id", "mapping '%s' not found", "id")),
 		index("/cluster/jobs", "subdir", "schedule-analyze realm-sync"),
 	}
 }
@@ -50,16 +40,4 @@ func nodeReplication(c *call) (any, error) {
 		}
 	}
 	return out, nil
-}
-
-func mappingList(kind string) handler {
-	return func(c *call) (any, error) {
-		out := []Object{}
-		for _, o := range c.w.Cluster.Lists["mapping_"+kind] {
-			if c.may(strings.Join([]string{"/mapping", kind, text(o["id"])}, "/"), "Mapping.Audit", "Mapping.Use", "Mapping.Modify") {
-				out = append(out, o)
-			}
-		}
-		return out, nil
-	}
 }
