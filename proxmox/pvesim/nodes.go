@@ -1,28 +1,16 @@
 package pvesim
 
-import (
-	"strings"
-)
-
 func nodeRoutes() []route {
 	audit := need("/nodes/{node}", "Sys.Audit")
-	info := func(key string) handler {
-		return func(c *call) (any, error) { return c.node.Info[key], nil }
-	}
 	open := []route{
 		get("/nodes", anyone, listNodes),
 		get("/nodes/{node}/version", anyone, nodeVersion),
-		get("/nodes/{node}/config", audit, info("config")),
-		get("/nodes/{node}/dns", audit, info("dns")),
-		get("/nodes/{node}/hosts", audit, info("hosts")),
-		get("/nodes/{node}/subscription", anyone, info("subscription")),
-		get("/nodes/{node}/network", anyone, listNetwork),
-		get("/nodes/{node}/network/{iface}", audit, getNetwork),
+		get("/nodes/{node}/subscription", anyone, nodeInfo("subscription")),
 	}
 	return append(open, daemon(
 		get("/nodes/{node}/status", audit, nodeStatus),
 		get("/nodes/{node}/time", audit, nodeTime),
-		get("/nodes/{node}/netstat", audit, info("netstat")),
+		get("/nodes/{node}/netstat", audit, nodeInfo("netstat")),
 		get("/nodes/{node}/certificates/info", anyone, certificateInfo),
 		index("/nodes/{node}/certificates", "name", "acme custom info"))...)
 }
@@ -85,56 +73,4 @@ func nodeStatus(c *call) (any, error) {
 		out["memory"] = m
 	}
 	return out, nil
-}
-
-func nodeTime(c *call) (any, error) {
-	stored, _ := c.node.Info["time"].(Object)
-	now := c.now.Add(c.sim.faults.skew(c.node.Name))
-	zone := text(stored["timezone"])
-	if zone == "" {
-		zone = "Etc/UTC"
-	}
-	offset := integer(stored["localtime"]) - integer(stored["time"])
-	return Object{"timezone": zone, "time": now.Unix(), "localtime": now.Unix() + offset}, nil
-}
-
-func listNetwork(c *call) (any, error) {
-	ifaces, _ := objects(c.node.Info["network"])
-	kind := c.param("type")
-	out := []Object{}
-	for _, o := range ifaces {
-		if !networkMatches(kind, text(o["type"])) || !c.seesInterface(o) {
-			continue
-		}
-		out = append(out, o)
-	}
-	return out, nil
-}
-
-func networkMatches(want, have string) bool {
-	switch want {
-	case "", "include_sdn":
-		return true
-	case "any_bridge", "any_local_bridge":
-		return strings.HasSuffix(strings.ToLower(have), "bridge") || want == "any_bridge" && have == "vnet"
-	}
-	return want == have
-}
-
-// seesInterface hides bridges from those who may not use them (PVE checks them as parts of the zone localnetwork).
-func (c *call) seesInterface(o Object) bool {
-	if c.may("/nodes/"+c.node.Name, "Sys.Audit", "Sys.Modify") {
-		return true
-	}
-	return text(o["type"]) == "bridge" && c.may("/sdn/zones/localnetwork/"+text(o["iface"]), "SDN.Audit", "SDN.Use")
-}
-
-func getNetwork(c *call) (any, error) {
-	ifaces, _ := objects(c.node.Info["network"])
-	for _, o := range ifaces {
-		if o["iface"] == c.vars["iface"] {
-			return without(o, "iface"), nil
-		}
-	}
-	return nil, badParam("iface", "interface does not exist")
 }

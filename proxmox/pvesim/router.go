@@ -33,7 +33,7 @@ var areas = []func() []route{
 	qemuConfigRoutes, cloudInitRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 	vzdumpRoutes, pruneRoutes,
-	clusterOptionRoutes, mappingRoutes, metricServerRoutes,
+	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes,
 }
 
 // table finds routes: a tree of path segments, where {name} takes any one segment and a last {name...} the rest.
