@@ -20,6 +20,8 @@ type route struct {
 	protected bool
 	// open methods need no login; noToken ones refuse API tokens (facts 22).
 	open, noToken bool
+	// anywhere marks methods that the asked node does itself, whether or not the node of the path answers.
+	anywhere bool
 	// changes marks a GET that changes the world all the same.
 	changes bool
 }
@@ -33,7 +35,7 @@ var areas = []func() []route{
 	qemuConfigRoutes, cloudInitRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 	vzdumpRoutes, pruneRoutes,
-	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes,
+	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes, nodePowerRoutes,
 }
 
 // table finds routes: a tree of path segments, where {name} takes any one segment and a last {name...} the rest.

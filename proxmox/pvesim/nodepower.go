@@ -1,0 +1,59 @@
+package pvesim
+
+import "time"
+
+func nodePowerRoutes() []route {
+	wake := post("/nodes/{node}/wakeonlan", need("/nodes/{node}", "Sys.PowerMgmt"), wakeOnLAN)
+	wake.anywhere = true
+	return daemon(wake, post("/nodes/{node}/status", need("/nodes/{node}", "Sys.PowerMgmt"), nodePower))
+}
+
+const (
+	// haltTime is how long a node answers after it was told to go down: systemd begins at once, the daemons end soon.
+	haltTime = 5 * time.Second
+	// bootTime is how long a node needs until it is in the cluster again.
+	bootTime = 90 * time.Second
+)
+
+// nodePower restarts a node or switches it off. The answer comes before it goes down. Its guests end with it; those that
+// start with the node do so when it is back.
+func nodePower(c *call) (any, error) {
+	name, again := c.node.Name, c.param("command") == "reboot"
+	c.w.schedule(c.w.scaled(haltTime), func() {
+		c.w.haltNode(name)
+		if again {
+			c.w.schedule(c.w.scaled(bootTime), func() { c.boot(name) })
+		}
+	})
+	return nil, nil
+}
+
+// haltNode takes a node down with its guests and tasks.
+func (w *World) haltNode(name string) {
+	n := w.Node(name)
+	if n == nil || !n.Online {
+		return
+	}
+	for _, t := range n.Tasks {
+		if t.Running() {
+			w.abort(t)
+		}
+	}
+	for _, g := range w.Guests() {
+		if g.Node == name && g.Live.Running {
+			w.SetStatus(g.VMID, "stopped")
+		}
+	}
+	w.SetNodeOnline(name, false)
+}
+
+// boot brings a node back, which starts its guests in a task as root.
+func (c *call) boot(name string) {
+	n := c.w.Node(name)
+	if n == nil || n.Online {
+		return
+	}
+	c.w.SetNodeOnline(name, true)
+	root := &call{sim: c.sim, w: c.w, acl: c.acl, id: identity{user: rootUser}, node: n, vars: map[string]string{"node": name}, entry: name, now: c.w.Now()}
+	_, _ = startAll(root) // it answers with a UPID and cannot fail
+}
