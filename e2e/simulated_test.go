@@ -37,12 +37,24 @@ type simulated struct {
 	tokenID, tokenSecret string
 }
 
-// startSimulated serves the demo world's node pve1. A failed test prints what was asked; a request that the simulator does not
-// know fails the test.
+// startSimulated serves the demo world's node pve1, with its third node off. A failed test prints what was asked; a request that the
+// simulator does not know fails the test.
 func startSimulated(t *testing.T) *simulated {
 	t.Helper()
-	log := &requestLog{}
+	return startWorld(t, pvesim.DemoWorld(time.Now()))
+}
+
+// startThreeNodes serves the demo world with its third node switched on.
+func startThreeNodes(t *testing.T) *simulated {
+	t.Helper()
 	world := pvesim.DemoWorld(time.Now())
+	world.Node("pve3").Online = true
+	return startWorld(t, world)
+}
+
+func startWorld(t *testing.T, world *pvesim.World) *simulated {
+	t.Helper()
+	log := &requestLog{}
 	world.Pace = taskPace
 	sim := pvesim.New(world, pvesim.WithLogger(slog.New(log)), pvesim.WithAuthDelay(50*time.Millisecond))
 	end, err := sim.Start("pve1")
