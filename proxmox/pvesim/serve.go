@@ -16,6 +16,8 @@ type ServeOptions struct {
 	World         string
 	Seed          uint64
 	Nodes, Guests int
+	// Now lets a loaded world's time be the present; otherwise it goes on from when the world was dumped.
+	Now bool
 	// Addr is host:port to listen on; the default is 127.0.0.1 and any free port.
 	Addr string
 	// Node is the entry node, the first by default.
@@ -44,7 +46,7 @@ func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 		return fault.BadField("schema", err.Error(), "api-schema.json, a dump of all methods")
 	}
 	w.StatLag = StatInterval
-	s := New(w, WithSeed(o.Seed+1), WithLatency(latency), WithSchema(schema))
+	s := New(w, WithSeed(o.Seed+1), WithLatency(latency), WithSchema(schema), WithClock(o.clock(w)))
 	for _, text := range o.Faults {
 		f, err := ParseFault(text)
 		if err != nil {
@@ -67,6 +69,16 @@ func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// clock goes on from when a loaded world was dumped, so that ages and schedules are what they were, unless the present is
+// asked for.
+func (o ServeOptions) clock(w *World) func() time.Time {
+	if o.World == "" || o.Now {
+		return time.Now
+	}
+	began, base := time.Now(), w.TakenAt
+	return func() time.Time { return base.Add(time.Since(began)) }
 }
 
 func (o ServeOptions) world() (*World, error) {
