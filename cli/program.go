@@ -58,7 +58,7 @@ type SimServeOptions struct {
 	Nodes, Guests int
 	Latency       string // a duration, or profile
 	Faults        []string
-	Now           bool // a loaded world's time is the present
+	Now           bool   // a loaded world's time is the present
 	Schema        string // a file with the schema of the API
 }
 
