@@ -145,10 +145,7 @@ func (q *cloning) shared(volid string) bool {
 // add puts the new guest into the world, with a copy of the source's firewall.
 func (q *cloning) add(kind string, config Object) *Guest {
 	g := &Guest{VMID: q.newid, Type: kind, Node: q.c.node.Name, Config: config}
-	if src := q.w.Guest(q.source); src != nil && src.Firewall != nil {
-		f := *src.Firewall
-		g.Firewall = &f
-	}
+	g.Firewall = q.w.firewallOf(q.source).copied()
 	return q.w.AddGuest(g)
 }
 

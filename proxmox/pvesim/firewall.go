@@ -1,166 +1,171 @@
 package pvesim
 
-import "strconv"
+// Kinds of firewall rules: where they belong decides which are legal.
+const (
+	fwCluster = "cluster"
+	fwHost    = "host"
+	fwVM      = "vm"
+	fwCT      = "ct"
+	fwVNet    = "vnet"
+	fwGroup   = "group"
+)
 
-// rulesOf finds the rule set that a path is about.
-type rulesOf func(*call) *Firewall
+// fwPlace is the firewall that a path is about, and the cluster's, whose names are known everywhere.
+type fwPlace struct {
+	env     string
+	own, dc *Firewall
+}
+
+// placeOf finds the firewall that a request is about, to be read or to be changed.
+type placeOf func(c *call, change bool) (*fwPlace, error)
+
+// fwLevel is one of the places in the API that have a firewall.
+type fwLevel struct {
+	base          string
+	audit, modify check
+	of            placeOf
+}
 
 func firewallRoutes() []route {
-	list := []route{
-		index("/cluster/firewall", "name", "aliases rules options groups ipset macros refs"),
-		index("/nodes/{node}/firewall", "name", "rules options log"),
-		get("/cluster/firewall/macros", anyone, func(c *call) (any, error) { return notNil(c.w.Cluster.Firewall.Macros), nil }),
-		get("/cluster/firewall/groups", anyone, func(c *call) (any, error) { return stripped(c.w.Cluster.Firewall.Groups, "rules"), nil }),
-		get("/cluster/firewall/groups/{group}", need("/", "Sys.Audit"), groupRules),
-		get("/cluster/firewall/groups/{group}/{pos}", need("/", "Sys.Audit"), groupRule),
-	}
-	cluster := func(c *call) *Firewall { return c.w.Cluster.Firewall }
-	list = append(list, ruleRoutes("/cluster/firewall", need("/", "Sys.Audit"), cluster)...)
-	list = append(list, setRoutes("/cluster/firewall", need("/", "Sys.Audit"), cluster)...)
-	list = append(list, ruleRoutes("/nodes/{node}/firewall", need("/nodes/{node}", "Sys.Audit"), func(c *call) *Firewall { return c.node.Firewall })...)
-	for _, kind := range []string{typeQEMU, typeLXC} {
-		base, audit := "/nodes/{node}/"+kind+"/{vmid}/firewall", need("/vms/{vmid}", "VM.Audit")
-		list = append(list, index(base, "name", "rules aliases ipset refs options"))
-		list = append(list, ruleRoutes(base, audit, guestFirewall)...)
-		list = append(list, setRoutes(base, audit, guestFirewall)...)
+	cluster := fwLevel{"/cluster/firewall", need("/", "Sys.Audit"), need("/", "Sys.Modify"), clusterPlace}
+	list := append(cluster.rules(), append(cluster.options(), cluster.names()...)...)
+	list = append(list, firewallGroupRoutes(cluster)...)
+	list = append(list, index(cluster.base, "name", "aliases rules options groups ipset macros refs"),
+		get(cluster.base+"/macros", anyone, func(c *call) (any, error) { return c.w.macros(), nil }))
+
+	node := fwLevel{"/nodes/{node}/firewall", need("/nodes/{node}", "Sys.Audit"), need("/nodes/{node}", "Sys.Modify"), nodePlace}
+	list = append(list, append(node.rules(), node.options()...)...)
+	list = append(list, index(node.base, "name", "rules options log"))
+	list = append(list, daemon(get(node.base+"/log", need("/nodes/{node}", "Sys.Syslog"), nodeFirewallLog))...)
+
+	vnet := fwLevel{"/cluster/sdn/vnets/{vnet}/firewall", anyone, anyone, vnetPlace}
+	list = append(list, append(vnet.rules(), vnet.options()...)...)
+	list = append(list, index(vnet.base, "name", "rules options"))
+	for kind, env := range map[string]string{typeQEMU: fwVM, typeLXC: fwCT} {
+		list = append(list, guestFirewallRoutes(kind, env)...)
 	}
 	return list
 }
 
-// guestFirewall of a guest that does not exist is empty (14/103).
-func guestFirewall(c *call) *Firewall {
-	if g := c.w.Guest(int(integer(c.vars["vmid"]))); g != nil {
-		return g.Firewall
+// guestFirewallRoutes are those of one kind of guest. Only options and log need the node of the path: the files of rules
+// and names are on all nodes, and their methods do not look whether there is such a guest (14/103).
+func guestFirewallRoutes(kind, env string) []route {
+	guest := fwLevel{"/nodes/{node}/" + kind + "/{vmid}/firewall", need("/vms/{vmid}", "VM.Audit"), need("/vms/{vmid}", "VM.Config.Network"), guestPlace(env)}
+	list := append(guest.rules(), guest.names()...)
+	list = append(list, index(guest.base, "name", "rules aliases ipset refs options"))
+	for i := range list {
+		list[i].anywhere = true
 	}
-	return newFirewall()
+	list = append(list, guest.options()...)
+	return append(list, daemon(get(guest.base+"/log", need("/vms/{vmid}", "VM.Console"), guestFirewallLog))...)
 }
 
-func ruleRoutes(base string, ck check, of rulesOf) []route {
-	return []route{
-		get(base+"/options", ck, func(c *call) (any, error) { return of(c).Options, nil }),
-		get(base+"/rules", ck, func(c *call) (any, error) { return notNil(of(c).Rules), nil }),
-		get(base+"/rules/{pos}", ck, func(c *call) (any, error) { return ruleAt(of(c).Rules, c.vars["pos"]) }),
-	}
-}
-
-func setRoutes(base string, ck check, of rulesOf) []route {
-	return []route{
-		get(base+"/aliases", ck, func(c *call) (any, error) { return notNil(of(c).Aliases), nil }),
-		get(base+"/aliases/{name}", ck, func(c *call) (any, error) { return alias(of(c), c.vars["name"]) }),
-		get(base+"/ipset", ck, func(c *call) (any, error) { return stripped(of(c).Sets, "members"), nil }),
-		get(base+"/ipset/{name}", ck, func(c *call) (any, error) { return members(of(c), c.vars["name"]) }),
-		get(base+"/ipset/{name}/{cidr}", ck, func(c *call) (any, error) { return member(of(c), c.vars["name"], c.vars["cidr"]) }),
-		get(base+"/refs", ck, func(c *call) (any, error) { return c.refs(of(c)), nil }),
-	}
-}
-
-// ruleAt shows one rule; its position is a string there (facts 26).
-func ruleAt(rules []Object, pos string) (any, error) {
-	i, err := strconv.Atoi(pos)
-	if err != nil {
-		return nil, badParam("pos", "type check ('integer') failed - got '"+pos+"'")
-	}
-	if i < 0 || i >= len(rules) {
-		return nil, fail("no rule at position %d", i)
-	}
-	o := clone(rules[i])
-	o["pos"] = pos
-	return o, nil
-}
-
-func stripped(list []Object, key string) []Object {
-	out := []Object{}
-	for _, o := range list {
-		out = append(out, without(o, key))
-	}
-	return out
-}
-
-func named(list []Object, key, name string) Object {
-	for _, o := range list {
-		if o[key] == name {
-			return o
+// rules are the methods of a list of rules.
+func (l fwLevel) rules() []route {
+	return ruleRoutes(l.base+"/rules", l, func(c *call, change bool) (*ruleList, error) {
+		p, err := l.of(c, change)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return nil
+		return &ruleList{fwPlace: p, rules: p.load(p.own.Rules)}, nil
+	})
 }
 
+// names are the methods of aliases and sets, and of what refers to them.
+func (l fwLevel) names() []route {
+	return append(append(aliasRoutes(l), setRoutes(l)...), get(l.base+"/refs", l.audit, l.reads(listRefs)))
+}
+
+func (l fwLevel) options() []route {
+	path := l.base + "/options"
+	return append(daemon(put(path, l.modify, l.changes(setFirewallOptions("PUT "+path)))), get(path, l.audit, l.reads(firewallOptions)))
+}
+
+// reads is a handler that shows something of the firewall.
+func (l fwLevel) reads(work func(*call, *fwPlace) (any, error)) handler {
+	return func(c *call) (any, error) {
+		p, err := l.of(c, false)
+		if err != nil {
+			return nil, err
+		}
+		return work(c, p)
+	}
+}
+
+// changes is a handler that changes the firewall and answers null.
+func (l fwLevel) changes(work func(*call, *fwPlace) error) handler {
+	return func(c *call) (any, error) {
+		p, err := l.of(c, true)
+		if err != nil {
+			return nil, err
+		}
+		return nil, work(c, p)
+	}
+}
+
+func clusterPlace(c *call, _ bool) (*fwPlace, error) {
+	f := c.w.Cluster.Firewall
+	return &fwPlace{fwCluster, f, f}, nil
+}
+
+func nodePlace(c *call, _ bool) (*fwPlace, error) {
+	return &fwPlace{fwHost, c.node.Firewall, c.w.Cluster.Firewall}, nil
+}
+
+// guestPlace is the firewall of a vmid. One of a guest that is not there is kept apart until there is one.
+func guestPlace(env string) placeOf {
+	return func(c *call, change bool) (*fwPlace, error) {
+		f := c.w.firewallOf(c.vmid())
+		if change && c.w.Guest(c.vmid()) == nil {
+			c.w.strays = with(c.w.strays, c.vmid(), f)
+		}
+		return &fwPlace{env, f, c.w.Cluster.Firewall}, nil
+	}
+}
+
+// with puts a value into a map, which need not be there yet.
+func with[K comparable, V any](m map[K]V, key K, v V) map[K]V {
+	if m == nil {
+		m = map[K]V{}
+	}
+	m[key] = v
+	return m
+}
+
+// vnetPlace is the firewall of a virtual network. Rights on it are checked once it is known which zone it is in.
+func vnetPlace(c *call, change bool) (*fwPlace, error) {
+	name := c.vars["vnet"]
+	v := named(c.w.Cluster.Lists["sdn_vnets"], "vnet", name)
+	if v == nil {
+		return nil, fail("invalid vnet specified")
+	}
+	rights := []string{"SDN.Audit", "SDN.Allocate"}
+	if change {
+		rights = rights[1:]
+	}
+	if path := "/sdn/zones/" + text(v["zone"]) + "/" + name; !c.may(path, rights...) {
+		return nil, forbidden(path, rights...)
+	}
+	f := c.w.Cluster.VNetFirewalls[name]
+	if f == nil {
+		f = newFirewall()
+	}
+	if change {
+		c.w.Cluster.VNetFirewalls = with(c.w.Cluster.VNetFirewalls, name, f)
+	}
+	return &fwPlace{fwVNet, f, c.w.Cluster.Firewall}, nil
+}
+
+// named finds an object by the value of a key, nil when there is none.
+func named(list []Object, key, name string) Object {
+	return find(list, isNamed(key, name))
+}
+
+// inner is a list inside of an object.
 func inner(o Object, key string) []Object {
 	if list, ok := o[key].([]Object); ok {
 		return list
 	}
 	list, _ := objects(o[key])
 	return notNil(list)
-}
-
-func groupRules(c *call) (any, error) {
-	g := named(c.w.Cluster.Firewall.Groups, "group", c.vars["group"])
-	if g == nil {
-		return nil, fail("no such security group '%s'", c.vars["group"])
-	}
-	return inner(g, "rules"), nil
-}
-
-func groupRule(c *call) (any, error) {
-	g := named(c.w.Cluster.Firewall.Groups, "group", c.vars["group"])
-	if g == nil {
-		return nil, fail("no such security group '%s'", c.vars["group"])
-	}
-	return ruleAt(inner(g, "rules"), c.vars["pos"])
-}
-
-func alias(f *Firewall, name string) (any, error) {
-	a := named(f.Aliases, "name", name)
-	if a == nil {
-		return nil, badParam("name", "no such alias")
-	}
-	return without(a, "digest"), nil
-}
-
-func members(f *Firewall, name string) (any, error) {
-	s := named(f.Sets, "name", name)
-	if s == nil {
-		return nil, fail("no such IPSet '%s'", name)
-	}
-	return inner(s, "members"), nil
-}
-
-func member(f *Firewall, name, cidr string) (any, error) {
-	s := named(f.Sets, "name", name)
-	if s == nil {
-		return nil, fail("no such IPSet '%s'", name)
-	}
-	m := named(inner(s, "members"), "cidr", cidr)
-	if m == nil {
-		return nil, badParam("cidr", "no such IP/Network")
-	}
-	return m, nil
-}
-
-// refs are the names that rules can use: sets of the cluster, and sets and aliases of the guest itself. Aliases of
-// the cluster are not listed (14/072, 14/102).
-func (c *call) refs(f *Firewall) []Object {
-	out, kind := []Object{}, c.param("type")
-	add := func(scope, what, ref string, o Object) {
-		if kind != "" && kind != what {
-			return
-		}
-		r := Object{"scope": scope, "type": what, "name": o["name"], "ref": ref + text(o["name"])}
-		if v, ok := o["comment"]; ok {
-			r["comment"] = v
-		}
-		out = append(out, r)
-	}
-	for _, s := range c.w.Cluster.Firewall.Sets {
-		add("dc", "ipset", "+", s)
-	}
-	if f != c.w.Cluster.Firewall {
-		for _, s := range f.Sets {
-			add("guest", "ipset", "+", s)
-		}
-		for _, a := range f.Aliases {
-			add("guest", "alias", "", a)
-		}
-	}
-	return out
 }

@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// formatIPorCIDR words errors as the parser of addresses does that the firewall uses (14/050).
+// formatIPorCIDR words errors as the parser of addresses does that the firewall uses (14/050). Bits behind the prefix are
+// no error: they are taken away, see cleanCIDR.
 func formatIPorCIDR(s string) error {
 	addr, _, _ := strings.Cut(s, "/")
 	if _, err := netip.ParseAddr(addr); err != nil {
 		return lineError("value does not look like a valid IP address or CIDR network")
 	}
-	if fault := addressFault(s); fault != "" {
+	if fault := addressFault(cleanCIDR(s)); fault != "" {
 		return lineError(fault)
 	}
 	return nil
@@ -88,6 +89,8 @@ func formatAddrSpec(s string) error {
 			return lineError("ipset name too long")
 		}
 		return nil
+	case s == "": // takes the key away
+		return nil
 	case aliasShape(s) == nil:
 		if len(s) > maxAliasName {
 			return lineError("alias name too long")
@@ -129,7 +132,7 @@ var protocols = strings.Fields("tcp udp icmp igmp ggp ipencap st egp igp pup hmp
 
 func formatProtocol(s string) error {
 	n, err := strconv.Atoi(s)
-	if contains(protocols, s) || digitsOnly(s) && err == nil && n < 256 {
+	if s == "" || contains(protocols, s) || digitsOnly(s) && err == nil && n < 256 {
 		return nil
 	}
 	return lineError("unknown protocol '" + s + "'")
@@ -146,13 +149,16 @@ const maxPorts = 15
 
 // formatPorts is a list of ports, ranges (low:high) and names of services.
 func formatPorts(s string) error {
+	if s == "" {
+		return nil
+	}
 	count := 0
 	for part := range strings.SplitSeq(s, ",") {
 		low, high, isRange := strings.Cut(part, ":")
 		switch {
 		case part == "":
 			return lineError("extraneous commas in list")
-		case contains(services, part), contains(icmpTypes, part):
+		case contains(services, part), contains(icmpNames, part), contains(icmp6Names, part):
 			continue
 		case !portNumber(low):
 			return lineError("invalid port '" + low + "'")
@@ -174,18 +180,26 @@ func portNumber(s string) bool {
 	return digitsOnly(s) && err == nil && n <= 65535
 }
 
-// icmpTypes are the names of ICMP and ICMPv6 types; numbers will do as well.
-var icmpTypes = strings.Fields("any echo-reply destination-unreachable network-unreachable host-unreachable protocol-unreachable " +
-	"port-unreachable fragmentation-needed source-route-failed network-unknown host-unknown network-prohibited host-prohibited " +
-	"TOS-network-unreachable TOS-host-unreachable communication-prohibited host-precedence-violation precedence-cutoff source-quench " +
-	"redirect network-redirect host-redirect TOS-network-redirect TOS-host-redirect echo-request router-advertisement router-solicitation " +
-	"time-exceeded ttl-zero-during-transit ttl-zero-during-reassembly parameter-problem ip-header-bad required-option-missing " +
-	"timestamp-request timestamp-reply address-mask-request address-mask-reply no-route address-unreachable beyond-scope failed-policy " +
-	"reject-route packet-too-big bad-header unknown-header-type unknown-option neighbor-solicitation neighbour-solicitation " +
-	"neighbor-advertisement neighbour-advertisement")
+// Names of the types of ICMP and ICMPv6; numbers will do as well.
+var (
+	icmpNames = strings.Fields("any echo-reply destination-unreachable network-unreachable host-unreachable protocol-unreachable " +
+		"port-unreachable fragmentation-needed source-route-failed network-unknown host-unknown network-prohibited host-prohibited " +
+		"TOS-network-unreachable TOS-host-unreachable communication-prohibited host-precedence-violation precedence-cutoff " +
+		"source-quench redirect network-redirect host-redirect TOS-network-redirect TOS-host-redirect echo-request " +
+		"router-advertisement router-solicitation time-exceeded ttl-zero-during-transit ttl-zero-during-reassembly " +
+		"parameter-problem ip-header-bad required-option-missing timestamp-request timestamp-reply address-mask-request " +
+		"address-mask-reply")
+	icmp6Names = strings.Fields("destination-unreachable no-route communication-prohibited beyond-scope address-unreachable " +
+		"port-unreachable failed-policy reject-route packet-too-big time-exceeded ttl-zero-during-transit " +
+		"ttl-zero-during-reassembly parameter-problem bad-header unknown-header-type unknown-option echo-request echo-reply " +
+		"router-solicitation router-advertisement neighbor-solicitation neighbour-solicitation neighbor-advertisement " +
+		"neighbour-advertisement redirect")
+)
+
+func icmpNumber(s string) bool { return digitsOnly(strings.Replace(s, "/", "", 1)) }
 
 func formatICMP(s string) error {
-	if contains(icmpTypes, s) || digitsOnly(strings.Replace(s, "/", "", 1)) {
+	if s == "" || contains(icmpNames, s) || contains(icmp6Names, s) || icmpNumber(s) {
 		return nil
 	}
 	return lineError("invalid icmp-type value '" + s + "'")

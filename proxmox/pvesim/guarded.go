@@ -8,23 +8,19 @@ import "strings"
 const guarded = `
 /cluster/:
 / Sys.Modify POST backup PUT|DELETE backup/{id} PUT options
-/ Sys.Modify POST firewall/rules|firewall/aliases|firewall/groups|firewall/ipset PUT firewall/options
-/ Sys.Modify PUT|DELETE firewall/rules/{pos}|firewall/aliases/{name} DELETE firewall/groups/{group}|firewall/ipset/{name}
-/ Sys.Modify POST firewall/groups/{group}|firewall/ipset/{name} PUT|DELETE firewall/groups/{group}/{pos}|firewall/ipset/{name}/{cidr}
 / Sys.Modify POST|PUT|DELETE metrics/server/{id}
 / Sys.Console POST ha/resources|ha/rules PUT|DELETE ha/resources/{sid}|ha/rules/{rule} POST ha/resources/{sid}/migrate|ha/resources/{sid}/relocate
 /storage:
 /storage Datastore.Allocate POST . PUT|DELETE /{storage}
 /nodes/{node}/:
 / Sys.Modify PUT config POST disks/directory|disks/initgpt|disks/lvm|disks/lvmthin|disks/zfs
-/nodes/{node} Sys.Modify PUT dns|time|firewall/options POST hosts|firewall/rules|apt/update PUT|DELETE firewall/rules/{pos}
+/nodes/{node} Sys.Modify PUT dns|time POST hosts|apt/update
 /nodes/{node} Sys.Modify POST|PUT|DELETE network|subscription PUT|DELETE network/{iface}
 /nodes/{node} Sys.Modify POST services/{service}/start|services/{service}/stop|services/{service}/restart|services/{service}/reload
 /nodes/{node} Sys.PowerMgmt POST status|wakeonlan
 /nodes/{node} Sys.Console POST termproxy|vncshell|spiceshell
 /vms/{vmid} VM.Console POST qemu/{vmid}/vncproxy|qemu/{vmid}/termproxy|qemu/{vmid}/spiceproxy
 /vms/{vmid} VM.Console POST lxc/{vmid}/vncproxy|lxc/{vmid}/termproxy|lxc/{vmid}/spiceproxy
-/vms/{vmid} VM.Config.Network POST qemu/{vmid}/firewall/rules|lxc/{vmid}/firewall/rules PUT qemu/{vmid}/firewall/options|lxc/{vmid}/firewall/options
 `
 
 // guardedRoutes reads the table.

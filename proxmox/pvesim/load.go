@@ -139,9 +139,6 @@ func (f *firewallFile) firewall() *Firewall {
 	if f == nil {
 		return newFirewall()
 	}
-	if f.Options == nil {
-		f.Options = Object{"digest": emptyDigest}
-	}
 	return &Firewall{Options: f.Options, Rules: f.Rules, Aliases: f.Aliases, Macros: f.Macros, Groups: f.Groups, Sets: f.IPSet}
 }
 

@@ -9,8 +9,6 @@ import (
 // emptyDigest is the SHA-1 of nothing: the digest of a configuration file that does not exist.
 const emptyDigest = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 
-func newFirewall() *Firewall { return &Firewall{Options: Object{"digest": emptyDigest}} }
-
 // AddGuest puts a guest into the world; it replaces one of the same vmid. Missing parts are filled: an empty
 // configuration, a firewall, a process id when it runs, the digest.
 func (w *World) AddGuest(g *Guest) *Guest {
@@ -21,8 +19,9 @@ func (w *World) AddGuest(g *Guest) *Guest {
 		g.Pending = Object{}
 	}
 	if g.Firewall == nil {
-		g.Firewall = newFirewall()
+		g.Firewall = w.firewallOf(g.VMID)
 	}
+	delete(w.strays, g.VMID)
 	if g.Live.Running && g.Live.PID == 0 {
 		g.Live.PID = w.nextPID()
 	}

@@ -172,6 +172,11 @@ func taskLog(c *call) (any, error) {
 	if c.param("download") == "1" {
 		return nil, c.downloadLog(t, lines)
 	}
+	return c.page(lines), nil
+}
+
+// page gives the part of a log that start and limit ask for. A log without lines says so in one.
+func (c *call) page(lines []string) []fields {
 	if len(lines) == 0 {
 		lines = []string{"no content"}
 	}
@@ -185,7 +190,7 @@ func taskLog(c *call) (any, error) {
 	for i := start; i < total && (limit == 0 || len(list) < limit); i++ { // limit 0 is no limit
 		list = append(list, fields{{"n", i + 1}, {"t", lines[i]}})
 	}
-	return list, nil
+	return list
 }
 
 // downloadLog answers with the whole log as a file.

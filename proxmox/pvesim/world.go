@@ -58,6 +58,7 @@ type World struct {
 
 	taskFaults []*taskFaults
 	archives   map[string]*archive // what is inside of backups
+	strays     map[int]*Firewall   // firewalls of guests that are not there
 }
 
 // StatInterval is how often the real daemon sends statistics (facts 47). Loaded worlds and sim serve have it as StatLag.
@@ -121,6 +122,8 @@ type Cluster struct {
 	// Resources are rows of GET /cluster/resources that follow from no other state: running SDN zones.
 	Resources []Object
 	Firewall  *Firewall
+	// VNetFirewalls are those of SDN's virtual networks, by name; a network need not have one.
+	VNetFirewalls map[string]*Firewall
 	// Log is the cluster log, newest first.
 	Log []LogEntry
 }
@@ -133,15 +136,29 @@ type LogEntry struct {
 	uid                  int
 }
 
-// Firewall is the rule set of the cluster, a node or a guest.
+// Firewall is the rule set of the cluster, a node, a guest or a virtual network. What answers add to its objects (pos,
+// digest, ipversion, errors) need not be there and counts for nothing when it is.
 type Firewall struct {
 	Options Object
 	Rules   []Object
 	Aliases []Object
-	Macros  []Object
+	// Macros are the names and descriptions that the cluster knows; empty is those of Proxmox VE.
+	Macros []Object
 	// Groups and Sets carry their list under the keys rules and members.
 	Groups []Object
 	Sets   []Object
+	// Log is what the firewall of a node has logged, oldest first.
+	Log []FirewallLine
+}
+
+// FirewallLine is one packet in the log of a node's firewall.
+type FirewallLine struct {
+	Time time.Time
+	// VMID is the guest whose packet it was, 0 for the node's own.
+	VMID int
+	// Level is that of syslog, Chain where the packet came by (tap100i0-IN), Text what became of it.
+	Level       int
+	Chain, Text string
 }
 
 // Pool is a resource pool. Its guests are those whose Guest.Pool names it.

@@ -26,6 +26,7 @@ var recorded = []struct {
 	{"11-permissions-and-tokens", 170, 97},
 	{"12-access-management", 114, 90},
 	{"13-storage-and-upload", 79, 97},
+	{"14-firewall", 112, 97},
 	{"16-guest-agent", 79, 97},
 }
 
