@@ -38,6 +38,7 @@ var (
 	numaShape     = lazy.Regexp(`^numa\d+$`)
 	ipconfigShape = lazy.Regexp(`^ipconfig\d+$`)
 	serialShape   = lazy.Regexp(`^serial\d+$`)
+	parallelShape = lazy.Regexp(`^parallel\d+$`)
 	usbShape      = lazy.Regexp(`^usb\d+$`)
 	hostpciShape  = lazy.Regexp(`^hostpci\d+$`)
 	virtiofsShape = lazy.Regexp(`^virtiofs\d+$`)

@@ -30,7 +30,7 @@ type route struct {
 var areas = []func() []route{
 	indexRoutes, clusterRoutes, resourceRoutes, clusterListRoutes, backupRoutes, haRoutes, sdnRoutes, firewallRoutes,
 	nodeRoutes, hardwareRoutes, storageRoutes, contentRoutes, guestRoutes, qemuRoutes, lxcRoutes, lxcLifeRoutes, agentRoutes, snapshotRoutes,
-	qemuLifeRoutes, cloneRoutes,
+	qemuLifeRoutes, cloneRoutes, migrateRoutes,
 	storageWriteRoutes, uploadRoutes, downloadRoutes, contentWriteRoutes, driveRoutes,
 	qemuConfigRoutes, cloudInitRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,

@@ -197,10 +197,10 @@ func (s *snapshotJob) startAgain() error {
 const startAgainTime = 300 * time.Millisecond
 
 // startGuest starts a guest in a task.
-func (w *World) startGuest(n *Node, g *Guest, user string) {
+func (w *World) startGuest(n *Node, g *Guest, user string) *Task {
 	kind, work := "qmstart", (&vmStart{w: w, n: n, vmid: g.VMID}).work
 	if g.Type == typeLXC {
 		kind, work = "vzstart", (&ctStart{w: w, n: n, vmid: g.VMID}).work
 	}
-	w.fork(n, kind, strconv.Itoa(g.VMID), user, work)
+	return w.fork(n, kind, strconv.Itoa(g.VMID), user, work)
 }

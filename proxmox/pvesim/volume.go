@@ -218,3 +218,9 @@ func baseID(volid string) string {
 	}
 	return store + ":" + strings.Join(parts[last:], "/")
 }
+
+// listVolume puts a volume into a node's list as another node has it.
+func (w *World) listVolume(n *Node, volid string, row Object) {
+	store, _, _ := strings.Cut(volid, ":")
+	n.Content[store] = append(slices.Clone(n.Content[store]), clone(row))
+}

@@ -1,0 +1,4 @@
+package pvesim
+
+// reaches is whether one node's packets come to another.
+func (w *World) reaches(_, to *Node) bool { return to.Online }
