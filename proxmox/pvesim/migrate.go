@@ -111,15 +111,15 @@ func (m *migration) drivesAvailable(g *Guest) error {
 		if err := firstError(m.w.enabled(m.from, store), m.w.enabled(m.to, store)); err != nil {
 			return err
 		}
-		if p, err := m.w.volumeOf(volid); err == nil && !m.w.holds(store, p.kind) {
+		if p, err := m.w.volumeOf(volid); err == nil && !m.w.isFor(store, p.kind) {
 			return fail("%s: content type '%s' is not available on storage '%s'", volid, p.kind, store)
 		}
 	}
 	return nil
 }
 
-// holds is whether a storage is meant for a kind of content.
-func (w *World) holds(store, kind string) bool {
+// isFor is whether a storage is meant for a kind of content.
+func (w *World) isFor(store, kind string) bool {
 	return contains(splitList(text(w.Storage(store)["content"])), kind)
 }
 
@@ -252,7 +252,7 @@ func (c *call) mayStoreOn(s storageMap, content, unfit string) error {
 		if err := firstError(c.w.enabled(c.w.Node(c.param("target")), store), c.wants("/storage/"+store, "Datastore.AllocateSpace")); err != nil {
 			return err
 		}
-		if !c.w.holds(store, content) {
+		if !c.w.isFor(store, content) {
 			return fail(unfit, store)
 		}
 	}

@@ -3,7 +3,6 @@ package pvesim
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -30,31 +29,23 @@ func migrateAll(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.fork("migrateall", "", func(j *job) error {
-		b := &bulkMove{bulk: &bulk{c, j, c.bulkList(false)}, to: to}
-		return b.next(nil)
-	}), nil
+	return c.fork("migrateall", "", c.bulkMigration(to)), nil
 }
 
-// bulkMigrate moves guests of any node, or all, to one node. Its task is on the entry node.
+// bulkMigrate moves guests of any node, or all, to one node; those that are there are warned of.
 func bulkMigrate(c *call) (any, error) {
 	to, err := c.migrationTarget()
 	if err != nil {
 		return nil, err
 	}
-	entry := c.w.Node(c.entry)
-	t := c.w.fork(entry, "bulkmigrate", "", c.id.name(), func(j *job) error {
-		b := &bulkMove{bulk: &bulk{c, j, nil}, to: to}
-		for _, n := range c.w.Nodes {
-			if n != to && n.Online {
-				at := *c
-				at.node = n
-				b.list = append(b.list, at.bulkList(false)...)
-			}
-		}
+	return c.clusterFork("bulk-migrate", c.bulkMigration(to)), nil
+}
+
+func (c *call) bulkMigration(to *Node) func(*job) error {
+	return func(j *job) error {
+		b := &bulkMove{bulk: &bulk{c: c, j: j, list: c.bulkList(false), warn: c.node == nil}, to: to}
 		return b.next(nil)
-	})
-	return t.UPID, nil
+	}
 }
 
 // bulkMove is a task that starts migrations, as many at a time as there are workers.
@@ -78,7 +69,11 @@ func (b *bulkMove) next(busy []*bulkItem) error {
 	item := b.list[0]
 	b.list = b.list[1:]
 	g := b.c.w.Guest(item.vmid)
-	if g == nil {
+	switch {
+	case g == nil:
+		return b.next(busy)
+	case g.Node == b.to.Name:
+		b.skip(item, "already on node '"+b.to.Name+"'")
 		return b.next(busy)
 	}
 	if reasons := b.refused(g); reasons != "" {
@@ -95,9 +90,7 @@ func (b *bulkMove) refused(g *Guest) string {
 		b.j.log("Migrating CT %d", g.VMID)
 		return ""
 	}
-	at := *b.c
-	at.node = b.c.w.Node(g.Node)
-	data, err := machinePreconditions(&at, g)
+	data, err := machinePreconditions(b.c, g)
 	if err != nil {
 		return fmt.Sprintf("Check VM %d: %s", g.VMID, taskText(err))
 	}
@@ -129,14 +122,11 @@ func (b *bulkMove) move(g *Guest, item *bulkItem, then step) error {
 	} else if v, ok := b.c.params["with-local-disks"]; ok {
 		params["with-local-disks"] = v
 	}
-	path := fmt.Sprintf("/nodes/%s/%s/%s/migrate", g.Node, g.Type, strconv.Itoa(g.VMID))
-	r, inner := b.c.innerCall("POST", path, params)
-	inner.node = b.c.w.Node(g.Node)
-	data, err := r.handle(inner)
+	data, err := b.c.inner("POST", fmt.Sprintf("/nodes/%s/%s/%d/migrate", g.Node, g.Type, g.VMID), params)
 	if err != nil {
 		b.j.log("%s", taskText(err))
 		return then()
 	}
-	item.task = inner.node.task(text(data))
+	item.task = b.c.w.Node(g.Node).task(text(data))
 	return then()
 }

@@ -70,7 +70,7 @@ func (m *migration) mountsMovable(g *Guest) error {
 		if err := m.w.enabled(m.to, target); err != nil {
 			return err
 		}
-		if !m.w.holds(target, contentRootDir) {
+		if !m.w.isFor(target, contentRootDir) {
 			return fail("%s: content type 'rootdir' is not available on storage '%s'", mp.opts["volume"], target)
 		}
 	}

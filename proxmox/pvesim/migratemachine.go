@@ -92,7 +92,7 @@ func (m *migration) storagesThere(g *Guest) error {
 		if err := m.w.enabled(m.to, target); err != nil {
 			return err
 		}
-		if p, err := m.w.volumeOf(v.volid); err == nil && !m.w.holds(target, p.kind) {
+		if p, err := m.w.volumeOf(v.volid); err == nil && !m.w.isFor(target, p.kind) {
 			return fail("%s: content type '%s' is not available on storage '%s'", v.volid, p.kind, target)
 		}
 	}

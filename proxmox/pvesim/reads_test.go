@@ -31,7 +31,7 @@ func TestReads(t *testing.T) {
 		"/nodes/pve1/qemu/900/feature?feature=snapshot":                `{"hasFeature":0`,
 		"/nodes/pve1/lxc/103/feature?feature=snapshot":                 `{"hasFeature":1}`,
 		"/nodes/pve1/lxc/104/feature?feature=snapshot":                 `{"hasFeature":0}`, // a directory of the node is mounted
-		"/nodes/pve1/qemu/201/migrate":                                 `"allowed_nodes":["pve2"]`,
+		"/nodes/pve1/qemu/201/migrate":                                 `"allowed_nodes":["pve2","pve3"]`,
 		"/nodes/pve1/lxc/101/interfaces":                               `"inet":"192.168.1.53/24"`,
 		"/nodes/pve2/lxc/901/interfaces":                               `{"data":null}`,
 		"/nodes/pve1/qemu/201/agent/get-osinfo":                        `{"result":{"id":"debian"`,

@@ -84,6 +84,13 @@ func (r *rig) look(what string) (out string) {
 			out = "gone"
 		case key == "status":
 			out = g.Status()
+		case key == "home":
+			out = g.Node
+			for _, n := range w.Nodes {
+				for _, v := range n.guestVolumes(g.VMID) {
+					out += fmt.Sprint(" ", n.Name, "/", v["volid"])
+				}
+			}
 		case key == "snapshots":
 			for _, s := range g.Snapshots {
 				out += s.Name + "<" + s.Parent + " "
