@@ -85,17 +85,21 @@ func (c *call) jobOptions() Object {
 		s := c.accepts.find(key)
 		if v := text(o[key]); v != "" && s != nil && s.object() != nil {
 			if p, err := parseProperty(s.object(), key, v); err == nil {
-				o[key] = objectOf(p)
+				o[key] = objectOf(s.object(), p)
 			}
 		}
 	}
 	return o
 }
 
-func objectOf(p props) Object {
+// objectOf is a property string as the API shows it taken apart: parsing makes numbers of booleans only, all else stays text (15/115).
+func objectOf(of *object, p props) Object {
 	o := Object{}
 	for k, v := range p {
 		o[k] = v
+		if s := of.find(k); s != nil && s.kind == "boolean" {
+			o[k] = bit(truth(v))
+		}
 	}
 	return o
 }

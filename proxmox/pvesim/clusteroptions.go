@@ -34,11 +34,12 @@ func (c *call) clusterOption(key string, v any) any {
 	case !contains(optionObjects, key):
 		return v
 	}
-	p, err := parseProperty(c.accepts.find(key).object(), key, text(v))
+	of := c.accepts.find(key).object()
+	p, err := parseProperty(of, key, text(v))
 	if err != nil {
 		return v
 	}
-	o := objectOf(p)
+	o := objectOf(of, p)
 	if allowed := text(o["user-allow-list"]); allowed != "" {
 		o["user-allow-list"] = tagList(allowed)
 	}

@@ -12,7 +12,7 @@ func metricServerRoutes() []route {
 		put(base+"/{id}", modify, changeMetricServer),
 		del(base+"/{id}", modify, removeMetricServer)),
 		get(base, audit, clusterList(metricServers)),
-		get(base+"/{id}", audit, clusterItem(metricServers, "id", "server '%s' does not exist", "id", "disable")))
+		get(base+"/{id}", audit, clusterItem(metricServers, "id", "server '%s' does not exist", "id")))
 }
 
 // metricOptions are the options that each type of server has beside those of all.

@@ -1,0 +1,9 @@
+comment   = "äöü & <b> \"quoted\""
+enabled   = false
+address   = "10.30.0.254/24"
+servers   = ["192.168.1.1"]
+time_zone = "UTC"
+workers   = 8
+usb       = "8087:0a2b"
+schedule  = "mon..fri 03:30"
+guests    = ["208"]

@@ -1,0 +1,9 @@
+comment   = "made by Terraform"
+enabled   = true
+address   = "10.30.0.1/24"
+servers   = ["192.168.1.53", "192.168.1.54"]
+time_zone = "Europe/Vienna"
+workers   = 5
+usb       = "10c4:ea60"
+schedule  = "*-*-* 02:00"
+guests    = ["101", "208"]
