@@ -114,7 +114,12 @@ func (s *Sim) success(x *exchange, c *call, data any) *response {
 	if c.beside.key != "" {
 		out = append(out, c.beside)
 	}
-	return render(x, 200, "OK", out)
+	resp := render(x, 200, "OK", out)
+	if c.squeeze {
+		resp.body, resp.encoded = compress(resp.body), true
+		resp.header = append(resp.header, [2]string{"Content-Encoding", "gzip"})
+	}
+	return resp
 }
 
 // failure renders an error: JSON with message and errors, or the bare manners of the HTTP layer.

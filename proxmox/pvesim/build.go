@@ -124,6 +124,7 @@ func (b *builder) node(s nodeSpec) *Node {
 		"subscription": Object{"status": "notfound", "message": "There is no subscription key", "serverid": strings.ToUpper(b.hex(16)), "url": "https://www.proxmox.com/en/proxmox-virtual-environment/pricing"},
 		"certificates": []any{}, "apt_versions": []any{}, "apt_update": []any{}, "disks": []any{}, "pci": []any{}, "usb": []any{},
 		"cpu_models": []any{}, "machines": []any{}, "replication": []any{}, "netstat": []any{}, "aplinfo": []any{},
+		"apt_repositories": defaultRepositories(),
 	}
 	b.w.Nodes = append(b.w.Nodes, n)
 	return n

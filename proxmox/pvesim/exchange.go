@@ -39,6 +39,8 @@ type response struct {
 	ctype  string
 	header [][2]string
 	body   []byte
+	// encoded bodies are compressed already.
+	encoded bool
 	// protected answers carry Connection: close beside Keep-Alive (facts 7).
 	protected bool
 	wire      wire
@@ -70,6 +72,8 @@ type call struct {
 	total  *int
 	beside field
 	file   *download
+	// squeeze compresses the answer whether or not the client asked for that.
+	squeeze bool
 	// upload is the file that came with the request.
 	upload *upload
 	// hold delays the answer after the handler, outside of the lock.

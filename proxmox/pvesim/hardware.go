@@ -1,7 +1,5 @@
 package pvesim
 
-import "strings"
-
 func hardwareRoutes() []route {
 	audit := need("/nodes/{node}", "Sys.Audit")
 	info := func(key string) handler {
@@ -18,8 +16,6 @@ func hardwareRoutes() []route {
 		index("/nodes/{node}/hardware", "type", "pci usb"),
 		index("/nodes/{node}/capabilities", "name", "qemu"),
 		index("/nodes/{node}/capabilities/qemu", "name", "cpu cpu-flags machines migration"),
-		index("/nodes/{node}/scan", "method", "cifs iscsi lvm nfs pbs zfs"),
-		index("/nodes/{node}/services/{service}", "subdir", "state start stop restart reload"),
 		get("/nodes/{node}/apt/versions", audit, info("apt_versions")),
 		get("/nodes/{node}/capabilities/qemu/cpu", anyone, info("cpu_models")),
 		get("/nodes/{node}/capabilities/qemu/machines", anyone, info("machines")),
@@ -27,12 +23,8 @@ func hardwareRoutes() []route {
 	}
 	return append(open, daemon(
 		get("/nodes/{node}/apt/update", need("/nodes/{node}", "Sys.Modify"), aptUpdate),
-		get("/nodes/{node}/disks/list", need("/nodes/{node}", "Sys.Audit", "Datastore.Audit"), info("disks")),
-		get("/nodes/{node}/disks/zfs", audit, listZFS),
 		get("/nodes/{node}/hardware/pci", audit, info("pci")),
-		get("/nodes/{node}/hardware/usb", need("/", "Sys.Modify"), info("usb")),
-		get("/nodes/{node}/services", audit, listServices),
-		get("/nodes/{node}/services/{service}/state", audit, serviceState))...)
+		get("/nodes/{node}/hardware/usb", need("/", "Sys.Modify"), info("usb")))...)
 }
 
 // aptUpdate: a dump does not hold the list of updates. It follows from the versions that know an older one
@@ -49,26 +41,4 @@ func aptUpdate(c *call) (any, error) {
 		}
 	}
 	return out, nil
-}
-
-func listZFS(c *call) (any, error) {
-	if v, ok := c.node.Info["zfs"]; ok {
-		return v, nil
-	}
-	return nil, fail("zfsutils-linux not installed")
-}
-
-func listServices(c *call) (any, error) { return c.node.Info["services"], nil }
-
-// serviceState names the services that there are when it does not know one (02/059).
-func serviceState(c *call) (any, error) {
-	list, _ := objects(c.node.Info["services"])
-	var names []string
-	for _, s := range list {
-		if s["service"] == c.vars["service"] {
-			return s, nil
-		}
-		names = append(names, text(s["service"]))
-	}
-	return nil, badParam("service", "value '"+c.vars["service"]+"' does not have a value in the enumeration '"+strings.Join(names, ", ")+"'")
 }

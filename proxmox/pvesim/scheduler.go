@@ -45,6 +45,9 @@ func (w *World) schedulerTime(node string, at time.Time) time.Time {
 
 // duties are what a node has to run.
 func (w *World) duties(n *Node) []duty {
+	if s := n.service("pvescheduler"); s != nil && s["active-state"] != "active" {
+		return nil
+	}
 	return append(w.backupDuties(n), w.replicationDuties(n)...)
 }
 

@@ -154,7 +154,7 @@ func (s *Sim) wireForm(x *exchange, resp *response, last bool) (head, body []byt
 	}
 	date := s.now().Add(s.faults.skew(x.entry)).UTC().Format(http.TimeFormat)
 	b.WriteString("Date: " + date + "\r\nPragma: no-cache\r\nServer: pve-api-daemon/3.0\r\n")
-	if len(body) > gzipFrom && strings.Contains(x.header.Get("Accept-Encoding"), "gzip") {
+	if len(body) > gzipFrom && !resp.encoded && strings.Contains(x.header.Get("Accept-Encoding"), "gzip") {
 		body = compress(body)
 		b.WriteString("Content-Encoding: gzip\r\n")
 	}
