@@ -3,8 +3,6 @@ package pvesim
 // clusterListRoutes are collections that are stored as the API shows them.
 func clusterListRoutes() []route {
 	return []route{
-		get("/cluster/replication", anyone, clusterList("replication")),
-		get("/nodes/{node}/replication", anyone, nodeReplication),
 		index("/cluster/metrics", "name", "server export"),
 		index("/cluster/notifications", "name", "endpoints matcher-field-values matcher-fields matchers targets"),
 		get("/cluster/notifications/targets", anyone, clusterList("notification_targets")),
@@ -29,15 +27,4 @@ func clusterItem(name, key, missing string, leaveOut ...string) handler {
 		}
 		return nil, fail(missing, c.vars[key])
 	}
-}
-
-func nodeReplication(c *call) (any, error) {
-	list, _ := objects(c.node.Info["replication"])
-	out := []Object{}
-	for _, o := range list {
-		if guest := text(o["guest"]); c.may("/vms/"+guest, "VM.Audit") && (!c.given("guest") || guest == c.param("guest")) {
-			out = append(out, o)
-		}
-	}
-	return out, nil
 }

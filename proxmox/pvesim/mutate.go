@@ -101,7 +101,9 @@ func (w *World) SetPending(vmid int, key string, val any) {
 // MoveGuest makes another node the guest's home, as a migration does.
 func (w *World) MoveGuest(vmid int, node string) {
 	if g := w.guests[vmid]; g != nil {
+		from := g.Node
 		g.Node = node
+		w.turnReplications(g, from)
 	}
 }
 

@@ -27,6 +27,8 @@ type duty struct {
 	// missed runs are made up for when the node comes back.
 	repeats bool
 	run     func(*Node) *Task
+	// at is when it runs next, where that does not follow from the schedule.
+	at time.Time
 }
 
 // startScheduler begins to look for jobs. In recorded worlds none fire (README.md of the recordings, section 7).
@@ -51,8 +53,11 @@ func (w *World) duties(n *Node) []duty {
 	return append(w.backupDuties(n), w.replicationDuties(n)...)
 }
 
-// due is when a node will run a duty, zero for never.
+// dueAt is when a node will run a duty, zero for never.
 func (w *World) dueAt(n *Node, d duty) time.Time {
+	if !d.at.IsZero() {
+		return d.at
+	}
 	cal, err := parseCalendar(d.schedule)
 	if err != nil {
 		return time.Time{}

@@ -53,6 +53,7 @@ type World struct {
 	eventSeq  int
 	eventTime time.Time // set while an event runs
 	scheduler scheduler
+	replicas  map[string]*replicaState
 	flocks    map[string]*job
 	waiters   map[string][]*waiter
 
