@@ -14,7 +14,7 @@ func (c *call) restoreQemu(r *qemuRequest) (any, error) {
 	if keys := slices.Sorted(maps.Keys(r.drives)); len(keys) > 0 { // 09/066
 		return nil, badParam(keys[0], "option conflicts with option 'archive'")
 	}
-	if err := c.mayReadBackup(r.archive); err != nil {
+	if err := c.mayReadBackup(r.vmid, r.archive); err != nil {
 		return nil, err
 	}
 	if r.storage != "" {
@@ -29,27 +29,27 @@ func (c *call) restoreQemu(r *qemuRequest) (any, error) {
 	if err := c.reserveOver(r); err != nil {
 		return nil, err
 	}
-	m := &qemuRestore{w: c.w, n: c.node, r: r, options: options, unique: truth(c.params["unique"]), by: c.id.name()}
+	m := &qemuRestore{w: c.w, n: c.node, r: r, options: options, unique: truth(c.params["unique"]), live: truth(c.params["live-restore"]), by: c.id.name()}
 	return c.fork("qmrestore", strconv.Itoa(r.vmid), m.work), nil
 }
 
 // mayReadBackup is the right to use a backup: all of a storage's, or those of guests that one may back up. The volume has
-// to be there (09/064).
-func (c *call) mayReadBackup(volid string) error {
-	id, _, _ := strings.Cut(volid, ":")
-	v := c.node.volume(volid)
-	if !c.may("/storage/"+id, "Datastore.Allocate") {
-		if !c.may("/storage/"+id, "Datastore.AllocateSpace") {
-			return forbidden("/storage/"+id, "Datastore.AllocateSpace")
-		}
-		if owner := text(v["vmid"]); owner != "" && !c.may("/vms/"+owner, "VM.Backup") {
-			return forbidden("/vms/"+owner, "VM.Backup")
-		}
+// to be there (09/064). Of files outside of storages the node has none (source).
+func (c *call) mayReadBackup(vmid int, volid string) error {
+	if volid == "-" {
+		return fail("pipe requires cli environment")
 	}
-	if c.w.Storage(id) == nil {
-		return fail("storage '%s' does not exist", id)
+	if err := c.mayUseKind(vmid, volid, contentBackup); err != nil {
+		return err
 	}
-	if v == nil {
+	id, _, inStorage := strings.Cut(volid, ":")
+	if !inStorage {
+		return fail("can't find file '%s'", volid)
+	}
+	if err := c.usableStorage(id); err != nil {
+		return err
+	}
+	if c.node.volume(volid) == nil {
 		return fail("volume '%s' does not exist", volid)
 	}
 	return nil
@@ -79,6 +79,7 @@ type qemuRestore struct {
 	r       *qemuRequest
 	options Object
 	unique  bool
+	live    bool
 	by      string
 	made    []string
 }
@@ -112,8 +113,10 @@ func (m *qemuRestore) extract(j *job) error {
 		return fail("%sprotection mode enabled", m.r.verb())
 	case g.Live.Running: // 09/060
 		return fail("%svm is running", m.r.verb())
-	case backupKind(m.r.archive) != typeQEMU:
-		return fail("%sERROR: file '%s' does not look like a qemu-backup", m.r.verb(), file)
+	case m.live:
+		return fail("%slive-restore is only compatible with backup images from a Proxmox Backup Server", m.r.verb())
+	case backupKind(m.r.archive) != typeQEMU: // source; 09/065 does not look at the task
+		return fail("%sERROR: file '%s' does not look like a QemuServer vzdump backup", m.r.verb(), file)
 	case a == nil:
 		return fail("%sERROR: archive contains no configuration file", m.r.verb())
 	}

@@ -13,7 +13,9 @@ func realmRoutes() []route {
 	return append(daemon(
 		post("/access/domains", allocate, createRealm),
 		put("/access/domains/{realm}", allocate, updateRealm),
+		post("/access/domains/{realm}/sync", need("/access/groups", "User.Modify"), syncRealm),
 		del("/access/domains/{realm}", allocate, deleteRealm)),
+		route{method: "POST", pattern: "/access/openid/auth-url", open: true, check: anyone, handle: openIDTarget, protected: true},
 		route{method: "GET", pattern: "/access/domains", open: true, check: anyone, handle: listRealms},
 		get("/access/domains/{realm}", need("/access/realm", "Realm.Allocate", "Sys.Audit"), getRealm))
 }

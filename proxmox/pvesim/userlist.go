@@ -12,6 +12,7 @@ func userRoutes() []route {
 		get("/access/tfa/{userid}/{id}", audit, func(c *call) (any, error) {
 			return nil, &apiError{status: 404, message: "No such tfa entry '" + c.vars["id"] + "'\n"}
 		})),
+		daemon(put("/access/users/{userid}/unlock-tfa", inGroupsOf("", "User.Modify"), unlockTFA))[0],
 		get("/access/users/{userid}", inGroupsOf("", "User.Modify", "Sys.Audit"), getUser))
 }
 
@@ -21,7 +22,7 @@ func noTFA(*call) (any, error) { return []Object{}, nil }
 // userTFA tells the kind of second factor that the user's realm asks for, beside those of the user.
 func userTFA(c *call) (any, error) {
 	if c.w.Access.user(c.vars["userid"]) == nil {
-		return nil, fail("user '%s' does not exist", c.vars["userid"])
+		return nil, noUser(c.vars["userid"])
 	}
 	_, realm, err := splitUser(c.vars["userid"])
 	if err != nil {

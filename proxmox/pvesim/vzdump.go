@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,19 +47,22 @@ func backupDefaults(c *call) (any, error) {
 
 func extractConfig(c *call) (any, error) {
 	volid := c.param("volume")
+	if err := c.mayUseKind(0, volid, contentBackup); err != nil {
+		return nil, err
+	}
 	id, _, _ := strings.Cut(volid, ":")
-	if !c.may("/storage/"+id, "Datastore.AllocateSpace", "Datastore.Audit") {
-		return nil, forbidden("/storage/"+id, "Datastore.AllocateSpace", "Datastore.Audit")
+	p, err := c.w.volumeOf(volid)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.wants("/vms/"+strconv.Itoa(p.vmid), "VM.Backup"); p.vmid != 0 && err != nil {
+		return nil, err
 	}
 	if err := c.usableStorage(id); err != nil {
 		return nil, err
 	}
-	v := c.node.volume(volid)
-	if v == nil {
+	if c.node.volume(volid) == nil {
 		return nil, fail("volume '%s' does not exist", volid)
-	}
-	if vmid := text(v["vmid"]); !c.may("/storage/"+id, "Datastore.Allocate") && !c.may("/vms/"+vmid, "VM.Backup") {
-		return nil, forbidden("/vms/"+vmid, "VM.Backup")
 	}
 	a := c.w.archiveOf(c.node, volid)
 	if a == nil {
@@ -76,6 +80,7 @@ type backupJob struct {
 	protect, remove         bool
 	keep                    string
 	command                 string
+	limit, priority         string // bwlimit and ionice
 }
 
 // createBackup starts one task for all guests that are asked for; everything about a single guest is found out in it
@@ -93,6 +98,9 @@ func createBackup(c *call) (any, error) {
 // startDump starts the task for a request, or gives OK where none of the guests is on this node.
 func (c *call) startDump(may func(path string) bool) string {
 	b := c.backupJob()
+	if truth(c.params["stop"]) {
+		c.stopBackups()
+	}
 	if node := c.params["node"]; len(b.vmids) == 0 && !b.all && node == nil { // silently, as where they are on other nodes
 		return "OK"
 	}
@@ -203,7 +211,7 @@ func verifyNotes(template string) error {
 func (c *call) backupJob() *backupJob {
 	b := &backupJob{storage: c.param("storage"), mode: c.param("mode"), compress: c.param("compress"), notes: c.param("notes-template"),
 		protect: truth(c.params["protected"]), remove: !c.given("remove") || truth(c.params["remove"]), keep: c.param("prune-backups"),
-		command: c.dumpCommand()}
+		command: c.dumpCommand(), limit: c.param("bwlimit"), priority: cmp.Or(c.param("ionice"), "7")}
 	if b.storage == "" {
 		b.storage = defaultBackupStorage
 	}
@@ -211,17 +219,26 @@ func (c *call) backupJob() *backupJob {
 		b.mode = "snapshot"
 	}
 	excluded := vmids(c.param("exclude"))
-	b.all = !c.given("vmid") && !c.given("pool")
+	b.all = c.given("all") || c.given("exclude") && !c.given("pool")
 	if c.given("vmid") {
 		b.vmids = c.localOnes()
 		return b
 	}
 	for _, g := range c.w.Guests() {
-		if g.Node == c.node.Name && !excluded[g.VMID] && (b.all || g.Pool == c.param("pool")) {
+		if (b.all || c.given("pool")) && g.Node == c.node.Name && !excluded[g.VMID] && (b.all || g.Pool == c.param("pool")) {
 			b.vmids = append(b.vmids, g.VMID)
 		}
 	}
 	return b
+}
+
+// stopBackups ends the backup that runs on the node: there is one at a time (source).
+func (c *call) stopBackups() {
+	for _, t := range c.node.Tasks {
+		if t.Type == "vzdump" && t.Running() {
+			c.w.abort(t)
+		}
+	}
 }
 
 // localOnes are the guests of the request that are not on another node; those that are nowhere stay and fail.
@@ -257,7 +274,11 @@ func (c *call) dumpCommand() string {
 	slices.Sort(rest)
 	words := []string{strings.TrimRight("vzdump "+ids, " ")}
 	for _, k := range append(slices.Clone(dumpOrder), rest...) {
-		if v, ok := given[k]; ok {
+		list, many := given[k].([]any)
+		if !many && given[k] != nil {
+			list = []any{given[k]}
+		}
+		for _, v := range list {
 			words = append(words, "--"+k, shellWord(text(v)))
 		}
 	}

@@ -144,7 +144,10 @@ func (b *guestDump) volumes(g *Guest) {
 
 func (b *guestDump) modeLines() {
 	b.info("backup mode: %s", b.mode)
-	b.info("ionice priority: 7")
+	if limit := b.job.limit; limit != "" && limit != "0" {
+		b.info("bandwidth limit: %s KiB/s", limit)
+	}
+	b.info("ionice priority: %s", b.job.priority)
 }
 
 // dumpLine says of a volume whether it is saved.
