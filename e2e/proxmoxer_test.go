@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
 // systemPython is the Python that Debian's packages are for; another one on PATH does not know them.
@@ -38,24 +41,100 @@ type proxmoxerSeen struct {
 // TestProxmoxer drives Debian's proxmoxer by a script, once with a ticket and once with a token.
 func TestProxmoxer(t *testing.T) {
 	t.Parallel()
-	if err := exec.CommandContext(t.Context(), systemPython, "-c", "import proxmoxer, requests").Run(); err != nil {
-		missing(t, "proxmoxer of the system's Python (apt install python3-proxmoxer python3-requests)")
-	}
 	for _, how := range []string{"password", "token"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			s := startSimulated(t)
-			_, name, _ := strings.Cut(s.tokenID, "!")
-			o := run(t, []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "PVE_HOST=" + strings.TrimPrefix(s.end.URL, "https://"), "PVE_PASSWORD=" + demoPassword,
-				"PVE_TOKEN_NAME=" + name, "PVE_TOKEN_VALUE=" + s.tokenSecret, "PVE_TEMPLATE=" + demoTemplate}, "",
-				systemPython, "-B", filepath.Join("clients", "use_proxmoxer.py"), how)
-			if o.code != 0 {
-				t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
-			}
-			checkProxmoxer(t, decode[proxmoxerSeen](t, o.stdout))
+			checkProxmoxer(t, decode[proxmoxerSeen](t, s.proxmoxer(t, how, "guests")))
 			s.gone(t, newVM, newCT)
 		})
 	}
+}
+
+// TestProxmoxerNodes reads three nodes through one and moves guests between them.
+func TestProxmoxerNodes(t *testing.T) {
+	t.Parallel()
+	s := startThreeNodes(t)
+	want := s.nodesSeen()
+	seen := decode[proxmoxerNodes](t, s.proxmoxer(t, "password", "nodes"))
+	if diff := cmp.Diff(want, seen.Nodes); diff != "" {
+		t.Errorf("nodes: %s", diff)
+	}
+	if diff := cmp.Diff(proxmoxerMoves{
+		Allowed: []string{"pve1", "pve3"},
+		Ends:    []string{"OK", "OK", "OK", "migration aborted"},
+		Whereabouts: [][]any{
+			{"pve3", "stopped", []any{"local-lvm:vm-204-disk-0"}}, {"pve3", "running", []any{"local-lvm:vm-210-disk-0"}},
+			{"pve1", "running", []any{"local-lvm:vm-102-disk-0"}}, {"pve1", "stopped", []any{"local-lvm:vm-208-disk-0"}},
+		},
+		Mistakes: [][]any{
+			{500.0, "Configuration file 'nodes/pve2/qemu-server/204.conf' does not exist"}, {400.0, "Parameter verification failed."},
+			{500.0, "no such cluster node 'pve9'"},
+		},
+	}, seen.Moves); diff != "" {
+		t.Errorf("moves: %s", diff)
+	}
+}
+
+// proxmoxer runs the script and gives what it printed.
+func (s *simulated) proxmoxer(t *testing.T, how, what string) string {
+	t.Helper()
+	if err := exec.CommandContext(t.Context(), systemPython, "-c", "import proxmoxer, requests").Run(); err != nil {
+		missing(t, "proxmoxer of the system's Python (apt install python3-proxmoxer python3-requests)")
+	}
+	_, name, _ := strings.Cut(s.tokenID, "!")
+	o := run(t, []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "PVE_HOST=" + strings.TrimPrefix(s.end.URL, "https://"), "PVE_PASSWORD=" + demoPassword,
+		"PVE_TOKEN_NAME=" + name, "PVE_TOKEN_VALUE=" + s.tokenSecret, "PVE_TEMPLATE=" + demoTemplate}, "",
+		systemPython, "-B", filepath.Join("clients", "use_proxmoxer.py"), how, what)
+	if o.code != 0 {
+		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	return o.stdout
+}
+
+// proxmoxerNode is what the script reads of a node.
+type proxmoxerNode struct {
+	Release, Domain      string
+	Up, Samples          bool
+	Bridges, Storages    []string
+	Machines, Containers []int
+	Volumes, Services    int
+}
+
+type proxmoxerMoves struct {
+	Allowed, Ends []string
+	// Whereabouts are node, status and volumes of each guest; Mistakes are status and reason.
+	Whereabouts, Mistakes [][]any
+}
+
+type proxmoxerNodes struct {
+	Nodes map[string]proxmoxerNode
+	Moves proxmoxerMoves
+}
+
+// nodesSeen is what the script has to read.
+func (s *simulated) nodesSeen() map[string]proxmoxerNode {
+	seen := map[string]proxmoxerNode{}
+	s.Update(func(w *pvesim.World) {
+		for _, n := range w.Nodes {
+			p := proxmoxerNode{Release: "9.2", Domain: "home.lan", Up: true, Samples: true, Bridges: []string{"vmbr0"}, Volumes: len(n.Content["local-lvm"]), Services: 20}
+			for _, store := range n.Storage {
+				p.Storages = append(p.Storages, fmt.Sprint(store["storage"]))
+			}
+			slices.Sort(p.Storages)
+			for _, g := range w.Guests() {
+				switch {
+				case g.Node != n.Name:
+				case g.Type == "qemu":
+					p.Machines = append(p.Machines, g.VMID)
+				default:
+					p.Containers = append(p.Containers, g.VMID)
+				}
+			}
+			seen[n.Name] = p
+		}
+	})
+	return seen
 }
 
 func checkProxmoxer(t *testing.T, seen proxmoxerSeen) {
@@ -92,6 +171,7 @@ func checkMistakes(t *testing.T, seen proxmoxerSeen) {
 		"wrong parameters":        {400.0, "Parameter verification failed."},
 		"no such method":          {501.0, "Method 'GET /nodes/pve1/nothing' not implemented"},
 		"no such node":            {500.0, "hostname lookup 'pve9' failed - failed to get address info for: pve9: Temporary failure in name resolution"},
+		"node that is off":        {595.0, "No route to host"},
 		"no such storage":         {500.0, "storage 'nowhere' does not exist"},
 	} {
 		if diff := cmp.Diff(want, seen.Mistakes[name]); diff != "" {

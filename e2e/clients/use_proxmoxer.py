@@ -1,5 +1,6 @@
-"""Drives proxmoxer against the cluster of the environment: logs in with a password or a token, reads, takes a machine and a container
-from creation to deletion, and makes the mistakes that a user makes. Prints what it saw as JSON; any other failure ends it."""
+"""Drives proxmoxer against the cluster of the environment: logs in with a password or a token and either (guests) reads, takes a machine
+and a container from creation to deletion, and makes the mistakes that a user makes, or (nodes) reads all nodes through one and moves
+guests between them. Prints what it saw as JSON; any other failure ends it."""
 
 import json
 import os
@@ -88,8 +89,50 @@ def mistakes(api):
         "wrong parameters": failure(qemu.create, vmid=5998, cores=0, colour="red"),
         "no such method": failure(api.nodes(NODE).nothing.get),
         "no such node": failure(api.nodes("pve9").status.get),
+        "node that is off": failure(api.nodes("pve3").status.get),
         "no such storage": failure(api.storage("nowhere").get),
     }
+
+
+def node(api, name):
+    """What a node says of itself, asked through the one that the connection is to."""
+    n = api.nodes(name)
+    return {
+        "release": n.version.get()["release"],
+        "up": n.status.get()["uptime"] > 0,
+        "domain": n.dns.get()["search"],
+        "bridges": [i["iface"] for i in n.network.get(type="bridge")],
+        "storages": sorted(s["storage"] for s in n.storage.get(enabled=1)),
+        "machines": sorted(g["vmid"] for g in n.qemu.get()),
+        "containers": sorted(g["vmid"] for g in n.lxc.get()),
+        "volumes": len(n.storage("local-lvm").content.get()),
+        "services": len(n.services.get()),
+        "samples": len(n.rrddata.get(timeframe="hour")) > 0,
+    }
+
+
+def whereabouts(api, vmid):
+    """Node, status and volumes of a guest."""
+    row = next(g for g in api.cluster.resources.get(type="vm") if g["vmid"] == vmid)
+    g = getattr(api.nodes(row["node"]), row["type"])(vmid)
+    content = api.nodes(row["node"]).storage("local-lvm").content.get(vmid=vmid)
+    return [row["node"], g.status.current.get()["status"], sorted(v["volid"] for v in content)]
+
+
+def moves(api):
+    stopped = api.nodes("pve2").qemu(204)
+    out = {"allowed": sorted(stopped.migrate.get()["allowed_nodes"])}
+    out["ends"] = [
+        wait(api, stopped.migrate.post(target="pve3")),
+        wait(api, api.nodes("pve1").qemu(210).migrate.post(target="pve3", **{"online": 1, "with-local-disks": 1})),
+        wait(api, api.nodes("pve2").lxc(102).migrate.post(target="pve1", restart=1, timeout=5)),
+        # A disk on thin LVM that has snapshots stays where it is.
+        wait(api, api.nodes("pve1").qemu(208).migrate.post(target="pve3")),
+    ]
+    out["whereabouts"] = [whereabouts(api, vmid) for vmid in (204, 210, 102, 208)]
+    out["mistakes"] = [failure(stopped.config.get), failure(api.nodes("pve3").qemu(204).migrate.post, target="pve3"),
+                       failure(api.nodes("pve3").qemu(204).migrate.post, target="pve9")]
+    return out
 
 
 def refused():
@@ -105,7 +148,10 @@ def main():
         api = connect(password=os.environ["PVE_PASSWORD"])
     else:
         api = connect(token_name=os.environ["PVE_TOKEN_NAME"], token_value=os.environ["PVE_TOKEN_VALUE"])
-    out = {"reads": reads(api), "machine": machine(api), "container": container(api), "mistakes": mistakes(api), "wrong password": refused()}
+    if sys.argv[2] == "nodes":
+        out = {"nodes": {n["node"]: node(api, n["node"]) for n in api.nodes.get()}, "moves": moves(api)}
+    else:
+        out = {"reads": reads(api), "machine": machine(api), "container": container(api), "mistakes": mistakes(api), "wrong password": refused()}
     json.dump(out, sys.stdout)
 
 
