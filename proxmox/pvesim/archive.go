@@ -14,6 +14,8 @@ type archive struct {
 	vmid   int
 	config Object
 	disks  []archivedDisk
+	// firewall is nil where the guest had no file of one.
+	firewall *Firewall
 	// gap is whether a blank line ends the configuration, as it does where the file had more sections (09/004).
 	gap bool
 }
@@ -30,6 +32,9 @@ var notArchived = []string{"parent", "lock", "vmstate", "digest", "snaptime", "r
 // pack makes the archive of a guest as it is now. keep says which of its volumes are saved.
 func (w *World) pack(n *Node, g *Guest, keep func(key string) bool) *archive {
 	a := &archive{kind: g.Type, vmid: g.VMID, config: without(g.Config, notArchived...), gap: len(g.Snapshots)+len(g.Pending)+len(g.Deleted) > 0}
+	if f := g.Firewall; f != nil && !f.empty() {
+		a.firewall = f.copied()
+	}
 	for _, key := range g.disks() {
 		drive := text(g.Config[key])
 		store, _, ok := strings.Cut(driveVolume(drive), ":")
@@ -119,6 +124,21 @@ func (a *archive) text() string {
 	return b.String()
 }
 
+// firewallFile is the text of the archived firewall, empty when there is none.
+func (a *archive) firewallFile() string {
+	if a.firewall == nil {
+		return ""
+	}
+	return a.firewall.file()
+}
+
+// restoreFirewall gives the guest the archived firewall. Without one it keeps what its vmid has.
+func (a *archive) restoreFirewall(g *Guest) {
+	if a.firewall != nil {
+		g.Firewall = a.firewall.copied()
+	}
+}
+
 // backupFile is the file that is to be made.
 type backupFile struct {
 	storage, volid, path, format string
@@ -171,7 +191,7 @@ func (a *archive) bytes(data int64) int64 {
 	if a.kind == typeLXC {
 		return data
 	}
-	return vmaHeader + int64(len(a.text())) + int64(len(a.disks))*vmaDevice + data
+	return vmaHeader + int64(len(a.text())+len(a.firewallFile())) + int64(len(a.disks))*vmaDevice + data
 }
 
 // shrink is what a compression leaves: of the text at a VM's archive's beginning so much and a permille (09/012, 09/046 and

@@ -14,7 +14,8 @@ func (c *call) restoreLXC(r *lxcRequest, options Object) (any, error) {
 	if c.w.flocks[file] != nil {
 		return nil, &busyError{file}
 	}
-	m := &ctRestore{w: c.w, n: c.node, r: r, options: options, by: c.id.name()}
+	m := &ctRestore{w: c.w, n: c.node, r: r, options: options, by: c.id.name(),
+		mayConfigure: c.may("/vms/"+strconv.Itoa(r.vmid), "VM.Allocate") || r.pool != "" && c.may("/pool/"+r.pool, "VM.Allocate")}
 	if g := c.w.Guest(r.vmid); g == nil {
 		c.w.AddGuest(&Guest{VMID: r.vmid, Type: typeLXC, Node: c.node.Name, Config: Object{"lock": "create"}})
 	} else {
@@ -35,6 +36,8 @@ type ctRestore struct {
 	options Object
 	by      string
 	over    bool // it replaces a container
+	// mayConfigure is whether the caller may more than put back what he backed up: the firewall is restored as well.
+	mayConfigure bool
 }
 
 func (m *ctRestore) work(j *job) error {
@@ -119,6 +122,7 @@ func (m *ctRestore) commit(j *job, a *archive, values Object) error {
 	}
 	j.log("merging backed-up and given configuration..")
 	config := m.config(a, values)
+	m.firewall(j, a, g)
 	if m.over {
 		m.dropOld(g, config)
 	}
@@ -135,6 +139,18 @@ func (m *ctRestore) commit(j *job, a *archive, values Object) error {
 	s := &ctStart{w: m.w, n: m.n, vmid: m.r.vmid}
 	m.w.fork(m.n, "vzstart", strconv.Itoa(m.r.vmid), m.by, s.work)
 	return j.after(ctStartWait, func() error { return nil })
+}
+
+// firewall restores the archived firewall for those who may change one.
+func (m *ctRestore) firewall(j *job, a *archive, g *Guest) {
+	if m.mayConfigure || a.firewall == nil {
+		a.restoreFirewall(g)
+		return
+	}
+	j.log("ignoring firewall config from backup archive's '/var/lib/lxc/%d/rootfs/etc/vzdump/pct.fw', lacking API permission to modify firewall.", g.VMID)
+	if !g.Firewall.empty() {
+		j.log("old firewall configuration in '/etc/pve/firewall/%d.fw' left in place!", g.VMID)
+	}
 }
 
 func (m *ctRestore) config(a *archive, values Object) Object {

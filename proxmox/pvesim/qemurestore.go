@@ -121,6 +121,7 @@ func (m *qemuRestore) extract(j *job) error {
 		return fail("%sERROR: archive contains no configuration file", m.r.verb())
 	}
 	m.logArchive(j, a, file)
+	a.restoreFirewall(g)
 	m.w.dropGuestVolumes(m.n, g)
 	config, err := m.config(j, a)
 	if err != nil {
@@ -145,6 +146,9 @@ func (m *qemuRestore) logArchive(j *job, a *archive, file string) {
 	}
 	j.log("restore vma archive: "+source, j.task.PID)
 	j.log("CFG: size: %d name: qemu-server.conf", len(a.text()))
+	if file := a.firewallFile(); file != "" {
+		j.log("CFG: size: %d name: qemu-server.fw", len(file))
+	}
 	for i, d := range a.disks {
 		j.log("DEV: dev_id=%d size: %d devname: drive-%s", i+1, d.size, d.key)
 	}
