@@ -154,18 +154,17 @@ func remark(o Object) string {
 func ruleLines(rules []Object) []string {
 	var lines []string
 	for _, r := range rules {
-		line := strings.Repeat("|", bit(!truth(r["enable"]))) + strings.ToUpper(text(r["type"])) + " "
+		action := text(r["action"])
 		if macro := text(r["macro"]); macro != "" {
-			line += macro + "(" + text(r["action"]) + ")"
-		} else {
-			line += text(r["action"])
+			action = macro + "(" + action + ")"
 		}
+		words := []string{strings.Repeat("|", bit(!truth(r["enable"]))) + strings.ToUpper(text(r["type"])), action}
 		for _, key := range ruleMatches {
 			if v := text(r[key]); v != "" {
-				line += " -" + shortFlag(key) + " " + v
+				words = append(words, "-"+shortFlag(key), v)
 			}
 		}
-		lines = append(lines, line+remark(r))
+		lines = append(lines, strings.Join(words, " ")+remark(r))
 	}
 	return lines
 }
