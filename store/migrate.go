@@ -81,10 +81,11 @@ func (d *DB) schemaOf(ctx context.Context, db *bun.DB, known *migrate.Migrations
 // isOurs says whether the database has been migrated before; tables without that are somebody else's.
 func (d *DB) isOurs(ctx context.Context, db *sql.DB) (bool, error) {
 	var ours, tables int
-	if err := db.QueryRowContext(ctx, d.eng.tableExists(), "bun_migrations").Scan(&ours); err != nil {
+	// In this order: another process may commit its migration between the two looks, and then both are seen.
+	if err := db.QueryRowContext(ctx, d.eng.tableCount()).Scan(&tables); err != nil {
 		return false, err
 	}
-	if err := db.QueryRowContext(ctx, d.eng.tableCount()).Scan(&tables); err != nil {
+	if err := db.QueryRowContext(ctx, d.eng.tableExists(), "bun_migrations").Scan(&ours); err != nil {
 		return false, err
 	}
 	if ours == 0 && tables > 0 {
