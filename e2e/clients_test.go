@@ -20,6 +20,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"get_guest", map[string]any{"guest": "100", "detail": "full"}},
 		{"list_nodes", map[string]any{}},
 		{"get_task", map[string]any{"task": task}},
+		{"find_changes", map[string]any{}},
 		{"check_health", map[string]any{}},
 	}
 }

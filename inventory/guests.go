@@ -22,7 +22,7 @@ func (i *Inventory) FindGuests(ctx context.Context, q GuestQuery) (GuestPage, er
 	if err != nil {
 		return GuestPage{}, err
 	}
-	offset, err := decodeCursor(q)
+	offset, err := decodePage(q.Cursor, q.sum())
 	if err != nil {
 		return GuestPage{}, err
 	}
@@ -40,7 +40,7 @@ func (i *Inventory) FindGuests(ctx context.Context, q GuestQuery) (GuestPage, er
 		page.Rows = append(page.Rows, rows[k].view())
 	}
 	if end < len(rows) {
-		page.NextCursor = encodeCursor(q, end)
+		page.NextCursor = pageCursor(end, q.sum())
 	}
 	return page, nil
 }
@@ -90,24 +90,24 @@ func backupWarning(v *view, scope []*cluster, q *query) []Warning {
 }
 
 // A cursor is the next row's position with a check sum of the query it belongs to.
-func encodeCursor(q GuestQuery, offset int) string {
-	return fmt.Sprintf("%d-%s", offset, querySum(q))
-}
+func pageCursor(offset int, sum string) string { return fmt.Sprintf("%d-%s", offset, sum) }
 
-func decodeCursor(q GuestQuery) (int, error) {
-	if q.Cursor == "" {
+func decodePage(cursor, sum string) (int, error) {
+	if cursor == "" {
 		return 0, nil
 	}
-	pos, sum, _ := strings.Cut(q.Cursor, "-")
+	pos, got, _ := strings.Cut(cursor, "-")
 	n, err := strconv.Atoi(pos)
-	if err != nil || n < 0 || sum != querySum(q) {
-		return 0, fault.BadField("cursor", "it must be next_cursor of a page of the same query", encodeCursor(q, defaultPage))
+	if err != nil || n < 0 || got != sum {
+		return 0, fault.BadField("cursor", "it must be next_cursor of a page of the same query", pageCursor(defaultPage, sum))
 	}
 	return n, nil
 }
 
-func querySum(q GuestQuery) string {
+func cursorSum(text string) string {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%s\x00%s", q.Query, q.Cluster)
+	_, _ = h.Write([]byte(text)) // a hash takes everything
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
+
+func (q GuestQuery) sum() string { return cursorSum(q.Query + "\x00" + q.Cluster) }

@@ -232,12 +232,6 @@ func (m *memStore) Versions(_ context.Context, ref store.Ref) ([]store.Version, 
 	return slices.DeleteFunc(slices.Clone(m.versions), func(v store.Version) bool { return v.Ref != ref }), nil
 }
 
-func (m *memStore) Changes(_ context.Context, _ string, _ time.Time, _ int) ([]store.Change, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.changes), nil
-}
-
 // what lists the changes of a kind that were recorded for guests, as "vmid old>new".
 func (m *memStore) what(kind string) []string {
 	m.mu.Lock()
@@ -249,4 +243,32 @@ func (m *memStore) what(kind string) []string {
 		}
 	}
 	return out
+}
+
+func (m *memStore) Changes(_ context.Context, cluster string, since time.Time, limit int) ([]store.Change, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []store.Change
+	for _, c := range slices.Backward(m.changes) {
+		if (cluster == "" || c.Cluster == cluster) && !c.At.Before(since) && len(out) < limit {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (m *memStore) Revisions(_ context.Context, cluster string, since, until time.Time, limit int) ([]store.Revision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := map[[2]any]string{}
+	var out []store.Revision
+	for _, v := range m.versions {
+		key := [2]any{v.Ref, v.Life}
+		if old, ok := before[key]; ok && (cluster == "" || v.Cluster == cluster) && !v.SeenAt.Before(since) && v.SeenAt.Before(until) {
+			out = append(out, store.Revision{Version: v, Old: old})
+		}
+		before[key] = v.Hash
+	}
+	slices.Reverse(out)
+	return out[:min(len(out), limit)], nil
 }

@@ -63,5 +63,7 @@ type Store interface {
 	Objects(ctx context.Context, cluster string, afterGen int64) ([]store.Object, error)
 	Content(ctx context.Context, hash string) (json.RawMessage, error)
 	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
+	Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]store.Change, error)
+	Revisions(ctx context.Context, cluster string, since, until time.Time, limit int) ([]store.Revision, error)
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 }

@@ -85,6 +85,38 @@ func (d *DB) Versions(ctx context.Context, ref Ref) ([]Version, error) {
 	return convert(rows, (*versionRow).version), nil
 }
 
+// Revision is a version of an object that took the place of another one.
+type Revision struct {
+	Version
+	Old string // content hash of the version before
+}
+
+// Revisions gives the versions that replaced others and became known in [since, until), newest first, at most limit (0 = 1000),
+// of one cluster ("" = all). A zero until means no end.
+func (d *DB) Revisions(ctx context.Context, cluster string, since, until time.Time, limit int) ([]Revision, error) {
+	var rows []struct {
+		versionRow `bun:",extend"`
+		Old        string `bun:"old"`
+	}
+	q := d.read.NewSelect().TableExpr("object_versions AS v").ColumnExpr("v.*, p.hash AS old").
+		Join("JOIN object_versions AS p ON p.cluster = v.cluster AND p.kind = v.kind AND p.id = v.id AND p.life = v.life AND p.seq = v.seq - 1").
+		Where("v.seen_at >= ?", millis(since)).OrderExpr("v.seen_at DESC, v.kind, v.id, v.seq DESC").Limit(int64(limitOr(limit, changeLimit)))
+	if !until.IsZero() {
+		q.Where("v.seen_at < ?", millis(until))
+	}
+	if cluster != "" {
+		q.Where("v.cluster = ?", clean(cluster))
+	}
+	if err := q.Scan(ctx, &rows); err != nil {
+		return nil, d.fault(err)
+	}
+	out := make([]Revision, len(rows))
+	for i := range rows {
+		out[i] = Revision{rows[i].version(), rows[i].Old}
+	}
+	return out, nil
+}
+
 // Changes gives what happened in a cluster ("" = all) at or after since, newest first, at most limit (0 = 1000).
 func (d *DB) Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]Change, error) {
 	var rows []changeRow

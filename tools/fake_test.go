@@ -20,11 +20,13 @@ type fake struct {
 	nodes    inventory.NodeList
 	task     inventory.TaskDetail
 	health   inventory.Health
+	changes  inventory.ChangePage
 	err      error
 
-	query inventory.GuestQuery
-	ref   inventory.GuestRef
-	asked inventory.TaskQuery
+	query   inventory.GuestQuery
+	ref     inventory.GuestRef
+	asked   inventory.TaskQuery
+	history inventory.ChangeQuery
 }
 
 var _ Inventory = (*fake)(nil)
@@ -50,6 +52,11 @@ func (f *fake) Nodes(context.Context, inventory.ReadOptions) (inventory.NodeList
 func (f *fake) Task(_ context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error) {
 	f.asked = q
 	return f.task, f.err
+}
+
+func (f *fake) Changes(_ context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error) {
+	f.history = q
+	return f.changes, f.err
 }
 
 func (f *fake) Health(context.Context, inventory.ReadOptions) (inventory.Health, error) {

@@ -69,11 +69,12 @@ func TestGoldenViews(t *testing.T) {
 	page := manyGuests(8)
 	page.NextCursor = "8-0"
 	page.Counts.Total = 1000
-	f := &fake{page: page, guest: oneGuest(), overview: bigOverview()}
+	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges()}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_guests.txt", "find_guests", `{"fields":["mem","ip"]}`},
 		{"get_guest.txt", "get_guest", `{"guest":"104"}`},
 		{"get_guest_full.txt", "get_guest", `{"guest":"104","detail":"full"}`},
+		{"find_changes.txt", "find_changes", `{"since":"yesterday"}`},
 		{"get_overview.txt", "get_overview", `{}`},
 	} {
 		t.Run(c.file, func(t *testing.T) {

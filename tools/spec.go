@@ -26,6 +26,7 @@ type Inventory interface {
 	Guest(ctx context.Context, ref inventory.GuestRef) (inventory.GuestDetail, error)
 	Nodes(ctx context.Context, o inventory.ReadOptions) (inventory.NodeList, error)
 	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
+	Changes(ctx context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error)
 	Health(ctx context.Context, o inventory.ReadOptions) (inventory.Health, error)
 }
 

@@ -31,6 +31,12 @@ func testVersions(t *testing.T, s *suite) {
 		s.pass(time.Minute)
 	}
 	same(t, "versions", want, must(s.Versions(t.Context(), ref))(t))
+	revised := []store.Revision{{Version: want[2], Old: want[1].Hash}, {Version: want[1], Old: want[0].Hash}}
+	same(t, "revisions", revised, must(s.Revisions(t.Context(), "a", time.Time{}, time.Time{}, 0))(t))
+	same(t, "revisions since", revised[:1], must(s.Revisions(t.Context(), "", want[2].SeenAt, time.Time{}, 0))(t))
+	same(t, "revisions until", revised[1:], must(s.Revisions(t.Context(), "a", time.Time{}, want[2].SeenAt, 0))(t))
+	same(t, "no revision of others", 0, len(must(s.Revisions(t.Context(), "b", time.Time{}, time.Time{}, 0))(t)))
+	same(t, "newest revision", revised[:1], must(s.Revisions(t.Context(), "a", time.Time{}, time.Time{}, 1))(t))
 	same(t, "bodies", int64(2), s.rows(t)["contents"])
 }
 

@@ -34,6 +34,7 @@ type Store interface {
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error)
 	Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]store.Change, error)
+	Revisions(ctx context.Context, cluster string, since, until time.Time, limit int) ([]store.Revision, error)
 
 	Backup(ctx context.Context, dest string) error
 	Check(ctx context.Context) (store.CheckReport, error)

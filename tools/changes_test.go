@@ -1,0 +1,80 @@
+package tools
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// someChanges is a page with each kind of change.
+func someChanges() inventory.ChangePage {
+	at := now.Add(-90 * time.Minute)
+	guest := inventory.Change{Cluster: "lab", Kind: "guest", ID: "104", Name: "nas", At: at, NotBefore: at.Add(-10 * time.Second)}
+	with := func(what, field, old, value string) inventory.Change {
+		c := guest
+		c.What, c.Field, c.Old, c.New = what, field, old, value
+		return c
+	}
+	started := with("status", "status", "stopped", "running")
+	started.Task, started.TaskType, started.User, started.At = "t-7k3f9q2m", "qmstart", "root@pam", at.Add(-time.Hour)
+	gone := inventory.Change{Cluster: "lab", Kind: "guest", ID: "131", Name: "old", What: "gone", At: at.Add(-2 * time.Hour), NotBefore: at.Add(-9 * time.Hour)}
+	storage := inventory.Change{Cluster: "lab", Kind: "storage_config", ID: "nfs1", What: "changed", Field: "content", Old: "iso", New: "iso,backup", At: at.Add(-3 * time.Hour)}
+	return inventory.ChangePage{Meta: inventory.Meta{AsOf: now}, Since: now.Add(-24 * time.Hour), Until: now, Total: 6, NextCursor: "6-abc",
+		Rows: []inventory.Change{with("changed", "memory", "2048", "4096"), with("added", "tags", "", "web"), with("removed", "onboot", "1", ""), started, gone, storage}}
+}
+
+// TestWhen: each way to name a time, in the configured zone.
+func TestWhen(t *testing.T) {
+	d := deps(&fake{})
+	d.Zone = time.FixedZone("X", 2*3600) // it is 22:15 there
+	for text, want := range map[string]string{
+		"2h": "2026-11-21T18:15:00Z", "90m": "2026-11-21T18:45:00Z", "3d": "2026-11-18T20:15:00Z", "1w ago": "2026-11-14T20:15:00Z",
+		"yesterday": "2026-11-19T22:00:00Z", "Today": "2026-11-20T22:00:00Z", "now": "2026-11-21T20:15:00Z", "2026-11-20": "2026-11-19T22:00:00Z",
+		"2026-11-20 18:00": "2026-11-20T16:00:00Z", "2026-11-20T18:00:00Z": "2026-11-20T18:00:00Z", "2026-11-20t18:00:00+01:00": "2026-11-20T17:00:00Z",
+	} {
+		got, err := when(d, "since", text)
+		if err != nil || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%q is %v (%v), want %s", text, got.UTC(), err, want)
+		}
+	}
+	for _, text := range []string{"soon", "2x", "2026-13-01", "-2h", "9999999h"} {
+		if got, err := when(d, "since", text); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%q is %v (%v)", text, got, err)
+		}
+	}
+	if got, err := when(d, "since", " "); err != nil || !got.IsZero() {
+		t.Errorf("nothing is %v (%v)", got, err)
+	}
+}
+
+// TestChangesAsked: what a call asks of the inventory, and that empty cells are null and not texts.
+func TestChangesAsked(t *testing.T) {
+	f := &fake{changes: someChanges()}
+	s, err := Find("find_changes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Call(t.Context(), deps(f), json.RawMessage(`{"since":"2h","object":" 104 ","field":"net*","limit":5}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := f.history; !q.Since.Equal(now.Add(-2*time.Hour)) || !q.Until.IsZero() || q.Object != "104" || q.Field != "net*" || q.Limit != 5 {
+		t.Errorf("asked %+v", q)
+	}
+	raw, err := json.Marshal(res.Answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`"total":6`, `"104","nas","added","tags",null,"web",null,null]`, `"next_cursor":"6-abc"`} {
+		if !strings.Contains(string(raw), part) {
+			t.Errorf("%s lacks %s", raw, part)
+		}
+	}
+	if _, err := s.Call(t.Context(), deps(f), json.RawMessage(`{"since":"soon"}`)); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a bad time: %v", err)
+	}
+}

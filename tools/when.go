@@ -1,0 +1,48 @@
+package tools
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
+)
+
+var spanShape = lazy.Regexp(`^(\d{1,6})\s*(m|min|h|d|w)$`)
+
+// units of a span such as 2h.
+var units = map[string]time.Duration{"m": time.Minute, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+
+// layouts of a moment that is written out, in the configured zone where it names none.
+var layouts = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02"}
+
+// when reads a time: now, today, yesterday, a span back from now (2h, 3d), or a date with or without a time. Empty is the zero
+// time. The error names the field and gives an example.
+func when(d Deps, field, text string) (time.Time, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	now := d.Now().In(zone(d))
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	switch text {
+	case "":
+		return time.Time{}, nil
+	case "now":
+		return now, nil
+	case "today":
+		return midnight, nil
+	case "yesterday":
+		return midnight.AddDate(0, 0, -1), nil
+	}
+	if m := spanShape().FindStringSubmatch(strings.TrimSuffix(text, " ago")); m != nil {
+		n, err := strconv.Atoi(m[1])
+		if err == nil {
+			return now.Add(-time.Duration(n) * units[m[2]]), nil
+		}
+	}
+	for _, layout := range layouts {
+		if t, err := time.ParseInLocation(layout, strings.ToUpper(text), zone(d)); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fault.BadField(field, "it must be a span such as 2h or 3d, yesterday, or a date such as 2026-11-20 18:00", "24h")
+}
