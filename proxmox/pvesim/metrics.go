@@ -1,61 +1,123 @@
 package pvesim
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 func metricsRoutes() []route {
 	return []route{get("/cluster/metrics/export", need("/", "Sys.Audit"), exportMetrics)}
 }
 
-// point is one value of metrics/export (schema: id, metric, timestamp, type, value).
-func point(id, metric, kind string, at int64, value any) fields {
-	return fields{{"id", id}, {"metric", metric}, {"timestamp", at}, {"type", kind}, {"value", value}}
+const (
+	// metricStep is how often pvestatd takes figures, metricHistory how many of its rounds are kept: half an hour.
+	metricStep    = 10 * time.Second
+	metricHistory = 180
+	// mostPoints bounds one answer; of very large clusters the oldest rounds are left out.
+	mostPoints = 1_000_000
+)
+
+// metrics collects points: one value of one metric at one time (schema: id, metric, timestamp, type, value).
+type metrics struct {
+	c     *call
+	out   rows
+	count int
+	at    time.Time
 }
 
-// exportMetrics gives the newest values of nodes, guests and storages. There is no history to give (see series):
-// with history=1 the answer is the same, from start-time on.
-func exportMetrics(c *call) (any, error) {
-	at := c.now.Unix()
-	at -= at % 10 // pvestatd's step
-	list := []fields{}
-	if at < integer(c.params["start-time"]) {
-		return Object{"data": list}, nil
+func (m *metrics) point(id, metric, kind string, value any) {
+	if value == nil {
+		return
 	}
+	m.count++
+	m.out.add(fields{{"id", id}, {"metric", metric}, {"timestamp", m.at.Unix()}, {"type", kind}, {"value", value}})
+}
+
+// exportMetrics gives the newest values of nodes, guests and storages, with history=1 those of the last half hour too.
+func exportMetrics(c *call) (any, error) {
+	m := &metrics{c: c}
+	newest, rounds := c.now.Truncate(metricStep), 1
+	if truth(c.params["history"]) && !c.w.recorded {
+		rounds = metricHistory
+	}
+	for i := range rounds {
+		m.at = newest.Add(-time.Duration(i) * metricStep)
+		before := m.count
+		if m.at.Unix() < integer(c.params["start-time"]) || before+before/max(1, i) > mostPoints {
+			break
+		}
+		m.round()
+	}
+	return Object{"data": &m.out}, nil
+}
+
+// round are the figures of one time.
+func (m *metrics) round() {
+	c := m.c
 	wanted := splitList(c.param("node-list"))
 	for _, n := range c.w.Nodes {
-		if !n.Online || !n.statsFresh(c.now) || c.param("local-only") == "1" && n.Name != c.entry ||
+		if !n.Online || !n.statsFresh(c.now) || m.at.Before(n.Booted) || c.param("local-only") == "1" && n.Name != c.entry ||
 			len(wanted) > 0 && !contains(wanted, n.Name) {
 			continue
 		}
-		list = c.exportNode(list, n, at)
+		m.node(n)
 	}
-	return Object{"data": list}, nil
 }
 
-func (c *call) exportNode(list []fields, n *Node, at int64) []fields {
+// figures are the samples of a time by name.
+func figures(list fields) Object {
+	o := Object{}
+	for _, f := range list {
+		o[f.key] = f.val
+	}
+	return o
+}
+
+func (m *metrics) node(n *Node) {
 	id := "node/" + n.Name
-	list = append(list, point(id, "uptime", "gauge", at, n.uptime(c.now)), point(id, "cpu_current", "gauge", at, n.CPU),
-		point(id, "mem_used", "gauge", at, n.Mem))
-	for _, g := range c.w.Guests() {
+	s := figures(n.sampler(m.c.w, m.c.now)(m.at))
+	m.point(id, "uptime", "gauge", n.uptime(m.at))
+	for _, p := range [][2]string{{"cpu_current", "cpu"}, {"cpu_max", "maxcpu"}, {"cpu_avg1", "loadavg"}, {"cpu_iowait", "iowait"}, {"mem_total", "memtotal"},
+		{"mem_used", "memused"}, {"swap_total", "swaptotal"}, {"swap_used", "swapused"}, {"disk_total", "roottotal"}, {"disk_used", "rootused"}} {
+		m.point(id, p[0], "gauge", s[p[1]])
+	}
+	for _, g := range m.c.w.Guests() {
 		if g.Node == n.Name {
-			list = c.exportGuest(list, g, at)
+			m.guest(g)
 		}
 	}
 	for _, s := range n.Storage {
 		if truth(s["active"]) {
 			sid := "storage/" + n.Name + "/" + text(s["storage"])
-			list = append(list, point(sid, "disk_total", "gauge", at, s["total"]), point(sid, "disk_used", "gauge", at, s["used"]))
+			m.point(sid, "disk_total", "gauge", s["total"])
+			m.point(sid, "disk_used", "gauge", s["used"])
 		}
 	}
-	return list
 }
 
-func (c *call) exportGuest(list []fields, g *Guest, at int64) []fields {
+func (m *metrics) guest(g *Guest) {
 	id, l := g.Type+"/"+strconv.Itoa(g.VMID), g.Live
-	list = append(list, point(id, "uptime", "gauge", at, l.uptime(c.now)), point(id, "mem_total", "gauge", at, g.maxMem()))
-	if !l.Running {
-		return list
+	running := l.Running && !m.at.Before(l.Since)
+	up := int64(0)
+	if running {
+		up = l.uptime(m.at)
 	}
-	return append(list, point(id, "cpu_current", "gauge", at, l.CPU), point(id, "mem_used", "gauge", at, l.Mem),
-		point(id, "net_in", "derive", at, l.NetIn), point(id, "net_out", "derive", at, l.NetOut),
-		point(id, "disk_read", "derive", at, l.DiskRead), point(id, "disk_write", "derive", at, l.DiskWrite))
+	m.point(id, "uptime", "gauge", up)
+	m.point(id, "cpu_max", "gauge", g.cpus(m.c.w))
+	m.point(id, "mem_total", "gauge", g.maxMem())
+	m.point(id, "disk_total", "gauge", g.maxDisk())
+	if !running {
+		return
+	}
+	s := figures(g.sampler(m.c.w, m.c.now)(m.at))
+	m.point(id, "cpu_current", "gauge", s["cpu"])
+	m.point(id, "mem_used", "gauge", s["mem"])
+	m.point(id, "disk_used", "gauge", s["disk"])
+	past := m.at.Sub(l.Since).Seconds() / max(1, m.c.now.Sub(l.Since).Seconds())
+	for _, counter := range []struct {
+		name string
+		n    int64
+	}{{"net_in", l.NetIn}, {"net_out", l.NetOut}, {"disk_read", l.DiskRead}, {"disk_write", l.DiskWrite}} {
+		m.point(id, counter.name, "derive", int64(float64(counter.n)*past))
+	}
 }
