@@ -100,6 +100,9 @@ const jsonType = "application/json;charset=UTF-8"
 
 // success renders data in the format that was asked for.
 func (s *Sim) success(x *exchange, c *call, data any) *response {
+	if c.attaches && x.upgrades() {
+		return x.upgraded(c)
+	}
 	if c.file != nil {
 		return &response{status: 200, reason: "OK", ctype: "text/plain", body: []byte(c.file.text),
 			header: [][2]string{{"Content-Disposition", "attachment; filename=\"" + c.file.name + "\""}}}

@@ -66,7 +66,7 @@ func (e *Endpoint) accept(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if e.sim.faults.refusing(e.Node) {
+		if e.sim.faults.refusing(e.Node) || e.sim.off(e.Node) {
 			reset(conn)
 			continue
 		}

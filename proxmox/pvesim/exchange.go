@@ -44,6 +44,8 @@ type response struct {
 	// protected answers carry Connection: close beside Keep-Alive (facts 7).
 	protected bool
 	wire      wire
+	// console takes the connection over after the answer.
+	console *console
 }
 
 // wire is how faults spoil the sending of a response.
@@ -72,6 +74,9 @@ type call struct {
 	total  *int
 	beside field
 	file   *download
+	// console is what a websocket is to be connected to; attaches says that one may be asked for.
+	console  *console
+	attaches bool
 	// squeeze compresses the answer whether or not the client asked for that.
 	squeeze bool
 	// upload is the file that came with the request.

@@ -1,6 +1,9 @@
 package pvesim
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 func nodePowerRoutes() []route {
 	wake := post("/nodes/{node}/wakeonlan", need("/nodes/{node}", "Sys.PowerMgmt"), wakeOnLAN)
@@ -56,4 +59,11 @@ func (c *call) boot(name string) {
 	c.w.SetNodeOnline(name, true)
 	root := &call{sim: c.sim, w: c.w, acl: c.acl, id: identity{user: rootUser}, node: n, vars: map[string]string{"node": name}, entry: name, now: c.w.Now()}
 	_, _ = startAll(root) // it answers with a UPID and cannot fail
+}
+
+// off is whether a node is down, so that nobody can connect to it.
+func (s *Sim) off(node string) bool {
+	defer s.lockFor(&route{method: http.MethodGet})()
+	n := s.world.Node(node)
+	return n != nil && !n.Online
 }

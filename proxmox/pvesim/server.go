@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -53,7 +54,10 @@ func (s *Sim) serveConn(ctx context.Context, conn net.Conn, entry string, worker
 			limit.N = x.length
 		}
 		spent := worker.spent()
-		if !s.respond(conn, x, last || spent || n == keepAliveRequests) {
+		if x.upgrades() { // a console may follow, of any length
+			limit.N = math.MaxInt64
+		}
+		if !s.respond(conn, br, x, last || spent || n == keepAliveRequests) {
 			return
 		}
 	}
@@ -87,8 +91,12 @@ func readExchange(br *bufio.Reader) (x *exchange, last bool, err error) {
 }
 
 // respond serves and sends; false ends the connection.
-func (s *Sim) respond(conn net.Conn, x *exchange, last bool) bool {
+func (s *Sim) respond(conn net.Conn, br *bufio.Reader, x *exchange, last bool) bool {
 	resp := s.serve(x)
+	if resp.console != nil {
+		s.talk(conn, br, resp)
+		return false
+	}
 	if resp.wire.drop {
 		return false
 	}

@@ -54,6 +54,7 @@ type World struct {
 	eventTime time.Time // set while an event runs
 	scheduler scheduler
 	replicas  map[string]*replicaState
+	consoles  map[consoleKey]*console
 	flocks    map[string]*job
 	waiters   map[string][]*waiter
 
