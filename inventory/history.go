@@ -65,16 +65,6 @@ type ChangePage struct {
 // Changes answers what changed, from the store alone: what happened while nobody looked is dated between two looks. Errors:
 // fault.NotFound for an object that is not known, fault.Invalid for a window or cursor that breaks a rule.
 func (i *Inventory) Changes(ctx context.Context, q ChangeQuery) (ChangePage, error) {
-	now := i.now()
-	if q.Until.IsZero() {
-		q.Until = now
-	}
-	if q.Since.IsZero() {
-		q.Since = q.Until.Add(-changeWindow)
-	}
-	if !q.Since.Before(q.Until) {
-		return ChangePage{}, fault.BadField("since", "it must be before until", "24h")
-	}
 	offset, err := decodePage(q.Cursor, q.sum())
 	if err != nil {
 		return ChangePage{}, err
@@ -82,6 +72,15 @@ func (i *Inventory) Changes(ctx context.Context, q ChangeQuery) (ChangePage, err
 	scope, err := i.ready(ctx, q.ReadOptions)
 	if err != nil {
 		return ChangePage{}, err
+	}
+	if q.Until.IsZero() { // now that what is new was read
+		q.Until = i.now()
+	}
+	if q.Since.IsZero() {
+		q.Since = q.Until.Add(-changeWindow)
+	}
+	if !q.Since.Before(q.Until) {
+		return ChangePage{}, fault.BadField("since", "it must be before until", "24h")
 	}
 	h := &historian{i: i, scope: scope, view: i.proj.view.Load(), q: q, bodies: map[string]pve.Config{}}
 	if err := h.find(); err != nil {
@@ -93,8 +92,27 @@ func (i *Inventory) Changes(ctx context.Context, q ChangeQuery) (ChangePage, err
 	return h.page(i.meta(scope), offset), nil
 }
 
+// unseen warns of the part of the window in which nobody looked at a cluster yet.
+func (h *historian) unseen() []Warning {
+	var out []Warning
+	for _, c := range h.scope {
+		var first time.Time
+		for _, o := range h.view.clusters[c.name].nodeObjs {
+			if first.IsZero() || o.FirstSeen.Before(first) {
+				first = o.FirstSeen
+			}
+		}
+		if first.After(h.q.Since) {
+			out = append(out, Warning{"partial", fmt.Sprintf("%s was first looked at on %s; what changed before is not known",
+				c.name, first.In(h.i.opt.Zone).Format("2006-01-02 15:04"))})
+		}
+	}
+	return out
+}
+
+// sum leaves the times out: a page later on a span such as 24h has moved a little.
 func (q ChangeQuery) sum() string {
-	return cursorSum(fmt.Sprintf("%d\x00%s\x00%s\x00%s", q.Since.Unix(), q.Object, q.Field, q.Cluster))
+	return cursorSum(fmt.Sprintf("%s\x00%s\x00%s", q.Object, q.Field, q.Cluster))
 }
 
 // historian gathers changes for one question.
@@ -157,8 +175,7 @@ func (h *historian) collect(ctx context.Context) error {
 	}
 	h.cut = len(events) == changeRows || len(revisions) == changeRows
 	for k := range events {
-		// That a configuration changed is told key by key by its versions.
-		if e := &events[k]; e.Field != "config" && h.wants(e.Ref) && !e.At.After(h.q.Until) {
+		if e := &events[k]; tells(e) && h.wants(e.Ref) && !e.At.After(h.q.Until) {
 			h.add(h.event(e))
 		}
 	}
@@ -173,6 +190,12 @@ func (h *historian) collect(ctx context.Context) error {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID), pve.CompareKeys(a.Field, b.Field))
 	})
 	return nil
+}
+
+// tells is whether an event is a change by itself: that a configuration changed is told key by key by its versions, and what
+// the very first look found has not appeared then.
+func tells(e *store.Change) bool {
+	return e.Field != "config" && !(e.What == "appeared" && e.NotBefore.IsZero())
 }
 
 func (h *historian) add(c Change) {
@@ -316,6 +339,7 @@ func (h *historian) explain(c *Change, what string) {
 
 func (h *historian) page(m Meta, offset int) ChangePage {
 	p := ChangePage{Meta: m, Since: h.q.Since, Until: h.q.Until, Total: len(h.rows), Cut: h.cut}
+	p.Warnings = append(p.Warnings, h.unseen()...)
 	end := min(len(h.rows), offset+pageSize(h.q.Limit))
 	if offset < end {
 		p.Rows = h.rows[offset:end]

@@ -65,6 +65,12 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%+v: %d, want %d", q, got.Total, n)
 		}
 	}
+	if before := r.changes(ChangeQuery{Since: first.Add(-time.Hour)}); before.Total != 4 || !hasWarning(before.Warnings, "partial") {
+		t.Errorf("a window from before the first look: %d changes, warnings %v", before.Total, before.Warnings)
+	}
+	if hasWarning(p.Warnings, "partial") {
+		t.Errorf("warnings %v", p.Warnings)
+	}
 	page := r.changes(ChangeQuery{Since: first.Add(time.Second), Limit: 3})
 	rest := r.changes(ChangeQuery{Since: first.Add(time.Second), Limit: 3, Cursor: page.NextCursor})
 	if len(page.Rows) != 3 || len(rest.Rows) != 1 || rest.NextCursor != "" {

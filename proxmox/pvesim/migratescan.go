@@ -8,12 +8,12 @@ import (
 
 // usedVolume is what a configuration and its snapshots say of a volume, or of a device or CD that stands in its place.
 type usedVolume struct {
-	volid, key                      string
-	size                            int64
-	snaps                           Object // names of the snapshots that need it
-	cdrom, cloudInit, tpm, vmstate  bool
-	attached, unused, pending       bool
-	replicate, shared               bool
+	volid, key                     string
+	size                           int64
+	snaps                          Object // names of the snapshots that need it
+	cdrom, cloudInit, tpm, vmstate bool
+	attached, unused, pending      bool
+	replicate, shared              bool
 }
 
 // usedVolumes goes through the drives of the present configuration, of what waits and of the snapshots, by volume
