@@ -183,14 +183,19 @@ func (b *bulk) started(item *bulkItem) error {
 		b.j.log("Starting %s failed: %s", item.label(), item.task.Exit)
 		return b.startNext()
 	}
-	delay := item.up
-	if delay > 0 {
-		b.j.log("Waiting for %d seconds (startup delay)", delay)
+	if item.up > 0 {
+		b.j.log("Waiting for %d seconds (startup delay)", item.up)
 	}
-	if delay < 0 && item.kind == typeQEMU {
+	return b.j.after(item.pause(), b.startNext)
+}
+
+// pause is how long the next guest waits after this one.
+func (b *bulkItem) pause() time.Duration {
+	delay := b.up
+	if delay < 0 && b.kind == typeQEMU {
 		delay = vmStartDelay
 	}
-	return b.j.after(time.Duration(max(0, delay))*time.Second, b.startNext)
+	return time.Duration(max(0, delay)) * time.Second
 }
 
 // stopTimeout is how long a guest may take to shut down when neither it nor the request says anything, in seconds.

@@ -47,11 +47,11 @@ func clusterStatus(c *call) (any, error) {
 	list := []fields{}
 	if name := c.w.Cluster.Name; name != "" {
 		list = append(list, fields{{"type", "cluster"}, {"id", "cluster"}, {"name", name}, {"nodes", len(c.w.Nodes)},
-			{"quorate", bit(c.w.Cluster.Quorate)}, {"version", len(c.w.Nodes)}})
+			{"quorate", bit(c.w.quorate(c.entry))}, {"version", len(c.w.Nodes)}})
 	}
 	for _, n := range c.w.Nodes {
 		f := fields{{"type", "node"}, {"id", "node/" + n.Name}, {"name", n.Name}, {"nodeid", n.ID}, {"ip", n.IP},
-			{"local", bit(n.Name == c.entry)}, {"level", ""}, {"online", bit(n.Online)}}
+			{"local", bit(n.Name == c.entry)}, {"level", ""}, {"online", bit(c.w.reaches(c.w.Node(c.entry), n))}}
 		list = append(list, f)
 	}
 	return list, nil

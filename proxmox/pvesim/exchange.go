@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // exchange is one request as it came in, before it is understood.
@@ -174,6 +176,9 @@ func (x *exchange) readBody(body io.Reader) error {
 
 // answer is the daemon's own work: everything but faults and delays.
 func (s *Sim) answer(x *exchange) *response {
+	if s.off(x.entry) {
+		return &response{status: 500, wire: wire{drop: true}}
+	}
 	if err := s.admit(x); errors.Is(err, errNoAnswer) {
 		return &response{status: 500, wire: wire{drop: true}}
 	} else if err != nil {
@@ -318,7 +323,7 @@ func (c *call) reach() error {
 	}
 	if c.node = c.w.Node(name); c.node != nil {
 		c.vars["node"] = name
-		if !c.node.Online {
+		if !c.w.reaches(c.w.Node(c.entry), c.node) {
 			return silent(595, "No route to host")
 		}
 		return nil
@@ -329,14 +334,19 @@ func (c *call) reach() error {
 	return fail("hostname lookup '%s' failed - failed to get address info for: %s: %s", name, name, resolverError(name))
 }
 
-// quorum refuses what would write to the cluster's file system while it has no quorum (F17). Logins and what ends a guest
-// that runs go on.
+// quorum refuses what would write to the cluster's file system while the part of the entry node has no quorum (F17). Logins
+// and what ends a guest that runs go on.
 func (c *call) quorum(r *route) error {
-	if c.w.Cluster.Quorate || r.method == http.MethodGet || r.open || strings.HasSuffix(r.pattern, "/status/stop") || strings.HasSuffix(r.pattern, "/status/shutdown") {
+	if r.method == http.MethodGet || r.open || writesNothing().MatchString(r.pattern) || c.w.quorate(c.entry) {
 		return nil
 	}
-	return fail("cluster not ready - no quorum?")
+	return errNoQuorum
 }
+
+var errNoQuorum = fail("cluster not ready - no quorum?")
+
+// writesNothing are the methods that change something, but nothing in the cluster's file system.
+var writesNothing = lazy.Regexp(`/status/(?:stop|shutdown|reset|suspend|resume)$|/agent(?:/|$)|/tasks/\{upid\}$|^/nodes/\{node\}/(?:status|wakeonlan|services/.*)$`)
 
 // resolves is whether a name that is no node's leads to one all the same: names are looked up without case.
 func (c *call) resolves(name string) bool {

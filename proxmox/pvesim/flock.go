@@ -58,11 +58,13 @@ func (j *job) lockShared(file string, s step) error {
 // share lets a job hold a lock file together with others until its end.
 func (j *job) share(group *job, file string) {
 	group.sharers++
-	j.finally(func() {
+	leave := func() {
 		if group.sharers--; group.sharers == 0 {
 			group.unlockFile(file)
 		}
-	})
+	}
+	j.shares = append(j.shares, leave)
+	j.finally(leave)
 }
 
 func (j *job) lockFile(file string, s step) error {

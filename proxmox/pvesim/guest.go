@@ -41,6 +41,7 @@ type Guest struct {
 	Interfaces []Object
 
 	prev      *shown
+	last      *Guest // as its node showed it before it went off; nil while the node is on
 	changedAt time.Time
 	forced    []string       // of Deleted: drives whose volume is to be erased as well
 	lost      map[string]int // disks that a QEMU (its PID) gave up although their removal failed
@@ -67,6 +68,8 @@ type Live struct {
 	// DiskSize is what a running container sees as the size of its root file system, 0 = that of the volume.
 	DiskSize                           int64
 	NetIn, NetOut, DiskRead, DiskWrite int64
+	// seen is when these figures were true, where the node has gone off since.
+	seen time.Time
 }
 
 // Agent is the state of a QEMU guest agent.

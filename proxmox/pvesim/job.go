@@ -29,7 +29,8 @@ type job struct {
 	next     *event
 	waiting  string // the lock file that it waits for
 	held     []string
-	sharers  int // jobs for which this one, which is no task, holds a lock file; see lockShared
+	shares   []func() // give up the lock files that it holds together with others
+	sharers  int      // jobs for which this one, which is no task, holds a lock file; see lockShared
 	undo     []func()
 	last     []func()
 	// onSignal is what the work says when it is interrupted and catches that itself; nil = errInterrupted.

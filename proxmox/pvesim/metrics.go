@@ -56,7 +56,7 @@ func (m *metrics) round() {
 	c := m.c
 	wanted := splitList(c.param("node-list"))
 	for _, n := range c.w.Nodes {
-		if !n.Online || !n.statsFresh(c.now) || m.at.Before(n.Booted) || c.param("local-only") == "1" && n.Name != c.entry ||
+		if !n.Online || !c.fresh(n) || m.at.Before(n.Booted) || c.param("local-only") == "1" && n.Name != c.entry ||
 			len(wanted) > 0 && !contains(wanted, n.Name) {
 			continue
 		}

@@ -128,20 +128,6 @@ func (w *World) touch(g *Guest) {
 	g.changedAt = w.Now()
 }
 
-// SetNodeOnline switches a node on or off at the world's present time.
-func (w *World) SetNodeOnline(name string, online bool) {
-	n := w.Node(name)
-	if n == nil || n.Online == online {
-		return
-	}
-	n.Online, n.DownSince = online, w.Now()
-	if online {
-		n.Booted = w.Now()
-		w.firstRound(n)
-	}
-	w.planJobs()
-}
-
 // AddACL grants a role on a path. ugid is a user, a group (kind "group") or a token (kind "token").
 func (w *World) AddACL(path, kind, ugid, role string, propagate bool) {
 	w.Access.ACL = append(w.Access.ACL, Object{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": bit(propagate)})

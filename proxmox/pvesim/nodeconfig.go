@@ -131,7 +131,7 @@ func wakeOnLAN(c *call) (any, error) {
 		return nil, fail("No wake on LAN MAC address defined for '%s'!", name)
 	}
 	if !n.Online {
-		c.w.schedule(c.w.scaled(bootTime), func() { c.boot(name) })
+		c.w.schedule(c.w.scaled(bootTime), func() { c.w.SetNodeOnline(name, true) })
 	}
 	return strings.ToUpper(mac), nil
 }

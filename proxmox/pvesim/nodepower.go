@@ -25,7 +25,7 @@ func nodePower(c *call) (any, error) {
 	c.w.schedule(c.w.scaled(haltTime), func() {
 		c.w.haltNode(name)
 		if again {
-			c.w.schedule(c.w.scaled(bootTime), func() { c.boot(name) })
+			c.w.schedule(c.w.scaled(bootTime), func() { c.w.SetNodeOnline(name, true) })
 		}
 	})
 	return nil, nil
@@ -48,17 +48,6 @@ func (w *World) haltNode(name string) {
 		}
 	}
 	w.SetNodeOnline(name, false)
-}
-
-// boot brings a node back, which starts its guests in a task as root.
-func (c *call) boot(name string) {
-	n := c.w.Node(name)
-	if n == nil || n.Online {
-		return
-	}
-	c.w.SetNodeOnline(name, true)
-	root := &call{sim: c.sim, w: c.w, acl: c.acl, id: identity{user: rootUser}, node: n, vars: map[string]string{"node": name}, entry: name, now: c.w.Now()}
-	_, _ = startAll(root) // it answers with a UPID and cannot fail
 }
 
 // off is whether a node is down, so that nobody can connect to it.

@@ -51,7 +51,7 @@ func (c *call) members(p *Pool) []fields {
 	list, kind := []fields{}, c.param("type")
 	for _, g := range c.w.Guests() {
 		if n := c.w.Node(g.Node); g.Pool == p.ID && (kind == "" || kind == g.Type) {
-			list = append(list, c.guestRow(nil, g, n != nil && n.statsFresh(c.now), false))
+			list = append(list, c.guestRow(nil, g, n != nil && c.fresh(n), false))
 		}
 	}
 	for _, id := range slices.Sorted(slices.Values(p.Storages)) {

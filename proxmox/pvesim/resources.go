@@ -14,14 +14,6 @@ func resourceRoutes() []route {
 // statsExpire is after how long without a sign of life figures are dropped (faults.md 3.4).
 const statsExpire = 300 * time.Second
 
-// statsFresh is whether the cluster still has figures of a node.
-func (n *Node) statsFresh(now time.Time) bool {
-	if !n.StatsSince.IsZero() && now.Sub(n.StatsSince) > statsExpire {
-		return false
-	}
-	return n.Online || !n.DownSince.IsZero() && now.Sub(n.DownSince) <= statsExpire
-}
-
 // rowBytes is about how long a guest's row is.
 const rowBytes = 420
 
@@ -62,7 +54,7 @@ func (c *call) seesGuest(g *Guest) bool { return c.may("/vms/"+strconv.Itoa(g.VM
 func (c *call) guestRows(list *rows) {
 	fresh := map[string]bool{}
 	for _, n := range c.w.Nodes {
-		fresh[n.Name] = n.statsFresh(c.now)
+		fresh[n.Name] = c.fresh(n)
 	}
 	scratch := make(fields, 0, 24)
 	for _, g := range c.w.Guests() {
@@ -107,6 +99,9 @@ func (c *call) resourceFields(f fields, g *Guest) fields {
 
 // shown is what the statistics know of a guest, nil when they do not know it yet: what was sent last.
 func (c *call) shown(g *Guest) *Guest {
+	if g.last != nil && g.last.Node == g.Node {
+		return g.last
+	}
 	if c.w.StatLag <= 0 || g.prev == nil || c.w.statTick(c.now) != c.w.statTick(g.changedAt) {
 		return g
 	}
@@ -134,6 +129,9 @@ func (l Live) uptime(now time.Time) int64 {
 	if !l.Running {
 		return 0
 	}
+	if !l.seen.IsZero() {
+		now = l.seen
+	}
 	return max(0, int64(now.Sub(l.Since)/time.Second))
 }
 
@@ -150,9 +148,9 @@ func (l Live) cpu() any {
 func (c *call) nodeRow(n *Node, resources bool) fields {
 	f := fields{{"id", "node/" + n.Name}, {"node", n.Name}, {"type", "node"}}
 	switch {
-	case !n.Online:
+	case !c.w.reaches(c.w.Node(c.entry), n):
 		f.add("status", "offline")
-	case !n.statsFresh(c.now): // pve-manager, API2Tools.pm, extract_node_stats: online needs figures (F16)
+	case !c.fresh(n): // pve-manager, API2Tools.pm, extract_node_stats: online needs figures (F16)
 		f.add("status", "unknown")
 	default:
 		f.add("status", "online")
@@ -161,7 +159,7 @@ func (c *call) nodeRow(n *Node, resources bool) fields {
 	if !resources {
 		f.add("ssl_fingerprint", c.fingerprint(n))
 	}
-	if !n.statsFresh(c.now) {
+	if !c.fresh(n) {
 		return f
 	}
 	if resources {
@@ -182,7 +180,13 @@ func (c *call) nodeFigures(n *Node) fields {
 		{"maxmem", memory["total"]}, {"disk", rootfs["used"]}, {"maxdisk", rootfs["total"]}}
 }
 
-func (n *Node) uptime(now time.Time) int64 { return max(0, int64(now.Sub(n.Booted)/time.Second)) }
+// uptime is that of the last figures of a node that is off.
+func (n *Node) uptime(now time.Time) int64 {
+	if !n.Online && !n.DownSince.IsZero() {
+		now = n.DownSince
+	}
+	return max(0, int64(now.Sub(n.Booted)/time.Second))
+}
 
 // storageRows lists each storage once per node that has it; a shared one too, with equal figures (F43).
 func (c *call) storageRows(list *rows) {
@@ -210,7 +214,7 @@ func (c *call) storageRow(def Object, n *Node) fields {
 	f := fields{{"id", "storage/" + n.Name + "/" + id}, {"storage", id}, {"node", n.Name}, {"type", "storage"},
 		{"plugintype", def["type"]}, {"content", def["content"]}, {"shared", bit(truth(def["shared"]))}}
 	status := n.storage(id)
-	if status == nil || !n.statsFresh(c.now) || !truth(status["active"]) {
+	if status == nil || !c.fresh(n) || !truth(status["active"]) {
 		f.add("status", "unknown")
 		return f
 	}

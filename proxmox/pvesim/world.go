@@ -49,6 +49,9 @@ type World struct {
 	accessVersion int // see accessChanged
 	secrets       int // how many secrets of tokens were made
 
+	parts    map[string]int // which part of a cut network a node is in; nil = it is whole
+	cutSince time.Time
+
 	events    events
 	eventSeq  int
 	eventTime time.Time // set while an event runs
