@@ -8,13 +8,27 @@ import (
 	"time"
 )
 
-// NodeDown switches a node off (F11): the entry node answers 595 for it, its guests keep their last figures for
-// 300 s of the simulator's clock and are unknown after that (F15).
+// NodeDown takes a node off the network (F11): the entry node answers 595 for it, its guests keep their last figures for
+// 300 s of the simulator's clock and are unknown after that (F15). Whether they run nobody can know: here they go on.
 func NodeDown(node string) Fault {
 	return Fault{Name: "F11 node " + node + " down", Node: node, install: func(s *Sim) func() {
-		s.Update(func(w *World) { w.SetNodeOnline(node, false) })
-		return func() { s.Update(func(w *World) { w.SetNodeOnline(node, true) }) }
+		s.Update(func(w *World) { w.SetNodeReachable(node, false) })
+		return func() { s.Update(func(w *World) { w.SetNodeReachable(node, true) }) }
 	}}
+}
+
+// PowerCut switches a node off as NodeDown does, but its guests and tasks end with it; removed, it boots and starts those
+// that start with it.
+func PowerCut(node string) Fault {
+	set := func(on bool) func(*World) { return func(w *World) { w.SetNodeOnline(node, on) } }
+	f := onWorld("node "+node+" without power", set(false), set(true))
+	f.Node = node
+	return f
+}
+
+// NetworkSplit cuts nodes off from the others: the part without the majority has no quorum.
+func NetworkSplit(nodes ...string) Fault {
+	return onWorld("network split", func(w *World) { w.SetPartition(nodes) }, func(w *World) { w.SetPartition() })
 }
 
 // StatsExpired drops the statistics of a node's guests although the node answers (F16, a hanging pvestatd).

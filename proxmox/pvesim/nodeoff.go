@@ -13,7 +13,7 @@ func (w *World) SetNodeOnline(name string, online bool) {
 	if n == nil || n.Online == online {
 		return
 	}
-	n.Online, n.DownSince = online, w.Now()
+	w.SetNodeReachable(name, online)
 	if online {
 		w.comeBack(n)
 		return
@@ -25,18 +25,30 @@ func (w *World) SetNodeOnline(name string, online bool) {
 	}
 	for _, g := range w.Guests() {
 		if g.Node == name {
-			w.loseGuest(g)
+			w.touch(g)
+			g.Live, g.reboot = Live{}, false
 		}
 	}
 }
 
-// loseGuest ends a guest with its node. The cluster goes on showing the figures that it had.
-func (w *World) loseGuest(g *Guest) {
-	last := *g
-	last.last, last.prev = nil, nil
-	last.Live.seen = w.Now()
-	w.touch(g)
-	g.last, g.Live, g.reboot = &last, Live{}, false
+// SetNodeReachable takes a node off the network, or connects it again. To all others it is as if it were off, but its guests
+// and tasks go on. The cluster goes on showing the figures that it had of them, for a while.
+func (w *World) SetNodeReachable(name string, reachable bool) {
+	n := w.Node(name)
+	if n == nil || n.Online == reachable {
+		return
+	}
+	n.Online, n.DownSince = reachable, w.Now()
+	for _, g := range w.Guests() {
+		if g.Node != name {
+			continue
+		}
+		if g.last = nil; !reachable {
+			twin := *g
+			twin.prev, twin.Live.seen = nil, w.Now()
+			g.last = &twin
+		}
+	}
 }
 
 // crash ends a job without undoing anything: its node has no power. The task ends when the node is back.
@@ -65,7 +77,7 @@ func (w *World) comeBack(n *Node) {
 	}
 	for _, g := range w.Guests() {
 		if g.Node == n.Name {
-			g.last, g.prev, g.changedAt = nil, &shown{}, w.Now()
+			g.prev, g.changedAt = &shown{}, w.Now()
 		}
 	}
 	w.schedule(w.scaled(startupTime), func() {

@@ -162,7 +162,9 @@ func TestNodeOffAndOn(t *testing.T) {
 		t.Fatalf("lock %q", lock)
 	}
 	b.set("node02", false)
-	shown := func(id int) string { return b.column("node01", "GET /cluster/resources?type=vm", "vmid", "status")[fmt.Sprint(id)] }
+	shown := func(id int) string {
+		return b.column("node01", "GET /cluster/resources?type=vm", "vmid", "status")[fmt.Sprint(id)]
+	}
 	uptime := b.column("node01", "GET /cluster/resources?type=vm", "vmid", "uptime")[fmt.Sprint(boots)]
 	b.pass(4 * time.Minute)
 	if got := b.column("node01", "GET /cluster/resources?type=vm", "vmid", "uptime")[fmt.Sprint(boots)]; shown(boots) != "running" || got != uptime || got == "0" {
