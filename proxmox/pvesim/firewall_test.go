@@ -9,7 +9,7 @@ import (
 
 // firewallWorld has two nodes, the second of which is off, guests and a virtual network.
 func firewallWorld() *World {
-	w := GenerateWorld(GenOptions{Seed: 3, Nodes: 2, Guests: 2, Now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)})
+	w := GenerateWorld(GenOptions{Seed: 3, Nodes: 3, Guests: 2, Now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)})
 	w.AddGuest(&Guest{VMID: 9100, Type: typeQEMU, Node: w.Nodes[0].Name})
 	w.AddGuest(&Guest{VMID: 9200, Type: typeLXC, Node: w.Nodes[0].Name})
 	w.Cluster.Lists["sdn_vnets"] = []Object{{"vnet": "lab", "zone": "z", "type": "vnet"}}

@@ -122,7 +122,7 @@ func TestReplication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := DemoWorld(time.Now())
 		b := &builder{w: w, rng: newBuilder(1, time.Now()).rng, now: time.Now()}
-		for _, n := range w.Nodes[:2] {
+		for _, n := range w.Nodes {
 			n.Online = true
 		}
 		b.storage(Object{"storage": "fast", "type": "zfspool", "pool": "fast", "content": "images"}, 1, 100*gib, w.Nodes[0], w.Nodes[1])

@@ -49,6 +49,10 @@ func (w *World) SetNodeReachable(name string, reachable bool) {
 			g.last = &twin
 		}
 	}
+	if reachable {
+		w.firstRound(n)
+	}
+	w.planJobs()
 }
 
 // crash ends a job without undoing anything: its node has no power. The task ends when the node is back.
