@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,9 +52,11 @@ type Change struct {
 }
 
 // ChangePage is a page of changes, newest first. Total counts all that match, unless Cut says that there are more than were read.
+// KnownSince is when the clusters were first looked at, where that is after Since; zero otherwise.
 type ChangePage struct {
 	Meta
 	Since, Until time.Time
+	KnownSince   time.Time
 	Total        int
 	Cut          bool
 	Rows         []Change
@@ -92,9 +93,10 @@ func (i *Inventory) Changes(ctx context.Context, q ChangeQuery) (ChangePage, err
 	return h.page(i.meta(scope), offset), nil
 }
 
-// unseen warns of the part of the window in which nobody looked at a cluster yet.
-func (h *historian) unseen() []Warning {
-	var out []Warning
+// knownSince is when the last of the clusters was first looked at, where that is within the window: what changed before is not
+// known.
+func (h *historian) knownSince() time.Time {
+	var last time.Time
 	for _, c := range h.scope {
 		var first time.Time
 		for _, o := range h.view.clusters[c.name].nodeObjs {
@@ -102,18 +104,15 @@ func (h *historian) unseen() []Warning {
 				first = o.FirstSeen
 			}
 		}
-		if first.After(h.q.Since) {
-			out = append(out, Warning{"partial", fmt.Sprintf("%s was first looked at on %s; what changed before is not known",
-				c.name, first.In(h.i.opt.Zone).Format("2006-01-02 15:04"))})
+		if first.After(h.q.Since) && first.After(last) {
+			last = first
 		}
 	}
-	return out
+	return last
 }
 
 // sum leaves the times out: a page later on a span such as 24h has moved a little.
-func (q ChangeQuery) sum() string {
-	return cursorSum(fmt.Sprintf("%s\x00%s\x00%s", q.Object, q.Field, q.Cluster))
-}
+func (q ChangeQuery) sum() string { return cursorSum(q.Object + "\x00" + q.Field + "\x00" + q.Cluster) }
 
 // historian gathers changes for one question.
 type historian struct {
@@ -338,8 +337,7 @@ func (h *historian) explain(c *Change, what string) {
 }
 
 func (h *historian) page(m Meta, offset int) ChangePage {
-	p := ChangePage{Meta: m, Since: h.q.Since, Until: h.q.Until, Total: len(h.rows), Cut: h.cut}
-	p.Warnings = append(p.Warnings, h.unseen()...)
+	p := ChangePage{Meta: m, Since: h.q.Since, Until: h.q.Until, KnownSince: h.knownSince(), Total: len(h.rows), Cut: h.cut}
 	end := min(len(h.rows), offset+pageSize(h.q.Limit))
 	if offset < end {
 		p.Rows = h.rows[offset:end]

@@ -23,6 +23,7 @@ type changesOut struct {
 	Envelope
 	Since      string      `json:"since"`
 	Until      string      `json:"until"`
+	KnownSince string      `json:"known_since,omitempty"`
 	Total      int         `json:"total"`
 	Columns    []string    `json:"columns"`
 	Rows       [][]*string `json:"rows"`
@@ -61,6 +62,9 @@ func findChanges() Spec {
 func changesOf(d Deps, p inventory.ChangePage) *changesOut {
 	out := &changesOut{Envelope: envelope(d, p.Meta), Since: stamp(d, p.Since), Until: stamp(d, p.Until), Total: p.Total, Columns: changeColumns,
 		Rows: [][]*string{}, NextCursor: p.NextCursor, src: p}
+	if !p.KnownSince.IsZero() {
+		out.KnownSince = stamp(d, p.KnownSince)
+	}
 	for k := range p.Rows {
 		c := &p.Rows[k]
 		row := []string{stamp(d, c.At), "", c.Cluster, c.Kind, c.ID, cell(c.Name, 100), c.What, c.Field, c.Old, c.New, c.Task, c.User}
@@ -88,6 +92,9 @@ func (o *changesOut) View(d Deps) View {
 	p := o.src
 	v := View{Warnings: p.Warnings}
 	v.Line("%s from %s to %s, %s", counted(p.Total, "change"), shortStamp(d, p.Since), shortStamp(d, p.Until), asOf(d, p.Meta))
+	if o.KnownSince != "" {
+		v.Line("first looked at %s: what changed before is not known", shortStamp(d, p.KnownSince))
+	}
 	if p.Cut {
 		v.Line("more than were read: ask for a shorter time")
 	}
