@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,7 +22,7 @@ const ansibleInventory = "/usr/bin/ansible-inventory"
 // inventoryGroup is a group in the output of ansible-inventory --list.
 type inventoryGroup struct{ Hosts, Children []string }
 
-// TestAnsibleInventory lists the homelab by Debian's inventory plugin: with a token and all nodes on, with a password and a node off.
+// TestAnsibleInventory lists homelab and generated cluster by Debian's inventory plugin, with a token and with a password.
 func TestAnsibleInventory(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat(ansibleInventory); err != nil {
@@ -32,20 +33,28 @@ func TestAnsibleInventory(t *testing.T) {
 	}
 	t.Run("token", func(t *testing.T) {
 		t.Parallel()
-		s := startThreeNodes(t)
-		_, name, _ := strings.Cut(s.tokenID, "!")
-		s.checkInventory(t, "PROXMOX_TOKEN_ID="+name, "PROXMOX_TOKEN_SECRET="+s.tokenSecret)
+		startThreeNodes(t).checkInventory(t, true)
 	})
-	t.Run("password", func(t *testing.T) {
+	t.Run("password, a node is off", func(t *testing.T) {
 		t.Parallel()
-		startSimulated(t).checkInventory(t, "PROXMOX_PASSWORD="+demoPassword)
+		startSimulated(t).checkInventory(t, false)
+	})
+	t.Run("generated cluster", func(t *testing.T) {
+		t.Parallel()
+		startWorld(t, pvesim.GenerateWorld(pvesim.GenOptions{Seed: 1, Snapshots: 20, Now: time.Now()})).checkInventory(t, true)
 	})
 }
 
-func (s *simulated) checkInventory(t *testing.T, credentials ...string) {
+// checkInventory lists the world, logged in with root's token or password, and compares.
+func (s *simulated) checkInventory(t *testing.T, token bool) {
 	t.Helper()
-	env := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8", "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
-		"PROXMOX_URL=" + s.end.URL, "PROXMOX_USER=" + demoUser}, credentials...)
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8", "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
+		"PROXMOX_URL=" + s.end.URL, "PROXMOX_USER=" + demoUser}
+	if _, name, _ := strings.Cut(s.tokenID, "!"); token {
+		env = append(env, "PROXMOX_TOKEN_ID="+name, "PROXMOX_TOKEN_SECRET="+s.tokenSecret)
+	} else {
+		env = append(env, "PROXMOX_PASSWORD="+demoPassword)
+	}
 	o := run(t, env, "", ansibleInventory, "--list", "-i", filepath.Join("ansible", "homelab.proxmox.yml"))
 	if o.code != 0 {
 		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
@@ -60,8 +69,10 @@ func (s *simulated) checkInventory(t *testing.T, credentials ...string) {
 	if diff := cmp.Diff(want, membersOf(groups)); diff != "" {
 		t.Errorf("groups: %s", diff)
 	}
-	for _, host := range []string{"docker1", "home-assistant"} { // what their agents say
-		facts[host]["ansible_host"] = map[string]string{"docker1": "192.168.1.22", "home-assistant": "192.168.1.21"}[host]
+	for host, address := range map[string]string{"docker1": "192.168.1.22", "home-assistant": "192.168.1.21"} { // their agents say so
+		if facts[host] != nil {
+			facts[host]["ansible_host"] = address
+		}
 	}
 	for host, expected := range facts {
 		got := maps.Clone(meta.Meta.Hostvars[host])

@@ -37,8 +37,8 @@ type simulated struct {
 	tokenID, tokenSecret string
 }
 
-// startSimulated serves the demo world's node pve1, with its third node off. A failed test prints what was asked; a request that the
-// simulator does not know fails the test.
+// startSimulated serves the demo world, whose third node is off. A failed test prints what was asked; a request that the simulator does
+// not know fails the test.
 func startSimulated(t *testing.T) *simulated {
 	t.Helper()
 	return startWorld(t, pvesim.DemoWorld(time.Now()))
@@ -49,18 +49,19 @@ func startSimulated(t *testing.T) *simulated {
 func startThreeNodes(t *testing.T) *simulated {
 	t.Helper()
 	world := pvesim.DemoWorld(time.Now())
-	world.Node("pve3").Online = true
+	world.SetNodeOnline("pve3", true)
 	delete(world.Cluster.Options, "keyboard")
 	world.Servers = []string{"192.168.1.33", "192.168.1.34"}
 	return startWorld(t, world)
 }
 
+// startWorld serves the first node of a world.
 func startWorld(t *testing.T, world *pvesim.World) *simulated {
 	t.Helper()
 	log := &requestLog{}
 	world.Pace = taskPace
 	sim := pvesim.New(world, pvesim.WithLogger(slog.New(log)), pvesim.WithAuthDelay(50*time.Millisecond))
-	end, err := sim.Start("pve1")
+	end, err := sim.Start(world.Nodes[0].Name)
 	if err != nil {
 		t.Fatal(err)
 	}
