@@ -44,12 +44,12 @@ func startSimulated(t *testing.T) *simulated {
 	return startWorld(t, pvesim.DemoWorld(time.Now()))
 }
 
-// startThreeNodes serves the demo world with its third node switched on, metric servers that can be reached and a keyboard that nobody
+// startThreeNodes serves the demo world with its third node on since long, metric servers that can be reached and a keyboard that nobody
 // chose, as who gives the datacenter's options to Terraform loses those that Terraform is not told of.
 func startThreeNodes(t *testing.T) *simulated {
 	t.Helper()
 	world := pvesim.DemoWorld(time.Now())
-	world.SetNodeOnline("pve3", true)
+	world.Node("pve3").Online = true
 	delete(world.Cluster.Options, "keyboard")
 	world.Servers = []string{"192.168.1.33", "192.168.1.34"}
 	return startWorld(t, world)
