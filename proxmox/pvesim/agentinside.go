@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"time"
 )
@@ -12,7 +13,8 @@ type inside struct {
 	frozen bool
 	files  map[string]string
 	runs   map[int]*program
-	last   int // process id of the program that was started last
+	system Object // what the agent says of the system
+	last   int    // process id of the program that was started last
 }
 
 // program is one that agent/exec started.
@@ -28,7 +30,7 @@ const firstProgram = 1000
 // inside gives the inner state of a running guest; a start begins anew.
 func (g *Guest) inside() *inside {
 	if g.inner == nil || g.inner.pid != g.Live.PID {
-		g.inner = &inside{pid: g.Live.PID, runs: map[int]*program{}, last: firstProgram,
+		g.inner = &inside{pid: g.Live.PID, runs: map[int]*program{}, last: firstProgram, system: g.Agent.OSInfo,
 			files: map[string]string{"/etc/hostname": g.Agent.HostName + "\n"}}
 	}
 	return g.inner
@@ -64,26 +66,60 @@ func (g *Guest) standIn() {
 // execute runs a program in the guest. There are few, enough to see what becomes of output, input and exit codes.
 func (in *inside) execute(args []string, input string, now time.Time) (*program, error) {
 	p := &program{ends: now.Add(10 * time.Millisecond)}
-	switch args[0] {
+	if !in.run(p, args, input, now) {
+		return nil, fmt.Errorf("Agent error: Failed to execute child process “%s” (No such file or directory)", args[0]) //nolint:staticcheck // its text
+	}
+	return p, nil
+}
+
+// run is false for a program that the guest does not have.
+func (in *inside) run(p *program, args []string, input string, now time.Time) bool {
+	switch path.Base(args[0]) {
 	case "echo":
-		p.out = strings.Join(args[1:], " ") + "\n"
+		p.out = echo(args[1:])
+	case "printf":
+		p.out = strings.NewReplacer(`\n`, "\n", `\t`, "\t", "%%", "%").Replace(strings.Join(args[1:], ""))
 	case "true":
 	case "false":
 		p.code = 1
 	case "id":
 		p.out = "uid=0(root) gid=0(root) groups=0(root)\n"
+	case "whoami":
+		p.out = "root\n"
+	case "pwd":
+		p.out = "/\n"
 	case "hostname":
 		p.out = in.files["/etc/hostname"]
+	case "uname":
+		in.uname(p, args[1:])
+	case "date":
+		p.out = date(args[1:], now)
 	case "sleep":
 		if len(args) > 1 {
 			p.ends = now.Add(time.Duration(number(args[1]) * float64(time.Second)))
 		}
 	case "cat":
 		in.cat(p, args[1:], input)
+	case "ls":
+		in.list(p, args[1:])
+	case "sh", "bash", "dash":
+		if len(args) > 2 && args[1] == "-c" {
+			in.runScript(p, args[2], input)
+		} else {
+			in.runScript(p, input, "")
+		}
 	default:
-		return nil, fmt.Errorf("Agent error: Failed to execute child process “%s” (No such file or directory)", args[0]) //nolint:staticcheck // its text
+		return false
 	}
-	return p, nil
+	return true
+}
+
+// echo joins its arguments; -n leaves the line open.
+func echo(args []string) string {
+	if len(args) > 0 && args[0] == "-n" {
+		return strings.Join(args[1:], " ")
+	}
+	return strings.Join(args, " ") + "\n"
 }
 
 func (in *inside) cat(p *program, names []string, input string) {
