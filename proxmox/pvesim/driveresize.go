@@ -70,6 +70,9 @@ func (c *call) enlarge(j *job, g *Guest) error {
 	if d.isCDROM() {
 		return fail("you can't resize a cdrom")
 	}
+	if p, err := c.w.volumeOf(d.file); err == nil && p.format == "qcow2" && len(g.Snapshots) > 0 { // source
+		return fail("can't resize volume: %s if snapshot exists", key)
+	}
 	store, _, _ := strings.Cut(d.file, ":")
 	if err := c.wants("/storage/"+store, "Datastore.AllocateSpace"); err != nil {
 		return err
