@@ -34,7 +34,7 @@ var areas = []func() []route{
 	storageWriteRoutes, uploadRoutes, downloadRoutes, contentWriteRoutes, driveRoutes,
 	qemuConfigRoutes, cloudInitRoutes,
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
-	vzdumpRoutes, pruneRoutes,
+	vzdumpRoutes, pruneRoutes, readRoutes,
 	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes, nodePowerRoutes,
 	serviceRoutes, nodeLogRoutes, softwareRoutes, diskRoutes, scanRoutes, replicationRoutes, consoleRoutes,
 }
