@@ -123,7 +123,7 @@ func (b *builder) node(s nodeSpec) *Node {
 		"services":     anyList(nodeServices()),
 		"subscription": Object{"status": "notfound", "message": "There is no subscription key", "serverid": strings.ToUpper(b.hex(16)), "url": "https://www.proxmox.com/en/proxmox-virtual-environment/pricing"},
 		"certificates": []any{}, "apt_versions": []any{}, "apt_update": []any{}, "disks": []any{}, "pci": []any{}, "usb": []any{},
-		"cpu_models": []any{}, "machines": []any{}, "replication": []any{}, "netstat": []any{}, "aplinfo": []any{},
+		"cpu_models": []any{}, "machines": []any{}, "replication": []any{}, "netstat": []any{}, "aplinfo": templateList(),
 		"apt_repositories": defaultRepositories(),
 	}
 	b.w.Nodes = append(b.w.Nodes, n)

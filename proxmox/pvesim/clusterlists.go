@@ -4,10 +4,6 @@ package pvesim
 func clusterListRoutes() []route {
 	return []route{
 		index("/cluster/metrics", "name", "server export"),
-		index("/cluster/notifications", "name", "endpoints matcher-field-values matcher-fields matchers targets"),
-		get("/cluster/notifications/targets", anyone, clusterList("notification_targets")),
-		get("/cluster/notifications/matchers", anyone, clusterList("notification_matchers")),
-		get("/cluster/notifications/endpoints", anyone, clusterList("notification_endpoints")),
 		get("/cluster/acme/plugins", anyone, clusterList("acme_plugins")),
 		index("/cluster/jobs", "subdir", "schedule-analyze realm-sync"),
 	}

@@ -7,20 +7,10 @@ import "strings"
 // the methods with their paths below the prefix that a line ending in : sets. An area that simulates one takes its place.
 const guarded = `
 /cluster/:
-/ Sys.Modify POST backup PUT|DELETE backup/{id} PUT options
-/ Sys.Modify POST|PUT|DELETE metrics/server/{id}
 / Sys.Console POST ha/resources|ha/rules PUT|DELETE ha/resources/{sid}|ha/rules/{rule} POST ha/resources/{sid}/migrate|ha/resources/{sid}/relocate
-/storage:
-/storage Datastore.Allocate POST . PUT|DELETE /{storage}
 /nodes/{node}/:
-/ Sys.Modify PUT config POST disks/directory|disks/initgpt|disks/lvm|disks/lvmthin|disks/zfs
-/nodes/{node} Sys.Modify PUT dns|time POST hosts|apt/update
-/nodes/{node} Sys.Modify POST|PUT|DELETE network|subscription PUT|DELETE network/{iface}
-/nodes/{node} Sys.Modify POST services/{service}/start|services/{service}/stop|services/{service}/restart|services/{service}/reload
-/nodes/{node} Sys.PowerMgmt POST status|wakeonlan
-/nodes/{node} Sys.Console POST termproxy|vncshell|spiceshell
-/vms/{vmid} VM.Console POST qemu/{vmid}/vncproxy|qemu/{vmid}/termproxy|qemu/{vmid}/spiceproxy
-/vms/{vmid} VM.Console POST lxc/{vmid}/vncproxy|lxc/{vmid}/termproxy|lxc/{vmid}/spiceproxy
+/nodes/{node} Sys.Console POST spiceshell
+/vms/{vmid} VM.Console POST qemu/{vmid}/spiceproxy|lxc/{vmid}/spiceproxy
 `
 
 // guardedRoutes reads the table.

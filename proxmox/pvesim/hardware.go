@@ -19,7 +19,6 @@ func hardwareRoutes() []route {
 		get("/nodes/{node}/apt/versions", audit, info("apt_versions")),
 		get("/nodes/{node}/capabilities/qemu/cpu", anyone, info("cpu_models")),
 		get("/nodes/{node}/capabilities/qemu/machines", anyone, info("machines")),
-		get("/nodes/{node}/aplinfo", anyone, info("aplinfo")),
 	}
 	return append(open, daemon(
 		get("/nodes/{node}/apt/update", need("/nodes/{node}", "Sys.Modify"), aptUpdate),

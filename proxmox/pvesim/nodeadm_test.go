@@ -161,3 +161,58 @@ func TestReplication(t *testing.T) {
 		}
 	})
 }
+
+// TestNodeAdministration: writes and what the reads after them say.
+func TestNodeAdministration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, DemoWorld(time.Now()), WithoutDelays())
+		defer r.stop()
+		for _, tt := range []struct{ request, want string }{
+			{"PUT /nodes/pve1/time timezone=Asia/Tokyo", "200"},
+			{"GET /nodes/pve1/time", `"localtime":946717260`}, // nine hours and a minute after midnight
+			{"POST /nodes/pve1/hosts data=127.0.0.1 digest=x", "500 detected modified configuration"},
+			{"POST /nodes/pve1/services/pveproxy/stop", "UPID"},
+			{"GET /nodes/pve1/tasks typefilter=srvstop", "refusing to stop essential service!"},
+			{"POST /nodes/pve1/services/cron/stop", "UPID"},
+			{"GET /nodes/pve1/services/cron/state", `"state":"dead"`},
+			{"POST /nodes/pve1/aplinfo storage=local template=alpine-3.22-default_20250617_amd64.tar.zst", "UPID"},
+			{"GET /nodes/pve1/storage/local/content content=vztmpl", "alpine-3.22"},
+			{"POST /nodes/pve1/aplinfo storage=local template=nosuch", "no such template"},
+			{"GET /nodes/pve1/scan/nfs server=192.168.1.20", `"path":"/volume1/proxmox"`},
+			{"GET /nodes/pve1/scan/nfs server=192.168.1.99", "showmount"},
+			{"GET /nodes/pve1/syslog limit=2 start=1", `"n":2`},
+			{"PUT /nodes/pve1/subscription key=pve1c-0123456789", "500 Invalid response from server"},
+			{"GET /nodes/pve1/subscription", `"status":"new"`},
+			{"POST /nodes/pve1/apt/repositories path=/etc/apt/sources.list.d/proxmox.sources index=0 enabled=0", "200"},
+			{"GET /nodes/pve1/apt/repositories", `"handle":"no-subscription","name":"No-Subscription","status":0`},
+			{"POST /cluster/notifications/endpoints/gotify name=phone server=https://gotify.example token=secret", "200"},
+			{"POST /cluster/notifications/endpoints/gotify name=phone server=https://gotify.example token=secret", "400 Cannot create 'phone'"},
+			{"GET /cluster/notifications/endpoints/gotify/phone", `"name":"phone","origin":"user-created","server":"https://gotify.example"`},
+			{"POST /cluster/notifications/matchers name=m1 target=phone match-severity=error", "200"},
+			{"DELETE /cluster/notifications/endpoints/gotify/phone", "400 cannot delete 'phone', referenced by: m1"},
+			{"POST /cluster/notifications/targets/phone/test", "could not notify"},
+			{"DELETE /cluster/notifications/matchers/m1", "200"},
+			{"DELETE /cluster/notifications/endpoints/gotify/phone", "200"},
+			{"GET /cluster/notifications/endpoints/gotify/phone", "404 endpoint 'phone' not found"},
+			{"POST /cluster/mapping/pci id=gpu map=node=pve1,path=0000:01:00.0,id=8086:1237", "200"},
+			{"PUT /cluster/mapping/pci/gpu digest=0000 description=x", "500 update hardware mapping failed: detected modified"},
+			{"PUT /cluster/mapping/pci/gpu description=x", "200"},
+			{"GET /cluster/mapping/pci check-node=pve2", "No mapping for node pve2."},
+			{"PUT /cluster/options registered-tags=b;a next-id=lower=500 max_workers=3", "200"},
+			{"GET /cluster/options", `"max_workers":3,"next-id":{"lower":"500"},"registered-tags":["b","a"]`},
+			{"POST /cluster/metrics/server/tcp type=graphite server=10.0.0.9 port=2003 proto=tcp", "500 Can't connect to 10.0.0.9:2003 (No route to host)"},
+			{"POST /cluster/backup schedule=daily storage=nas-backup vmid=101 all=1", "500 400 Parameter verification failed."},
+			{"POST /cluster/backup schedule=daily storage=nas-backup vmid=101 notes-template={{nosuch}}", "variable 'nosuch' at char 2"},
+		} {
+			words := strings.Fields(tt.request)
+			got := r.as(rootUser, words[0], words[1], words[2:]...)
+			if text := fmt.Sprintf("%s %s", got.status, got.body); !strings.Contains(text, tt.want) {
+				t.Errorf("%s: %s, want %s", tt.request, text, tt.want)
+			}
+			time.Sleep(time.Minute)
+		}
+		if got := r.do("GET", "/nodes/pve1/journal?lastentries=3", nil, "Accept-Encoding", "identity"); got.header.Get("Content-Encoding") != "gzip" {
+			t.Errorf("journal: %v", got.header)
+		}
+	})
+}

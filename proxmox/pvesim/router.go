@@ -36,7 +36,7 @@ var areas = []func() []route{
 	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 	vzdumpRoutes, pruneRoutes, readRoutes,
 	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes, nodePowerRoutes,
-	serviceRoutes, nodeLogRoutes, softwareRoutes, diskRoutes, scanRoutes, replicationRoutes, consoleRoutes,
+	serviceRoutes, nodeLogRoutes, softwareRoutes, diskRoutes, scanRoutes, replicationRoutes, consoleRoutes, notificationRoutes, aplinfoRoutes, realmSyncRoutes,
 }
 
 // table finds routes: a tree of path segments, where {name} takes any one segment and a last {name...} the rest.
