@@ -104,7 +104,7 @@ func (w *World) planJobs() {
 func (w *World) runJobs() {
 	now := w.Now()
 	for _, n := range w.Nodes {
-		if !n.Online {
+		if !n.Online || !w.quorate(n.Name) { // the configuration cannot be locked without quorum
 			continue
 		}
 		list := w.duties(n)
