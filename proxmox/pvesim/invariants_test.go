@@ -10,6 +10,7 @@ import (
 func (o *operator) check() {
 	o.sim.Update(func(w *World) {
 		o.owners(w)
+		o.homes(w)
 		o.digests(w)
 		o.locks(w)
 	})
@@ -33,6 +34,25 @@ func (o *operator) owners(w *World) {
 				o.t.Fatalf("guests %d and %d both use %s", other, g.VMID, volid)
 			}
 			users[key] = g.VMID
+		}
+	}
+}
+
+// homes: no node but a guest's own has local volumes that its configuration could name. A container whose migration was
+// interrupted may leave copies.
+func (o *operator) homes(w *World) {
+	for _, n := range w.Nodes {
+		for store, rows := range n.Content {
+			if sharedStorage(w.Storage(store)) {
+				continue
+			}
+			for _, v := range rows {
+				g := w.Guest(int(integer(v["vmid"])))
+				if g == nil || !ownedBy(v, g.VMID) || g.Node == n.Name || inFlux(w, g) || o.interrupted[fmt.Sprint(g.VMID)] {
+					continue
+				}
+				o.t.Fatalf("guest %d is on %s, %s is left on %s\n%s", g.VMID, g.Node, v["volid"], n.Name, g.file())
+			}
 		}
 	}
 }

@@ -163,6 +163,12 @@ func (o *operator) next() request {
 		return request{kind, "DELETE", p + "/snapshot/" + snap, nil}
 	case "clone":
 		return request{kind, "POST", p + "/clone", map[string]string{"newid": id, "full": o.draw("full", "0", "1")}}
+	case "migrate":
+		params := map[string]string{"target": node, "restart": "1"}
+		if g.Type == typeQEMU {
+			params = map[string]string{"target": node, "online": o.draw("online", "0", "1"), "with-local-disks": o.draw("disks", "0", "1")}
+		}
+		return request{kind, "POST", p + "/migrate", params}
 	case "template":
 		return request{kind, "POST", p + "/template", nil}
 	case "backup":
@@ -175,7 +181,7 @@ func (o *operator) next() request {
 
 // guestVerbs are what an operator does, the frequent more than once.
 var guestVerbs = []string{"create vm", "create ct", "destroy", "start", "start", "stop", "shutdown", "reboot", "suspend", "resume", "set", "memory", "add disk",
-	"add disk", "delete key", "delete key", "resize", "move", "snapshot", "snapshot", "rollback", "delete snapshot", "clone", "template", "backup", "prune", "abort"}
+	"add disk", "delete key", "delete key", "resize", "move", "snapshot", "snapshot", "rollback", "delete snapshot", "clone", "template", "migrate", "migrate", "backup", "prune", "abort"}
 
 func (o *operator) runningTask(node string) string {
 	upid := "UPID:" + node + ":0000FFFF:00000000:00000001:qmstart:100:root@pam:"
