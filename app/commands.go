@@ -61,7 +61,7 @@ func checkView(r store.CheckReport) tools.View {
 
 // SimServe implements cli.Program.
 func (a *App) SimServe(ctx context.Context, o cli.SimServeOptions, out io.Writer) error {
-	return pvesim.ServeForever(ctx, pvesim.ServeOptions{World: o.World, Now: o.Now, Seed: o.Seed, Nodes: o.Nodes, Guests: o.Guests, Addr: o.Addr,
+	return pvesim.ServeForever(ctx, pvesim.ServeOptions{World: o.World, Now: o.Now, Seed: o.Seed, Nodes: o.Nodes, Guests: o.Guests, Addr: o.Addr, AllNodes: o.AllNodes,
 		Latency: o.Latency, Faults: o.Faults, Schema: o.Schema}, out)
 }
 

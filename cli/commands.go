@@ -155,6 +155,7 @@ func simCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	f.StringVar(&so.World, "world", "", "`FILE` (world.json) to load; without it and without --nodes or --guests the demo world is served")
 	f.BoolVar(&so.Now, "now", false, "let the time of a loaded world be the present; else it goes on from when the world was dumped")
 	f.StringVar(&so.Addr, "addr", "127.0.0.1:8006", "`HOST:PORT` to listen on")
+	f.BoolVar(&so.AllNodes, "all-nodes", false, "serve every node: the first at --addr, the others at the ports after it")
 	f.Uint64Var(&so.Seed, "seed", 1, "seed `N` of the generated world")
 	f.IntVar(&so.Nodes, "nodes", 0, "`N` nodes in the generated world")
 	f.IntVar(&so.Guests, "guests", 0, "`N` guests in the generated world")

@@ -58,6 +58,7 @@ type SimServeOptions struct {
 	Nodes, Guests int
 	Latency       string // a duration, or profile
 	Faults        []string
+	AllNodes      bool   // a port for each node
 	Now           bool   // a loaded world's time is the present
 	Schema        string // a file with the schema of the API
 }

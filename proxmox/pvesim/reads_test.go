@@ -170,6 +170,26 @@ func TestServeForever(t *testing.T) {
 	}
 }
 
+// TestServeAllNodes: each node is announced at a port of its own.
+func TestServeAllNodes(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out syncBuffer
+	done := make(chan error, 1)
+	go func() { done <- ServeForever(ctx, ServeOptions{Guests: 3, Nodes: 3, AllNodes: true}, &out) }()
+	for deadline := time.Now().Add(10 * time.Second); strings.Count(out.String(), "\n") < 5 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"export PROXMOX_VE_ENDPOINT=https://127.0.0.1:", "\n# node02 https://127.0.0.1:", "\n# node03 https://127.0.0.1:"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in %s", want, out.String())
+		}
+	}
+}
+
 func TestServeErrors(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "world.json")
 	if err := os.WriteFile(bad, []byte("{}"), 0o600); err != nil {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -22,6 +25,8 @@ type ServeOptions struct {
 	Addr string
 	// Node is the entry node, the first by default.
 	Node string
+	// AllNodes serves the other nodes as well, each at the next port.
+	AllNodes bool
 	// Latency is none (empty), profile, or a duration.
 	Latency string
 	// Faults are given as ParseFault takes them.
@@ -54,21 +59,80 @@ func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 		}
 		defer s.AddFault(f)()
 	}
+	entries, err := o.listen(s)
+	defer func() {
+		for _, e := range entries {
+			_ = e.Close() // the process ends
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(out, announce(s.RootToken(), entries)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// listen opens the entry node's port, and with AllNodes the next ones for the others. It gives what is open even when it
+// fails.
+func (o ServeOptions) listen(s *Sim) ([]*Endpoint, error) {
 	addr := o.Addr
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
 	e, err := s.StartAt(addr, o.Node)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer e.Close() //nolint:errcheck // the process ends
-	if _, err := fmt.Fprintf(out, "export PROXMOX_VE_ENDPOINT=%s\nexport PROXMOX_VE_API_TOKEN='%s'\nexport PROXMOX_VE_FINGERPRINT=%s\n",
-		e.URL, s.RootToken(), e.Fingerprint); err != nil {
-		return err
+	entries := []*Endpoint{e}
+	if !o.AllNodes {
+		return entries, nil
 	}
-	<-ctx.Done()
-	return nil
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return entries, err
+	}
+	first, err := strconv.Atoi(port)
+	if err != nil {
+		return entries, fault.BadField("addr", err.Error(), "127.0.0.1:8006")
+	}
+	for _, node := range s.nodeNames() {
+		if node == e.Node {
+			continue
+		}
+		if first > 0 { // 0 is any free port, for each of them
+			port = strconv.Itoa(first + len(entries))
+		}
+		other, err := s.StartAt(net.JoinHostPort(host, port), node)
+		if err != nil {
+			return entries, err
+		}
+		entries = append(entries, other)
+	}
+	return entries, nil
+}
+
+// announce is what a shell can evaluate: variables for the entry node, remarks for the others.
+func announce(token string, entries []*Endpoint) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "export PROXMOX_VE_ENDPOINT=%s\nexport PROXMOX_VE_API_TOKEN='%s'\nexport PROXMOX_VE_FINGERPRINT=%s\n",
+		entries[0].URL, token, entries[0].Fingerprint)
+	for _, e := range entries[1:] {
+		fmt.Fprintf(&b, "# %s %s %s\n", e.Node, e.URL, e.Fingerprint)
+	}
+	return b.String()
+}
+
+func (s *Sim) nodeNames() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []string
+	for _, n := range s.world.Nodes {
+		list = append(list, n.Name)
+	}
+	return list
 }
 
 // clock goes on from when a loaded world was dumped, so that ages and schedules are what they were, unless the present is
