@@ -28,8 +28,8 @@ func (m *migration) startOnTarget() error {
 	if err != nil {
 		return m.failed(taskText(err))
 	}
-	exit, lines := "OK", []string{}
-	if lines = m.cannotStart(g); len(lines) > 0 {
+	exit, lines := "OK", m.cannotStart(g)
+	if len(lines) > 0 {
 		exit = lines[len(lines)-1]
 	}
 	m.startup = m.w.Now()

@@ -217,7 +217,7 @@ func TestOneClusterManyEntries(t *testing.T) {
 	if got, _ := b.ask("node03", "GET /nodes/node02/status", "Cookie", "PVEAuthCookie="+url.QueryEscape(text(ticket["ticket"]))); got != "200 OK" {
 		t.Errorf("a ticket of node01 at node03: %s", got)
 	}
-	for _, line := range []string{"GET /cluster/config/nodes", "GET /cluster/config/totem", "GET /cluster/tasks", "GET /storage", "GET /nodes/node02/storage/backup/status"} {
+	for _, line := range []string{"GET /cluster/config/nodes", "GET /cluster/config/totem", "GET /cluster/config/apiversion", "GET /cluster/config/qdevice", "GET /cluster/tasks", "GET /storage", "GET /nodes/node02/storage/backup/status"} {
 		var answers []any
 		for _, entry := range []string{"node01", "node02", "node03"} {
 			_, v := b.ask(entry, line)
