@@ -223,6 +223,7 @@ func TestRenamed(t *testing.T) {
 	}
 	for _, s := range recorded {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			local := "fast1"
 			if slices.Contains(renamedLocal, s.name[:2]) {
 				local = "local"
