@@ -24,7 +24,7 @@ func newBuilder(seed uint64, now time.Time) *builder {
 	now = now.UTC().Truncate(time.Second)
 	w := &World{TakenAt: now, guests: map[int]*Guest{},
 		Version: Object{"version": "9.2.11", "release": "9.2", "repoid": "14a22df3b2e1c5aa"},
-		Cluster: &Cluster{Quorate: true, Lists: map[string][]Object{}, Subnets: map[string][]Object{}, Firewall: newFirewall()}}
+		Cluster: &Cluster{Quorate: true, Lists: map[string][]Object{}, Firewall: newFirewall()}}
 	b := &builder{w: w, rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: now} //nolint:gosec // repeatable on purpose
 	b.access()
 	b.services()
@@ -127,6 +127,7 @@ func (b *builder) node(s nodeSpec) *Node {
 		"apt_repositories": defaultRepositories(),
 	}
 	b.w.Nodes = append(b.w.Nodes, n)
+	b.w.Cluster.Resources = append(b.w.Cluster.Resources, zoneRow(n.Name, localZone, Object{"status": "ok"}))
 	return n
 }
 

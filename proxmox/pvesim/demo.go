@@ -14,7 +14,7 @@ const demoSeed = 7
 // run. The token of RootToken works on it.
 func DemoWorld(now time.Time) *World {
 	b := newBuilder(demoSeed, now)
-	b.w.Cluster.Name = "homelab"
+	b.w.Cluster.Name, b.w.HAManager = "homelab", true
 	b.demoNodes()
 	b.demoStorage()
 	b.w.Pools = []*Pool{{ID: "home", Comment: "things the family uses", Storages: []string{"tank"}},
@@ -148,7 +148,7 @@ func (b *builder) demoCluster() {
 		b.demoMachine(id, node, fmt.Sprintf("k3s-%d", i+1), 4, 8192, 50, fmt.Sprintf("192.168.1.%d", 40+i), "k3s;lab", up, Object{"onboot": 1})
 		b.w.Guest(id).Pool = "lab"
 	}
-	b.w.Cluster.Lists["ha_resources"] = []Object{{"sid": "vm:203", "type": "vm", "state": "started", "crm_state": "started", "comment": "docker2 moves when pve2 fails",
+	b.w.Cluster.Lists["ha_resources"] = []Object{{"sid": "vm:203", "type": "vm", "state": "started", "comment": "docker2 moves when pve2 fails",
 		"digest": b.hex(20)}}
 }
 

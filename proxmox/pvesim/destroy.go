@@ -51,14 +51,8 @@ func (w *World) purge(g *Guest) (ha bool) {
 		return false
 	}
 	sid := text(r["sid"])
-	lists["ha_resources"] = slices.DeleteFunc(slices.Clone(lists["ha_resources"]), func(o Object) bool { return o["sid"] == sid })
-	var rules []Object
-	for _, rule := range lists["ha_rules"] {
-		if rule = withoutGuest(rule, "resources", ",", sid); rule != nil {
-			rules = append(rules, rule)
-		}
-	}
-	lists["ha_rules"] = rules
+	haResources.drop(w, sid)
+	w.dropFromRules(sid)
 	return true
 }
 

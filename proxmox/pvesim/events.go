@@ -87,7 +87,11 @@ func (w *World) settle(now time.Time) bool {
 	for w.due(now) {
 		e := heap.Pop(&w.events).(*event) //nolint:forcetypeassert // only schedule pushes
 		w.eventTime = e.at
+		own := e == w.ha.round // the manager itself knows when it has to look again
 		e.run()
+		if !own {
+			w.wakeHA()
+		}
 	}
 	return true
 }

@@ -275,6 +275,9 @@ func (s *Sim) dispatch(x *exchange, r *route) (*response, time.Duration, error) 
 	c := &call{sim: s, w: s.world, acl: s.acl, upload: x.upload, vars: x.vars, params: x.params, accepts: r.accepts, now: s.now(), entry: x.entry, path: x.apiPath}
 	data, err := s.run(x, c, r)
 	if r.method != http.MethodGet || r.changes {
+		if err == nil {
+			s.world.wakeHA()
+		}
 		s.refresh()
 	}
 	if err == nil {

@@ -37,7 +37,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("cluster/status: %v", row)
 			}
 			time.Sleep(statsExpire + time.Second)
-			expired(t, r.get("/cluster/resources").row("id", "qemu/203"))
+			expired(t, r.get("/cluster/resources").row("id", "qemu/206")) // HA has taken 203 to another node
 		}},
 		{"F12 certificate", "/nodes/pve2/status", StaleNodeCertificate("pve2"), func(t *testing.T, r *rig, got reply) {
 			want(t, got, "596 tls_process_server_certificate: certificate verify failed", "")

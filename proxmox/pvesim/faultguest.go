@@ -170,3 +170,16 @@ func AgentHarms(vmid, n int) Fault {
 	}
 	return f
 }
+
+// HALate makes the HA manager see what is wanted of a service only after a time, or never when that is negative: tasks
+// such as hastart end at once all the same (F26). Removing the fault lets it see everything.
+func HALate(by time.Duration) Fault {
+	set := func(d time.Duration) func(*World) {
+		return func(w *World) { w.HADelay, w.ha.held = d, nil }
+	}
+	name := "F26 HA acts " + by.String() + " late"
+	if by < 0 {
+		name = "F26 HA never acts"
+	}
+	return onWorld(name, set(by), set(0))
+}

@@ -42,6 +42,7 @@ var knobs = map[string]knob{
 	"F23":   {"type", "tasks are cut off: the log has no last line", func(o options) Fault { return TaskCutOff(o["type"]) }},
 	"F24":   {"exit type", "tasks end with another exit status", func(o options) Fault { return TaskExit(o["type"], o.str("exit", "WARNINGS: 2")) }},
 	"F25":   {"lines at cause type", "task logs are long", taskLogOf},
+	"F26":   {"by never", "the HA manager acts late, or (never=1) not at all", haLateOrNever},
 	"F27":   {"vmid! by", "a guest's lock file is held", func(o options) Fault { return LockFileHeld(o.num("vmid", 0), o.dur("by", 12*time.Second)) }},
 	"F28":   {"vmid! lock", "a guest is locked by a task that runs", func(o options) Fault { return GuestLocked(o.num("vmid", 0), o.str("lock", "backup"), true) }},
 	"F29":   {"vmid! lock", "a guest is locked and no task runs", func(o options) Fault { return GuestLocked(o.num("vmid", 0), o.str("lock", "backup"), false) }},
@@ -79,6 +80,13 @@ func taskLateOrGone(o options) Fault {
 		return TaskVanishes(o["type"])
 	}
 	return TaskLate(o["type"], o.dur("by", 2*time.Second))
+}
+
+func haLateOrNever(o options) Fault {
+	if o["never"] == "1" {
+		return HALate(-1)
+	}
+	return HALate(o.dur("by", 20*time.Second))
 }
 
 func taskLogOf(o options) Fault {

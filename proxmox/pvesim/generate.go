@@ -58,6 +58,7 @@ func GenerateWorld(o GenOptions) *World {
 	}
 	b.w.Cluster.Lists["backup_jobs"] = []Object{{"id": "nightly", "type": "vzdump", "enabled": 1, "schedule": "02:30", "storage": "backup", "pool": "prod",
 		"mode": "snapshot", "prune-backups": Object{"keep-last": "7"}}}
+	b.w.HAManager = len(b.w.Nodes) > 1
 	return b.w
 }
 

@@ -6,8 +6,6 @@ import "strings"
 // one (11/018 to 11/028), the others hear that the method is not there. Each line is a path to rights, the privileges, and
 // the methods with their paths below the prefix that a line ending in : sets. An area that simulates one takes its place.
 const guarded = `
-/cluster/:
-/ Sys.Console POST ha/resources|ha/rules PUT|DELETE ha/resources/{sid}|ha/rules/{rule} POST ha/resources/{sid}/migrate|ha/resources/{sid}/relocate
 /nodes/{node}/:
 /nodes/{node} Sys.Console POST spiceshell
 /vms/{vmid} VM.Console POST qemu/{vmid}/spiceproxy|lxc/{vmid}/spiceproxy

@@ -68,7 +68,7 @@ func (w *World) bridge(n *Node, name string) Object {
 			return o
 		}
 	}
-	for _, v := range w.Cluster.Lists["sdn_vnets"] {
+	for _, v := range n.vnets {
 		if v["vnet"] == name {
 			return v
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -92,7 +93,7 @@ func (w *World) loadedLogin() {
 }
 
 func (w *World) loadCluster(o Object) error {
-	c := &Cluster{Quorate: true, Lists: map[string][]Object{}, Subnets: map[string][]Object{}}
+	c := &Cluster{Quorate: true, Lists: map[string][]Object{}}
 	for key, v := range o {
 		if list, ok := objects(v); ok {
 			c.Lists[key] = list
@@ -101,14 +102,16 @@ func (w *World) loadCluster(o Object) error {
 	c.Options, _ = o["options"].(Object)
 	c.Options = without(c.Options, "allowed-tags")
 	subnets, _ := o["sdn_subnets"].(Object)
-	for vnet, v := range subnets {
-		c.Subnets[vnet], _ = objects(v)
+	for _, vnet := range slices.Sorted(maps.Keys(subnets)) {
+		list, _ := objects(subnets[vnet])
+		c.Lists["sdn_subnets"] = append(c.Lists["sdn_subnets"], list...)
 	}
 	for _, row := range c.Lists["resources"] {
 		if row["type"] == "network" || row["type"] == "sdn" {
 			c.Resources = append(c.Resources, row)
 		}
 	}
+	c.loadApplied()
 	for _, row := range c.Lists["status"] {
 		if row["type"] == "cluster" {
 			c.Name, c.Quorate = text(row["name"]), truth(row["quorate"])
@@ -121,6 +124,17 @@ func (w *World) loadCluster(o Object) error {
 	c.Firewall = fw
 	w.Cluster = c
 	return nil
+}
+
+// loadApplied takes the zones that run from the list of resources, which is all that a dump tells of them.
+func (c *Cluster) loadApplied() {
+	c.Applied = map[string][]Object{}
+	for _, row := range c.Resources {
+		zone := Object{"zone": row["network"], "type": row["zone-type"]}
+		if text(row["zone-type"]) != "" && (collection{"sdn_zones", "zone"}).among(c.Applied["sdn_zones"], text(zone["zone"])) == nil {
+			c.Applied["sdn_zones"] = append(c.Applied["sdn_zones"], zone)
+		}
+	}
 }
 
 func loadFirewall(v any) (*Firewall, error) {

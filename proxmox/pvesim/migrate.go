@@ -153,12 +153,10 @@ func (c *call) beginMigration(m *migration, kind string) string {
 // requestHAMigration asks HA to move a guest: the end of the task does not mean that it is moved (F26). Where a manager is
 // at work, it begins a little later, as root@pam, with the guest running on if it can.
 func (c *call) requestHAMigration(m *migration, r Object) string {
-	managed, word := text(r["crm_state"]) != "", guestWord(c.w.Guest(m.vmid))
+	word := guestWord(c.w.Guest(m.vmid))
 	return c.fork("hamigrate", strconv.Itoa(m.vmid), func(j *job) error {
 		j.log("Requesting HA migration for %s %d to node %s", word, m.vmid, m.to.Name)
-		if managed {
-			j.w.schedule(j.w.scaled(haTime), func() { j.w.relocate(m.vmid, m.to) })
-		}
+		j.w.orderHA(haOrder{sid: text(r["sid"]), what: haMigrate, node: m.to.Name})
 		return nil
 	})
 }

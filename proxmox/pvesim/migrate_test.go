@@ -144,7 +144,7 @@ func TestMigrationMeanwhile(t *testing.T) {
 // TestMigrationHA: HA's guests are moved by HA, a little later.
 func TestMigrationHA(t *testing.T) {
 	w := migrationWorld()
-	w.Cluster.Lists["ha_resources"] = []Object{{"sid": "vm:7005", "type": "vm", "state": "started", "crm_state": "started"}}
+	w.Cluster.Lists["ha_resources"] = []Object{{"sid": "vm:7005", "type": "vm", "state": "started"}}
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, w)
 		defer r.stop()

@@ -50,6 +50,9 @@ func listNetwork(c *call) (any, error) {
 		}
 		out = append(out, o)
 	}
+	if kind == "include_sdn" || kind == "any_bridge" {
+		out = append(out, c.vnetInterfaces()...)
+	}
 	if c.node.networkPending() {
 		c.beside = field{"changes", c.node.networkDiff(c.w.Now())}
 	}
@@ -61,7 +64,7 @@ func networkMatches(want, have string) bool {
 	case "", "include_sdn":
 		return true
 	case "any_bridge", "any_local_bridge":
-		return strings.HasSuffix(strings.ToLower(have), "bridge") || want == "any_bridge" && have == "vnet"
+		return strings.HasSuffix(strings.ToLower(have), "bridge")
 	}
 	return want == have
 }
@@ -240,18 +243,24 @@ const reloadTime = 2 * time.Second
 
 // applyNetwork makes the waiting configuration the one in effect.
 func applyNetwork(c *call) (any, error) {
-	return c.fork("srvreload", "networking", func(j *job) error {
-		if list, ok := j.node.Info[networkNew].([]Object); ok {
-			for i, o := range list {
-				if truth(o["autostart"]) || truth(o["exists"]) {
-					list[i] = merged(o, nil, Object{"active": 1})
-				}
+	return c.fork("srvreload", "networking", reloadNetwork), nil
+}
+
+// reloadNetwork is the work of that task; SDN networks that are applied become bridges too.
+func reloadNetwork(j *job) error {
+	if list, ok := j.node.Info[networkNew].([]Object); ok {
+		for i, o := range list {
+			if truth(o["autostart"]) || truth(o["exists"]) {
+				list[i] = merged(o, nil, Object{"active": 1})
 			}
-			j.node.Info[networkNow] = anyList(list)
-			delete(j.node.Info, networkNew)
 		}
-		return j.after(reloadTime, func() error { return nil })
-	}), nil
+		j.node.Info[networkNow] = anyList(list)
+		delete(j.node.Info, networkNew)
+	}
+	return j.after(reloadTime, func() error {
+		j.w.reloadSDN(j.node)
+		return nil
+	})
 }
 
 // interfaceKeys are the settings that the file holds of each type beside those of all.

@@ -74,6 +74,7 @@ const startupTime = 5 * time.Second
 // comeBack is what a node finds after its power was gone: nothing runs, and the tasks that did have no end in their logs.
 func (w *World) comeBack(n *Node) {
 	n.Booted = w.Now()
+	w.reloadSDN(n)
 	for _, t := range n.Tasks {
 		if t.Running() {
 			t.End, t.Exit = w.Now(), unexpectedStatus

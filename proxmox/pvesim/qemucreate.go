@@ -231,16 +231,3 @@ func (m *qemuMaker) commit(j *job, values Object) error {
 	m.w.startGuest(m.n, g, m.by)
 	return j.after(startLinger, func() error { return nil })
 }
-
-// manage puts a guest under the care of HA.
-func (w *World) manage(g *Guest, start bool) {
-	kind, state := "vm", "stopped"
-	if g.Type == typeLXC {
-		kind = "ct"
-	}
-	if start {
-		state = "started"
-	}
-	r := Object{"sid": kind + ":" + strconv.Itoa(g.VMID), "type": kind, "state": state, "digest": emptyDigest}
-	w.Cluster.Lists["ha_resources"] = append(slices.Clone(w.Cluster.Lists["ha_resources"]), r)
-}

@@ -1,9 +1,6 @@
 package pvesim
 
 import (
-	"fmt"
-	"maps"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -209,50 +206,4 @@ func (j *job) command(n *Node, vmid int, check func(*Guest) error, do func(*Gues
 		do(g)
 		return j.after(commandTime, func() error { return nil })
 	})
-}
-
-// haManaged gives the HA entry of a guest that HA takes care of; an ignored one is left alone.
-func (w *World) haManaged(kind string, vmid int) Object {
-	if g := w.Guest(vmid); g != nil && g.Type == kind {
-		if r := w.haResource(g); r != nil && haRequest(r) != "ignored" {
-			return r
-		}
-	}
-	return nil
-}
-
-// haTime is how long the manager needs to act on a new wanted state.
-const haTime = 3 * time.Second
-
-// requestHA lets HA start or stop a guest: the task sets the wanted state, and its end does not mean that the guest runs
-// (15/057, facts 35). Where a manager is at work (the world gives its word for the service), it acts a little later.
-func (c *call) requestHA(what string, r Object) string {
-	w, sid, state, vmid := c.w, text(r["sid"]), map[string]string{"start": "started", "stop": "stopped"}[what], c.vmid()
-	managed := text(r["crm_state"]) != ""
-	word := guestWord(w.Guest(vmid))
-	return c.fork("ha"+what, strconv.Itoa(vmid), func(j *job) error {
-		j.log("Requesting HA %s for %s %d", what, word, vmid)
-		w.wantHA(sid, Object{"state": state})
-		if managed {
-			w.schedule(w.scaled(haTime), func() {
-				w.wantHA(sid, Object{"crm_state": state})
-				w.SetStatus(vmid, map[string]string{"started": "running", "stopped": "stopped"}[state])
-			})
-		}
-		return nil
-	})
-}
-
-// wantHA changes keys of an HA entry.
-func (w *World) wantHA(sid string, with Object) {
-	list := make([]Object, 0, len(w.Cluster.Lists["ha_resources"]))
-	for _, r := range w.Cluster.Lists["ha_resources"] {
-		if r["sid"] == sid {
-			r = clone(r)
-			maps.Copy(r, with)
-			r["digest"] = sha1Hex(fmt.Sprint(without(r, "digest")))
-		}
-		list = append(list, r)
-	}
-	w.Cluster.Lists["ha_resources"] = list
 }

@@ -208,12 +208,12 @@ func (w *World) plugNICs(j *job, n *Node, g *Guest) error {
 	return nil
 }
 
-// hasBridge is whether a node has a bridge, or the cluster a virtual network of that name. Nodes whose network is not
+// hasBridge is whether a node has a bridge or an applied virtual network of that name. Nodes whose network is not
 // known have every bridge.
 func (w *World) hasBridge(n *Node, name string) bool {
 	network, _ := objects(n.Info["network"])
 	named := func(list []Object, key string) bool {
 		return slices.ContainsFunc(list, func(o Object) bool { return o[key] == name })
 	}
-	return len(network) == 0 || named(network, "iface") || named(w.Cluster.Lists["sdn_vnets"], "vnet")
+	return len(network) == 0 || named(network, "iface") || named(n.vnets, "vnet")
 }

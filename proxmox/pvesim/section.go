@@ -57,7 +57,8 @@ func (c *Cluster) setSections(list string, entries []Object) {
 }
 
 // digested are the lists whose entries carry the digest of their file (15/108).
-var digested = []string{"mapping_dir", "mapping_pci", "mapping_usb"}
+var digested = []string{"mapping_dir", "mapping_pci", "mapping_usb", "ha_resources", "ha_rules",
+	"sdn_zones", "sdn_vnets", "sdn_subnets", "sdn_controllers", "sdn_ipams", "sdn_dns"}
 
 // sectionSum is the digest of a list of entries as they are.
 func sectionSum(entries []Object) string {
@@ -109,6 +110,11 @@ func (c *call) stored(leaveOut ...string) Object {
 func (c *call) typed(name, value string) any {
 	if s := c.accepts.find(name); s != nil {
 		return s.typed(value)
+	}
+	if v := c.accepts.variants; v != nil {
+		if o := v.by[c.param(v.property)]; o != nil && o.find(name) != nil {
+			return o.find(name).typed(value)
+		}
 	}
 	return value
 }

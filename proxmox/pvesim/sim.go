@@ -94,6 +94,7 @@ func New(w *World, opts ...Option) *Sim {
 	w.clock = s.now
 	w.knowArchives()
 	w.startScheduler()
+	w.startHA()
 	s.refresh()
 	return s
 }
@@ -108,6 +109,7 @@ func (s *Sim) Update(f func(w *World)) {
 	f(s.world)
 	s.world.accessChanged() // f may have changed anything
 	s.world.planJobs()
+	s.world.wakeHA()
 	s.refresh()
 }
 

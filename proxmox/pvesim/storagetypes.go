@@ -49,19 +49,9 @@ const numericOptions = " disable shared mkdir create-base-path create-subdirs sp
 // secretOptions are kept apart and never shown.
 const secretOptions = " password keyring encryption-key master-pubkey "
 
-// knows is whether the type has an option.
-func (t storageType) knows(option string) bool {
-	return contains(strings.Fields(t.fixed+" "+t.fixedOptional+" "+t.required+" "+t.optional), option)
-}
-
-// complete checks that all required options are there.
-func (t storageType) complete(given Object) error {
-	for k := range strings.FieldsSeq(t.fixed + " " + t.required) {
-		if given[k] == nil {
-			return fail("missing value for required option '%s'", k) // 13/070
-		}
-	}
-	return nil
+// options are the type's options.
+func (t storageType) options() optionSet {
+	return optionSet{required: t.required, fixed: t.fixed, fixedOptional: t.fixedOptional, optional: t.optional}
 }
 
 // take gives options as the configuration holds them.
@@ -69,7 +59,7 @@ func (t storageType) take(given Object) (Object, error) {
 	out := Object{}
 	for k, v := range given {
 		s := text(v)
-		if !t.knows(k) {
+		if !t.options().knows(k) {
 			return nil, fail("unexpected property '%s'", k)
 		}
 		switch {
@@ -98,23 +88,6 @@ func (t storageType) checkContents(list string) error {
 	}
 	if len(kinds) > 1 && contains(kinds, "none") {
 		return fail("unable to combine 'none' with other content types")
-	}
-	return nil
-}
-
-// remove checks that options can be removed.
-func (t storageType) remove(keys []string, given Object) error {
-	for _, k := range keys {
-		switch {
-		case !t.knows(k):
-			return fail("no such option '%s'", k)
-		case contains(strings.Fields(t.fixed+" "+t.required), k):
-			return fail("unable to delete required option '%s'", k)
-		case contains(strings.Fields(t.fixedOptional), k):
-			return fail("unable to delete fixed option '%s'", k)
-		case given[k] != nil:
-			return fail("cannot set and delete property '%s' at the same time!", k)
-		}
 	}
 	return nil
 }

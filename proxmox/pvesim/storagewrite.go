@@ -45,7 +45,7 @@ func addStorage(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.complete(given); err != nil {
+	if err := t.options().complete(given); err != nil {
 		return nil, err
 	}
 	if c.w.Storage(id) != nil {
@@ -83,7 +83,7 @@ func changeStorage(c *call) (any, error) {
 		return nil, inLock("update", err)
 	}
 	drop := splitList(listText(c.params["delete"]))
-	if err := t.remove(drop, given); err != nil {
+	if err := t.options().remove(drop, given); err != nil {
 		return nil, inLock("update", err)
 	}
 	def := without(old, drop...)

@@ -34,6 +34,11 @@ type World struct {
 	DumpFS string
 	// Downloads are the URLs that nodes can download, with the size of the file.
 	Downloads map[string]int64
+	// HAManager is whether an HA manager is at work. Without one the states that are wanted of services are noted and
+	// nothing more happens, as in the recordings (pve/README.md section 7).
+	HAManager bool
+	// HADelay is how much later than usual the manager sees what is wanted of a service; negative is never (F26).
+	HADelay time.Duration
 	// Inside is the behaviour of guests that are made in this world.
 	Inside Behaviour
 
@@ -61,6 +66,7 @@ type World struct {
 	flocks    map[string]*job
 	waiters   map[string][]*waiter
 
+	ha         haManager
 	taskFaults []*taskFaults
 	archives   map[string]*archive // what is inside of backups
 	strays     map[int]*Firewall   // firewalls of guests that are not there
@@ -109,6 +115,7 @@ type Node struct {
 
 	latest *Task // the task that started or ended last
 	runs   map[string]jobRun
+	vnets  []Object // the SDN networks that the node has as bridges
 }
 
 // Cluster is what belongs to no node.
@@ -119,11 +126,12 @@ type Cluster struct {
 	// Options is the body of GET /cluster/options without its computed keys.
 	Options Object
 	// Lists are collections by the names that world.json uses: backup_jobs, replication, metrics_servers,
-	// ha_resources, ha_rules, sdn_zones, sdn_vnets, sdn_controllers, sdn_ipams, sdn_dns, mapping_dir, mapping_pci,
+	// ha_resources, ha_rules, sdn_zones, sdn_vnets, sdn_subnets, sdn_ips, sdn_controllers, sdn_ipams, sdn_dns, mapping_dir, mapping_pci,
 	// mapping_usb, notification_targets, notification_matchers, notification_endpoints, acme_plugins.
 	Lists map[string][]Object
-	// Subnets are the SDN subnets by vnet.
-	Subnets map[string][]Object
+	// Applied is the SDN configuration that runs, by the same names as Lists: sdn_zones, sdn_vnets, sdn_subnets and
+	// sdn_controllers.
+	Applied map[string][]Object
 	// Resources are rows of GET /cluster/resources that follow from no other state: running SDN zones.
 	Resources []Object
 	Firewall  *Firewall
@@ -131,6 +139,8 @@ type Cluster struct {
 	VNetFirewalls map[string]*Firewall
 	// Log is the cluster log, newest first.
 	Log []LogEntry
+
+	sdnLock string // the token of who holds the SDN configuration
 }
 
 // LogEntry is one line of GET /cluster/log.
