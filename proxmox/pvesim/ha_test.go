@@ -14,7 +14,7 @@ func (r *rig) send(line string) string {
 	r.t.Helper()
 	method, rest, _ := strings.Cut(line, " ")
 	path, form, _ := strings.Cut(rest, "?")
-	got := reply{}
+	var got reply
 	if method == "POST" || method == "PUT" {
 		got = r.do(method, path, strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded")
 	} else {

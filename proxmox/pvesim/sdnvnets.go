@@ -145,9 +145,7 @@ func createSubnet(c *call) (any, error) {
 		if sdnSubnets.find(c.w, id) != nil {
 			return fail("sdn subnet object ID '%s' already defined", id) // 15/091
 		}
-		for k, v := range map[string]any{"id": id, "subnet": id, "type": "subnet", "cidr": cidr, "network": network, "mask": mask, "zone": zone, "vnet": vnet} {
-			o[k] = v
-		}
+		o = merged(o, nil, Object{"id": id, "subnet": id, "type": "subnet", "cidr": cidr, "network": network, "mask": mask, "zone": zone, "vnet": vnet})
 		if err := sdnSubnets.put(c.w, o); err != nil {
 			return err
 		}
