@@ -50,6 +50,20 @@ func TestTerraformFirewall(t *testing.T) {
 			"/nodes/pve1/qemu/208/firewall/aliases", "/nodes/pve2/lxc/107/firewall/ipset"}}.run(t)
 }
 
+// TestTerraformHA manages guests and rules of high availability.
+func TestTerraformHA(t *testing.T) {
+	t.Parallel()
+	infrastructure{folder: "ha", created: "4 added, 0 changed, 0 destroyed", changed: "0 added, 4 changed, 0 destroyed",
+		lists: []string{"/cluster/ha/resources", "/cluster/ha/rules"}}.run(t)
+}
+
+// TestTerraformSDN manages zones, virtual networks and subnets, which exist once they are applied.
+func TestTerraformSDN(t *testing.T) {
+	t.Parallel()
+	infrastructure{folder: "sdn", created: "8 added, 0 changed, 0 destroyed", changed: "2 added, 2 changed, 2 destroyed",
+		lists: []string{"/cluster/sdn/zones", "/cluster/sdn/vnets", "/cluster/sdn/zones?running=1", "/cluster/sdn/vnets?pending=1"}}.run(t)
+}
+
 // run creates, changes, forgets and imports, and destroys; Terraform has to find nothing to do after each, and in the end the cluster
 // has to be as it was.
 func (i infrastructure) run(t *testing.T) {
