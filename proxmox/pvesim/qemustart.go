@@ -123,12 +123,16 @@ func (w *World) dropState(n *Node, g *Guest) {
 
 // startable looks for what keeps QEMU from starting, in the order in which its command line is made.
 func (w *World) startable(j *job, n *Node, g *Guest) error {
+	if err := w.machineKnown(n, g); err != nil {
+		return err
+	}
 	cores, sockets := max(1, integer(g.Config["cores"])), max(1, integer(g.Config["sockets"]))
 	if limit := w.nodeCPUs(n.Name); cores*sockets > limit { // 04/078
 		return fail("MAX %d vcpus allowed per VM on this node", limit)
 	}
 	for _, check := range []func() error{
 		func() error { return n.hasFirmware(j, g) },
+		func() error { return n.passthrough(g) },
 		func() error { return w.drivesReachable(n, g, false) },
 		func() error { return w.bridgesExist(n, g, true) },
 		func() error { return w.drivesReachable(n, g, true) },
