@@ -26,6 +26,7 @@ func DemoWorld(now time.Time) *World {
 	b.demoSnapshots()
 	b.demoBackups()
 	b.demoTasks()
+	b.demoHousehold()
 	pve3 := b.w.Node("pve3")
 	pve3.Online = false
 	for _, g := range b.w.Guests() {

@@ -108,16 +108,16 @@ func (e endpointKind) get(c *call) (any, error) {
 	return merged(e.shown(c, t), nil, Object{"digest": sectionSum(c.w.Cluster.Lists[e.lists()])}), nil
 }
 
-// store keeps the settings and what the list of targets shows of them.
-func (e endpointKind) store(c *call, o Object, origin string) {
-	c.w.Cluster.putSection(e.lists(), "name", o)
+// keep stores the settings and what the list of targets shows of them.
+func (e endpointKind) keep(c *Cluster, o Object, origin string) {
+	c.putSection(e.lists(), "name", o)
 	t := Object{"name": o["name"], "type": e.name, "origin": origin}
 	for _, key := range []string{"comment", "disable"} {
 		if v, ok := o[key]; ok {
 			t[key] = v
 		}
 	}
-	c.w.Cluster.putSection(notificationTargets, "name", t)
+	c.putSection(notificationTargets, "name", t)
 }
 
 // recipients wants somebody to send mail to.
@@ -133,7 +133,7 @@ func (e endpointKind) create(c *call) (any, error) {
 	if err := firstError(c.uniqueName(c.param("name")), e.recipients(o)); err != nil {
 		return nil, err
 	}
-	e.store(c, o, "user-created")
+	e.keep(c.w.Cluster, o, "user-created")
 	return nil, nil
 }
 
@@ -153,7 +153,7 @@ func (e endpointKind) update(c *call) (any, error) {
 	if err := e.recipients(o); err != nil {
 		return nil, err
 	}
-	e.store(c, o, changedOrigin(t))
+	e.keep(c.w.Cluster, o, changedOrigin(t))
 	return nil, nil
 }
 

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -108,7 +109,7 @@ func (g *Guest) sampler(w *World, now time.Time) sampler {
 		}
 		mem := min(float64(g.maxMem()), memory.past(float64(l.Mem), at, now))
 		rate := func(n int64) float64 { return io.past(perSecond(n, l, now), at, now) }
-		return append(always[:len(always):len(always)], field{"cpu", Live{CPU: min(1, load.past(l.CPU, at, now))}.cpu()}, field{"mem", int64(mem)},
+		return append(slices.Clip(always), field{"cpu", Live{CPU: min(1, load.past(l.CPU, at, now))}.cpu()}, field{"mem", int64(mem)},
 			field{"netin", rate(l.NetIn)}, field{"netout", rate(l.NetOut)}, field{"diskread", rate(l.DiskRead)}, field{"diskwrite", rate(l.DiskWrite)})
 	}
 }

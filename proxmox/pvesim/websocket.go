@@ -51,14 +51,16 @@ func (x *exchange) upgraded(c *call) *response {
 
 // talk runs the console over a connection until either end is done, and ends its task.
 func (s *Sim) talk(conn net.Conn, br *bufio.Reader, r *response) {
-	head := "HTTP/1.1 101 Switching Protocols\r\n"
+	var head strings.Builder
+	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	for _, h := range r.header {
-		head += h[0] + ": " + h[1] + "\r\n"
+		head.WriteString(h[0] + ": " + h[1] + "\r\n")
 	}
-	if _, err := io.WriteString(conn, head+"\r\n"); err == nil {
+	head.WriteString("\r\n")
+	if _, err := io.WriteString(conn, head.String()); err == nil {
 		r.console.run(&socket{br, conn})
 	}
-	s.Update(func(w *World) {
+	s.Update(func(*World) {
 		if t := r.console.task; t.job != nil {
 			t.job.end(nil)
 		}
