@@ -197,10 +197,10 @@ func (b *builder) demoBackups() {
 	b.backup(b.w.Guest(206), last.AddDate(0, 0, -4))
 }
 
-// lastNight is the last half past two.
+// lastNight is the last half past two, from which on the backups are done: they take 21 minutes.
 func (b *builder) lastNight() time.Time {
 	at := time.Date(b.now.Year(), b.now.Month(), b.now.Day(), 2, 30, 0, 0, time.UTC)
-	if at.After(b.now.Add(-time.Hour)) {
+	if at.After(b.now.Add(-25 * time.Minute)) {
 		at = at.AddDate(0, 0, -1)
 	}
 	return at
@@ -236,7 +236,7 @@ func (b *builder) demoTasks() {
 	b.w.AddTaskAt(b.now.Add(-2*24*time.Hour), 6*time.Second, "pve2", "qmstart", "207", rootUser, "OK")
 	b.w.AddTaskAt(b.now.Add(-9*24*time.Hour), 2*time.Second, "pve2", "qmsnapshot", "206", rootUser, "OK", "snapshotting 'drive-scsi0' (local-lvm:vm-206-disk-0)")
 	b.w.AddTaskAt(b.now.Add(-5*24*time.Hour), 8*time.Second, "pve1", "qmclone", "900", rootUser, "OK", "create linked clone of drive scsi0 (local-lvm:base-900-disk-0)")
-	b.w.AddTaskAt(b.now.Add(-50*time.Minute), 40*time.Second, "pve2", "aptupdate", "", rootUser, "WARNINGS: 1", "starting apt-get update",
+	b.w.AddTaskAt(b.now.Add(-3*time.Minute), 40*time.Second, "pve2", "aptupdate", "", rootUser, "WARNINGS: 1", "starting apt-get update",
 		"WARN: The enterprise repository needs a subscription")
 }
 
