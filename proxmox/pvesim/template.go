@@ -64,7 +64,7 @@ func containerTemplate(c *call, g *Guest) (any, error) {
 	}
 	w, n, vmid := c.w, c.node, g.VMID
 	w.SetConfig(vmid, "template", 1)
-	c.fork("vztemplate", strconv.Itoa(vmid), func(*job) error {
+	task := w.fork(n, "vztemplate", strconv.Itoa(vmid), c.id.name(), func(*job) error {
 		g, err := w.guestAt(n, typeLXC, vmid)
 		if err != nil {
 			return err
@@ -76,6 +76,7 @@ func containerTemplate(c *call, g *Guest) (any, error) {
 		}
 		return w.baseVolumes(n, vmid, "")
 	})
+	task.job.take(g.lockFile()) // the worker inherits it: nothing comes between the answer and the renaming
 	return nil, nil
 }
 
