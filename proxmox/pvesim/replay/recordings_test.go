@@ -27,6 +27,7 @@ var recorded = []struct {
 	{"12-access-management", 114, 90},
 	{"13-storage-and-upload", 79, 97},
 	{"14-firewall", 112, 97},
+	{"15-ha-sdn-jobs-pools-options", 153, 97},
 	{"16-guest-agent", 79, 97},
 }
 
