@@ -209,8 +209,8 @@ var renamedDifferences = differences{
 	"03/014": true,                                 // a hash over names
 	"08/097": true,                                 // a path is shortened elsewhere
 	"09/012": true, "09/051": true, "09/055": true, // sizes of texts with names in them
-	"09/066": true, // a parameter that is called as a storage was
-	"11/127": true, // a filter by a part of a name
+	"09/066": true,                 // a parameter that is called as a storage was
+	"11/127": true,                 // a filter by a part of a name
 	"15/003": true, "15/011": true, // a pool's name in a path and in a text
 	"15/030": true, "15/120": true, "15/153": true, // vmids as plain ids, in nextid and in a list that is refused
 	"16/008": true, // the agent's own address
