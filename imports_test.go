@@ -42,6 +42,7 @@ var homes = []struct {
 	{"github.com/luthermonson/go-proxmox", "its defects stop at package proxmox", []string{"proxmox"}},
 	{"github.com/uptrace/bun", "SQL has one home", []string{"store"}},
 	{"modernc.org/sqlite", "SQL has one home", []string{"store"}},
+	{"github.com/jackc/pgx", "SQL has one home", []string{"store"}},
 	{"github.com/mark3labs/mcp-go", "the domain does not know which door a call came through", []string{"server", "tools", "e2e/echo"}},
 	{"github.com/spf13/cobra", "commands are made in one place", []string{"cli"}},
 }

@@ -36,7 +36,7 @@ func (a *App) DBCheck(ctx context.Context, g cli.Globals) (cli.Report, error) {
 	if err != nil {
 		return cli.Report{}, err
 	}
-	r, err := store.CheckFile(ctx, path)
+	r, err := store.Inspect(ctx, store.Options{Path: path})
 	if err != nil {
 		return cli.Report{}, err
 	}

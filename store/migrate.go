@@ -73,7 +73,7 @@ func (d *DB) schemaOf(ctx context.Context, db *bun.DB, known *migrate.Migrations
 	if state.newer {
 		return state, fault.New(fault.StoreNewer, "the state store %s has schema %s, this program knows schemas up to %s",
 			d.eng.place(), state.found, state.known).
-			WithHint("a newer proxmox-mcp wrote it; install that version or name another store. The file was not changed")
+			WithHint("a newer proxmox-mcp wrote it; install that version or name another store. It was not changed")
 	}
 	return state, nil
 }
@@ -90,7 +90,7 @@ func (d *DB) isOurs(ctx context.Context, db *sql.DB) (bool, error) {
 	}
 	if ours == 0 && tables > 0 {
 		return false, fault.New(fault.Store, "%s is a database of another program", d.eng.place()).
-			WithHint("name another path for the state store; the file was not changed")
+			WithHint("name another path or database for the state store; this one was not changed")
 	}
 	return ours > 0, nil
 }

@@ -1,0 +1,241 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The roles of a test server: keeper owns the databases and may do nothing else; guarded, its password and nobody gives one.
+const (
+	pgSuper   = "super"
+	pgKeeper  = "keeper"
+	pgGuarded = "guarded"
+	// PostgresPassword is what the server wants from the user of GuardedDatabase.
+	PostgresPassword = "a pass/word:100%"
+	// pgStart bounds initdb and the start of a server on a busy machine: they take two seconds on an idle one.
+	pgStart = time.Minute
+)
+
+// pgServer is one PostgreSQL of a test process: on a socket in a folder of its own, gone with the process.
+type pgServer struct {
+	bin, dir string
+	cmd      *exec.Cmd
+	done     chan struct{} // closed when the server has ended
+	next     atomic.Int64  // numbers the databases
+}
+
+var (
+	pgOnce    sync.Once
+	pgShared  *pgServer
+	errShared error
+	errNoPG   = errors.New("no PostgreSQL server is installed (Debian: apt install postgresql)")
+)
+
+// Database makes an empty database for one test and gives its address. The first call starts the process's server, which
+// StopPostgres ends. Without PostgreSQL the test is skipped, and fails where CI is set.
+func Database(t *testing.T) string {
+	t.Helper()
+	return shared(t).database(t, pgKeeper)
+}
+
+// GuardedDatabase is Database with a user whom the server asks for PostgresPassword.
+func GuardedDatabase(t *testing.T) string {
+	t.Helper()
+	return shared(t).database(t, pgGuarded)
+}
+
+func shared(t *testing.T) *pgServer {
+	t.Helper()
+	pgOnce.Do(func() { pgShared, errShared = startPostgres() })
+	if errors.Is(errShared, errNoPG) && os.Getenv("CI") == "" {
+		t.Skip(errShared)
+	}
+	if errShared != nil {
+		t.Fatal(errShared)
+	}
+	return pgShared
+}
+
+// StopPostgres ends the server of this process, if it started one, and removes its folder. TestMain calls it after the tests.
+func StopPostgres() {
+	if pgShared != nil {
+		pgShared.stop()
+	}
+}
+
+// PostgresTool is the path of one of PostgreSQL's programs; it is there when Database gave an address.
+func PostgresTool(t *testing.T, name string) string {
+	t.Helper()
+	return filepath.Join(shared(t).bin, name)
+}
+
+// AdminPostgres runs a statement as the superuser in the database of an address.
+func AdminPostgres(t *testing.T, place, statement string) {
+	t.Helper()
+	u, err := url.Parse(place)
+	if err == nil {
+		err = shared(t).admin(strings.TrimPrefix(u.Path, "/"), statement)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func startPostgres() (*pgServer, error) {
+	bin, err := pgBin()
+	if err != nil {
+		return nil, err
+	}
+	// Not t.TempDir: a socket's path has at most 107 bytes, and the server's user must get there.
+	dir, err := os.MkdirTemp("/tmp", "pgtest-")
+	if err != nil {
+		return nil, err
+	}
+	s := &pgServer{bin: bin, dir: dir, done: make(chan struct{})}
+	if err := s.start(); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("PostgreSQL did not start: %w", err)
+	}
+	return s, nil
+}
+
+// pgBin finds the folder of the server's programs: in PATH, or where Debian puts them (the newest version).
+func pgBin() (string, error) {
+	if p, err := exec.LookPath("postgres"); err == nil {
+		if p, err = filepath.EvalSymlinks(p); err == nil { // the other programs lie beside the real one
+			return filepath.Dir(p), nil
+		}
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if err != nil || len(found) == 0 {
+		return "", errNoPG
+	}
+	slices.SortFunc(found, func(a, b string) int { return len(a) - len(b) + strings.Compare(a, b) })
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+func (s *pgServer) start() error {
+	data := filepath.Join(s.dir, "data")
+	attr, err := serverUser(s.dir)
+	if err != nil {
+		return err
+	}
+	// A collation that is not byte order, as servers have it: what must be in byte order has to say so.
+	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "-D", data, "-U", pgSuper, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+		"--locale-provider=icu", "--icu-locale=en-US", "--no-sync", "--no-instructions")
+	initdb.SysProcAttr, initdb.Dir = attr, s.dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	hba := "local all " + pgGuarded + " scram-sha-256\nlocal all all trust\n"
+	if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+		return err
+	}
+	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "port=5432",
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off", "-c", "shared_buffers=32MB",
+		"-c", "max_connections=200", "-c", "log_destination=stderr")
+	s.cmd.SysProcAttr, s.cmd.Dir = attr, s.dir
+	log, err := os.Create(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // the server has its own handle
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	if err := s.run(); err != nil {
+		return err
+	}
+	return s.wait()
+}
+
+// run starts the server on a thread that lives as long as it: the server is told to end when that thread does (serverUser).
+func (s *pgServer) run() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = s.cmd.Wait() // it was killed: its state says just that
+		}
+		close(s.done)
+	}()
+	return <-started
+}
+
+// wait asks until the server answers, and makes the roles.
+func (s *pgServer) wait() error {
+	var err error
+	for began := time.Now(); time.Since(began) < pgStart; time.Sleep(20 * time.Millisecond) {
+		err = s.admin("postgres", "CREATE ROLE "+pgKeeper+" LOGIN; CREATE ROLE "+pgGuarded+" LOGIN PASSWORD '"+PostgresPassword+"'")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return s.ended()
+		default:
+		}
+	}
+	return err
+}
+
+// ended is why a server is gone: the end of its log.
+func (s *pgServer) ended() error {
+	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	return errors.Join(fmt.Errorf("it ended: %s", log[max(0, len(log)-2000):]), err)
+}
+
+func (s *pgServer) stop() {
+	if s.cmd != nil && s.cmd.Process != nil {
+		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // at once: nothing of it is kept
+		<-s.done
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+func (s *pgServer) address(user, database string) string {
+	return fmt.Sprintf("postgres://%s@/%s?host=%s&port=5432", user, database, s.dir)
+}
+
+// admin runs statements as the superuser.
+func (s *pgServer) admin(database, statements string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), pgStart)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.address(pgSuper, database))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, statements)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// database makes one for a test; it goes when the test has ended.
+func (s *pgServer) database(t *testing.T, owner string) string {
+	t.Helper()
+	name := fmt.Sprintf("t%d", s.next.Add(1))
+	if err := s.admin("postgres", "CREATE DATABASE "+name+" OWNER "+owner); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.admin("postgres", "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.address(owner, name)
+}
