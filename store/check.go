@@ -105,13 +105,16 @@ func Inspect(ctx context.Context, o Options) (CheckReport, error) {
 
 // inspect tells a database without tables, which is no store yet, from one that lost some.
 func (d *DB) inspect(ctx context.Context) (CheckReport, error) {
-	if d.eng.remote() {
-		if ours, err := d.isOurs(ctx, d.read.DB); err != nil {
-			return CheckReport{}, d.fault(err)
-		} else if !ours {
-			return CheckReport{}, fault.New(fault.NotFound, "there is no state store in %s yet", d.eng.place()).
-				WithHint("the first sync makes its tables: proxmox-mcp sync")
-		}
+	server, ok := d.eng.(*postgresEngine)
+	if !ok {
+		return d.Check(ctx)
+	}
+	ours, err := d.isOurs(ctx, d.read.DB)
+	if err == nil && !ours {
+		err = server.future(ctx, d.read.DB)
+	}
+	if err != nil {
+		return CheckReport{}, d.fault(err)
 	}
 	return d.Check(ctx)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/schema"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
 //go:embed migrations/postgres/*.up.sql
@@ -131,6 +133,18 @@ type heldConn struct{ *stdlib.Conn }
 
 // ResetSession implements driver.SessionResetter.
 func (heldConn) ResetSession(context.Context) error { return nil }
+
+// future says of an empty database that there is no store yet, or that there cannot be one.
+func (e *postgresEngine) future(ctx context.Context, db *sql.DB) error {
+	var may bool
+	if err := db.QueryRowContext(ctx, "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)").Scan(&may); err != nil {
+		return err
+	}
+	if !may {
+		return e.forbidden(nil)
+	}
+	return fault.New(fault.NotFound, "there is no state store in %s yet", e.name).WithHint("the first sync makes its tables: proxmox-mcp sync")
+}
 
 // size is that of the tables with their indexes.
 func (e *postgresEngine) size(ctx context.Context, db *sql.DB) (bytes int64, err error) {

@@ -64,16 +64,14 @@ func (e *postgresEngine) serverFault(err error, code string) error {
 		return fault.Wrap(fault.StoreReadOnly, err, "the state store %s cannot be written", e.name).
 			WithHint("name the primary server, not a standby; target_session_attrs=read-write in the address picks it out of several")
 	case pgForbidden:
-		return fault.Wrap(fault.StoreReadOnly, err, "the state store %s does not let this user work in it", e.name).
-			WithHint("make the user the owner of the database: ALTER DATABASE name OWNER TO user")
+		return e.forbidden(err)
 	case pgDiskFull:
 		return fault.Wrap(fault.StoreFull, err, "there is no room left for the state store %s", e.name).
 			WithHint("free space on the server's disk; what was committed before is intact, nothing of the failed write was kept").Retry()
 	case pgDataCorrupted, pgIndexCorrupted:
-		f := fault.Wrap(fault.StoreCorrupt, err, "the state store %s is damaged", e.name).
+		return fault.Wrap(fault.StoreCorrupt, err, "the state store %s is damaged", e.name).
 			WithHint("run `proxmox-mcp db check` for details; restore a dump into a new database, or name an empty one: the next sync fills it").
 			WithNext("proxmox-mcp db check")
-		return f
 	case pgTooMany:
 		return fault.Wrap(fault.Store, err, "the server of the state store %s takes no more connections", e.name).
 			WithHint("raise max_connections; one proxmox-mcp process uses up to %d", pgWriters+pgReaders).Retry()
@@ -83,6 +81,11 @@ func (e *postgresEngine) serverFault(err error, code string) error {
 			WithHint("try again in a moment: it stops, starts or was told to end it").Retry()
 	}
 	return nil
+}
+
+func (e *postgresEngine) forbidden(err error) error {
+	return fault.Wrap(fault.StoreReadOnly, err, "the state store %s does not let its user make and use tables", e.name).
+		WithHint("make the user the owner of the database: ALTER DATABASE %s OWNER TO %s", e.cfg.Database, e.cfg.User)
 }
 
 // connectFault says why there is no connection. The driver's text names user, database and host, never the password.

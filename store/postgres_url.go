@@ -16,10 +16,8 @@ import (
 
 const pgForm = "postgres://user@host:5432/database"
 
-// isPostgres says that a place is the address of a database, not a path.
-func isPostgres(place string) bool {
-	return strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://")
-}
+// isAddress says that a place is the address of a server, not a path.
+func isAddress(place string) bool { return strings.Contains(place, "://") }
 
 // newPostgres takes the address apart. What libpq reads besides (PGHOST, PGSSLMODE, ~/.pgpass and the like) counts where the
 // address is silent; secret, when there is one, counts before it.
@@ -71,7 +69,7 @@ func session(p map[string]string) {
 // network the certificate is checked unless the address or PGSSLMODE says otherwise.
 func parsePostgres(place string) (*url.URL, error) {
 	u, err := url.Parse(place)
-	if err != nil {
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, badAddress("is not of the form "+pgForm, nil)
 	}
 	q := u.Query()
@@ -125,7 +123,7 @@ func placeOf(cfg *pgx.ConnConfig) string {
 
 // Place names the store at path ("" = DefaultPath) as messages do: a path, or the address of a database.
 func Place(path string) (string, error) {
-	if !isPostgres(path) {
+	if !isAddress(path) {
 		return filePath(path)
 	}
 	eng, err := newPostgres(context.Background(), Options{Path: path})

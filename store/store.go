@@ -49,7 +49,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 
 // engineOf picks the engine by the form of the place.
 func engineOf(ctx context.Context, o Options) (engine, error) {
-	if isPostgres(o.Path) {
+	if isAddress(o.Path) {
 		return newPostgres(ctx, o)
 	}
 	path, err := filePath(o.Path)
