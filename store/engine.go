@@ -25,9 +25,8 @@ type engine interface {
 	migrations() fs.FS
 	// lockSchema opens a transaction that keeps every other process from migrating.
 	lockSchema() string
-	// tableExists is a query for whether the table of its one parameter exists; tableCount one for how many there are.
-	tableExists() string
-	tableCount() string
+	// tables is a query for how many tables there are, and how many of them have the name of its one parameter.
+	tables() string
 	// rowLock ends a SELECT whose rows must stay as they are until the transaction ends; "" where one writer is alone anyway.
 	rowLock() string
 	// remote says that even a point read can hang, so that it needs its caller's context.

@@ -78,14 +78,11 @@ func (d *DB) schemaOf(ctx context.Context, db *bun.DB, known *migrate.Migrations
 	return state, nil
 }
 
-// isOurs says whether the database has been migrated before; tables without that are somebody else's.
+// isOurs says whether the database has been migrated before; tables without that are somebody else's. One query: between two of them
+// another process could have made the tables.
 func (d *DB) isOurs(ctx context.Context, db *sql.DB) (bool, error) {
 	var ours, tables int
-	// In this order: another process may commit its migration between the two looks, and then both are seen.
-	if err := db.QueryRowContext(ctx, d.eng.tableCount()).Scan(&tables); err != nil {
-		return false, err
-	}
-	if err := db.QueryRowContext(ctx, d.eng.tableExists(), "bun_migrations").Scan(&ours); err != nil {
+	if err := db.QueryRowContext(ctx, d.eng.tables(), "bun_migrations").Scan(&tables, &ours); err != nil {
 		return false, err
 	}
 	if ours == 0 && tables > 0 {

@@ -54,12 +54,8 @@ func (e *postgresEngine) lockSchema() string {
 	return "BEGIN; SELECT pg_advisory_xact_lock(" + strconv.Itoa(pgSchemaLock) + ")"
 }
 
-func (e *postgresEngine) tableExists() string {
-	return "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
-}
-
-func (e *postgresEngine) tableCount() string {
-	return "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
+func (e *postgresEngine) tables() string {
+	return "SELECT count(*), count(*) FILTER (WHERE tablename = $1) FROM pg_tables WHERE schemaname = current_schema()"
 }
 
 // prepare has nothing to make: a database is there or not, and the first connection tells.

@@ -22,6 +22,7 @@ const (
 	pgLockTimeout    = "55P03"
 	pgQueryCanceled  = "57014"
 	pgReadOnly       = "25006"
+	pgStoodStill     = "25P03" // idle_in_transaction_session_timeout
 	pgForbidden      = "42501"
 	pgDiskFull       = "53100"
 	pgTooMany        = "53300"
@@ -76,7 +77,7 @@ func (e *postgresEngine) serverFault(err error, code string) error {
 		return fault.Wrap(fault.Store, err, "the server of the state store %s takes no more connections", e.name).
 			WithHint("raise max_connections; one proxmox-mcp process uses up to %d", pgWriters+pgReaders).Retry()
 	}
-	if strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") {
+	if strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == pgStoodStill {
 		return fault.Wrap(fault.Store, err, "the server of the state store %s ended the connection", e.name).
 			WithHint("try again in a moment: it stops, starts or was told to end it").Retry()
 	}
@@ -92,7 +93,7 @@ func (e *postgresEngine) forbidden(err error) error {
 func (e *postgresEngine) connectFault(err error) error {
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pe.Code {
-		case pgBadPassword, pgNotAllowed:
+		case pgBadPassword, pgNotAllowed, pgForbidden:
 			return fault.Wrap(fault.Store, err, "the server of the state store %s refused the login", e.name).
 				WithHint("check the user in the address and the password (state.password_file, state.password_command, " +
 					"PROXMOX_MCP_STATE_PASSWORD or ~/.pgpass), and pg_hba.conf on the server")

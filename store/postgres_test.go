@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store/pgtest"
 	"github.com/proxmox-mcp/proxmox-mcp/store/storetest"
 )
 
-var postgresBackend = storetest.Backend{New: storetest.Database, Open: openPlace, Copy: dumped}
+var postgresBackend = storetest.Backend{New: pgtest.Database, Open: openPlace, Copy: dumped}
 
 // TestPostgres runs the conformance suite.
 func TestPostgres(t *testing.T) { storetest.Run(t, postgresBackend) }
@@ -32,10 +33,10 @@ func dumped(t *testing.T, s storetest.Store, place string) string {
 	if !ok || !semicolon || !strings.Contains(command, file) {
 		t.Fatalf("hint %q names no command", e.Hint)
 	}
-	copied := storetest.Database(t)
+	copied := pgtest.Database(t)
 	for _, line := range []string{
-		storetest.PostgresTool(t, "pg_dump") + " --" + command,
-		storetest.PostgresTool(t, "pg_restore") + " --dbname='" + copied + "' '" + file + "'",
+		pgtest.Tool(t, "pg_dump") + " --" + command,
+		pgtest.Tool(t, "pg_restore") + " --dbname='" + copied + "' '" + file + "'",
 	} {
 		if out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", line, err, out)

@@ -55,12 +55,8 @@ func (e *sqliteEngine) lockSchema() string      { return "BEGIN IMMEDIATE" }
 func (e *sqliteEngine) rowLock() string         { return "" }
 func (e *sqliteEngine) remote() bool            { return false }
 
-func (e *sqliteEngine) tableExists() string {
-	return "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-}
-
-func (e *sqliteEngine) tableCount() string {
-	return "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+func (e *sqliteEngine) tables() string {
+	return "SELECT count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_master WHERE type = 'table'"
 }
 
 // dsn builds the address of the file. Pragmas hold per connection, so they belong here (facts: libraries.md 5.3); busy_timeout

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/proxmox-mcp/proxmox-mcp/store"
+	"github.com/proxmox-mcp/proxmox-mcp/store/pgtest"
 	"github.com/proxmox-mcp/proxmox-mcp/store/storetest"
 )
 
@@ -16,7 +17,7 @@ import (
 type withServer struct{ *testing.M }
 
 func (m withServer) Run() int {
-	defer storetest.StopPostgres()
+	defer pgtest.Stop()
 	return m.M.Run()
 }
 

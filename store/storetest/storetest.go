@@ -64,6 +64,7 @@ func Run(t *testing.T, b Backend) {
 		"Gone":            testGone,
 		"Objects":         testObjects,
 		"LastRowWins":     testLastRowWins,
+		"ByteOrder":       testByteOrder,
 		"Versions":        testVersions,
 		"VersionsInBatch": testVersionsInBatch,
 		"SharedContent":   testSharedContent,
