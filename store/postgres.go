@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"embed"
 	"io/fs"
+	"maps"
 	"strconv"
 	"time"
 
@@ -82,9 +83,7 @@ func (e *postgresEngine) pool(size int, c driver.Connector) *sql.DB {
 // connector makes connections whose sessions have these settings besides those of every session.
 func (e *postgresEngine) connector(settings map[string]string) driver.Connector {
 	cfg := e.cfg.Copy()
-	for k, v := range settings {
-		cfg.RuntimeParams[k] = v
-	}
+	maps.Copy(cfg.RuntimeParams, settings)
 	return stdlib.GetConnector(*cfg)
 }
 

@@ -21,7 +21,7 @@ func TestPostgres(t *testing.T) { storetest.Run(t, postgresBackend) }
 func TestPostgresProcesses(t *testing.T) { storetest.RunProcesses(t, postgresBackend) }
 
 // dumped is refused a copy and follows the hint of the refusal: pg_dump, and pg_restore into an empty database.
-func dumped(t *testing.T, s storetest.Store, place string) string {
+func dumped(t *testing.T, s storetest.Store, _ string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "state.dump")
 	e, ok := errors.AsType[*fault.Error](s.Backup(t.Context(), file))

@@ -21,8 +21,9 @@ const (
 	childTask  = "STORE_TEST_TASK"
 )
 
-// shareTTL is how long the leases of the process tests run: short, because a killed holder's has to be waited for.
-const shareTTL = time.Second
+// shareTTL is how long the leases of the process tests run: short, because a killed holder's has to be waited for, yet longer than a
+// busy machine lets a process stand still.
+const shareTTL = 3 * time.Second
 
 // Child does what a child process of RunProcesses is there for and ends the process; in any other process it does nothing. TestMain
 // calls it first.
@@ -46,7 +47,7 @@ func Child(open func(ctx context.Context, place string) (Store, error)) {
 var tasks = map[string]func(context.Context, Store) error{"open": openOnce, "write": writeForever, "share": share, "hold": hold}
 
 func child(t *testing.T, place, task string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary
 	cmd.Env = append(os.Environ(), childPlace+"="+place, childTask+"="+task)
 	return cmd
 }
@@ -92,7 +93,7 @@ func share(ctx context.Context, h Store) error {
 		select {
 		case <-end:
 			return nil
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond):
 		}
 		l, ok, err := h.AcquireLease(ctx, "sync:a", fmt.Sprintf("%s/%d", owner(), run), shareTTL)
 		if err == nil && ok {
@@ -111,7 +112,7 @@ func share(ctx context.Context, h Store) error {
 }
 
 func shareRun(ctx context.Context, h Store, l store.Lease) error {
-	fmt.Println("took", l.Epoch)
+	tell("took", l)
 	for range 3 {
 		b := store.Batch{Cluster: "a", At: t0, Changes: []store.Change{{What: fmt.Sprint(l.Epoch), At: t0}}}
 		for v := range 20 {
@@ -120,7 +121,7 @@ func shareRun(ctx context.Context, h Store, l store.Lease) error {
 		if _, err := h.ApplyBatch(ctx, l, b); err != nil {
 			return err
 		}
-		fmt.Println("wrote", l.Epoch)
+		tell("wrote", l)
 		var err error
 		if l, err = h.RenewLease(ctx, l, shareTTL); err != nil {
 			return err
@@ -135,14 +136,17 @@ func hold(ctx context.Context, h Store) error {
 	for ; err == nil && !ok; l, ok, err = h.AcquireLease(ctx, "sync:a", owner(), shareTTL) {
 		time.Sleep(time.Millisecond)
 	}
-	fmt.Println("took", l.Epoch)
+	tell("took", l)
 	for err == nil {
 		l, err = h.RenewLease(ctx, l, shareTTL)
-		fmt.Println("renewed", l.Epoch)
-		time.Sleep(shareTTL / 10)
+		tell("renewed", l)
+		time.Sleep(shareTTL / 20)
 	}
 	return err
 }
+
+// tell writes a line for the parent.
+func tell(did string, l store.Lease) { _, _ = fmt.Fprintln(os.Stdout, did, l.Epoch) } // a parent that is gone needs none
 
 // event is a line of a child.
 type event struct {

@@ -115,7 +115,7 @@ func testEight(t *testing.T, s *suite) {
 	e.until(t, "another one takes it", func() bool { return e.last > held })
 	took := e.lastAt.Sub(killed)
 	t.Logf("replaced after %s (lease %s); %d epochs", took.Round(time.Millisecond), shareTTL, e.last)
-	if slow := time.Second; took > shareTTL+slow { // slow: what a busy machine may add
+	if slow := 2 * time.Second; took > shareTTL+slow { // slow: what a busy machine may add
 		t.Errorf("a killed holder was replaced after %s, its lease ran %s", took, shareTTL)
 	}
 	same(t, "epoch after it", held+1, e.last)
