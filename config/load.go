@@ -129,7 +129,7 @@ func (f rawFile) holdsSecret() bool {
 			return true
 		}
 	}
-	return f.state.password.set
+	return false
 }
 
 // workDir is where relative paths of flags start; "." where it is unknown.
