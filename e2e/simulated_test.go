@@ -51,6 +51,7 @@ func startThreeNodes(t *testing.T) *simulated {
 	world := pvesim.DemoWorld(time.Now())
 	world.Node("pve3").Online = true
 	delete(world.Cluster.Options, "keyboard")
+	delete(world.Node("pve3").Info, "config") // a destroy would take away the notes that were there before
 	world.Servers = []string{"192.168.1.33", "192.168.1.34"}
 	return startWorld(t, world)
 }

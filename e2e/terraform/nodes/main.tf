@@ -138,7 +138,7 @@ resource "proxmox_hardware_mapping_dir" "share" {
 }
 
 resource "proxmox_metrics_server" "influx" {
-  name                = "influx"
+  name                = "metrics2"
   type                = "influxdb"
   server              = "192.168.1.33"
   port                = 8086

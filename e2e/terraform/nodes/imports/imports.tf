@@ -48,7 +48,7 @@ import {
 }
 import {
   to = proxmox_metrics_server.influx
-  id = "influx"
+  id = "metrics2"
 }
 import {
   to = proxmox_metrics_server.graphite
