@@ -115,14 +115,15 @@ func (s *vmStop) quit(j *job) error {
 	})
 }
 
-// cleanUp lets pending changes take effect (04/104) and has a rebooted VM started again.
+// cleanUp lets pending changes take effect (04/104) and has a rebooted VM started again. In worlds of the recordings the
+// process that does so did nothing (pve/README.md section 7).
 func (s *vmStop) cleanUp(j *job) error {
 	g := s.w.qemuOn(s.n, s.vmid)
 	if g == nil || g.Live.Running {
 		return nil
 	}
 	j.applyPending(g)
-	if g.reboot {
+	if g.reboot && !s.w.recorded {
 		s.w.schedule(s.w.scaled(restartTime), s.restart)
 	}
 	return nil
