@@ -91,6 +91,14 @@ func (j *job) do(s step) {
 	}
 }
 
+// beginNow takes the first step at once where it is still to come.
+func (j *job) beginNow() {
+	if j.begin != nil {
+		j.w.cancel(j.next)
+		j.do(j.begin)
+	}
+}
+
 // after plans the next step. The task goes on when the step that called it returns.
 func (j *job) after(d time.Duration, s step) error {
 	j.next = j.w.schedule(j.w.scaled(d), func() { j.do(s) })
@@ -158,9 +166,8 @@ func taskText(err error) string {
 
 // abort ends a running task as DELETE of its UPID does; an ended one is left as it is.
 func (w *World) abort(t *Task) {
-	if j := t.job; j != nil && j.begin != nil { // a worker catches signals from its beginning on, and cleans up
-		w.cancel(j.next)
-		j.do(j.begin)
+	if t.job != nil { // a worker catches signals from its beginning on, and cleans up
+		t.job.beginNow()
 	}
 	switch {
 	case t.job != nil:

@@ -155,6 +155,24 @@ func TestReboot(t *testing.T) {
 	}
 }
 
+// TestStopAfterReboot: whenever a stop comes after a reboot, the VM is off afterwards and can be started.
+func TestStopAfterReboot(t *testing.T) {
+	for ms := 0; ms <= 800; ms += 10 {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, lifeWorld())
+			defer r.stop()
+			r.act("POST /qemu/9001/status/start")
+			r.act("POST /qemu/9001/status/reboot")
+			time.Sleep(time.Duration(ms) * time.Millisecond)
+			for _, verb := range []string{"stop", "start"} {
+				if got := r.act("POST /qemu/9001/status/" + verb); got != "OK" {
+					t.Errorf("%d ms after the reboot: %s: %s", ms, verb, got)
+				}
+			}
+		})
+	}
+}
+
 // TestOverrule: a stop waits for the lock that a shutdown holds, unless it ends the shutdown.
 func TestOverrule(t *testing.T) {
 	for _, tt := range []struct{ form, stop, shutdown string }{

@@ -115,25 +115,28 @@ func (s *vmStop) quit(j *job) error {
 	})
 }
 
-// cleanUp lets pending changes take effect (04/104) and has a rebooted VM started again. In worlds of the recordings the
-// process that does so did nothing (pve/README.md section 7).
+// cleanUp lets pending changes take effect (04/104) and has a rebooted VM started again.
 func (s *vmStop) cleanUp(j *job) error {
 	g := s.w.qemuOn(s.n, s.vmid)
 	if g == nil || g.Live.Running {
 		return nil
 	}
 	j.applyPending(g)
-	if g.reboot && !s.w.recorded {
+	if g.reboot {
 		s.w.schedule(s.w.scaled(restartTime), s.restart)
 	}
 	return nil
 }
 
-// restart starts a VM after a reboot, unless somebody started or stopped it meanwhile.
+// restart starts a VM after a reboot, unless somebody started or stopped it meanwhile. It begins at once, and only where
+// nobody has the lock file, so that there is no moment in which a stop finds the VM off and the start is still to come.
 func (s *vmStop) restart() {
 	g := s.w.qemuOn(s.n, s.vmid)
-	if g == nil || !g.reboot || g.Live.Running {
-		return
+	switch {
+	case g == nil || !g.reboot || g.Live.Running:
+	case s.w.flocks[g.lockFile()] != nil:
+		s.w.schedule(s.w.scaled(restartTime), s.restart)
+	default:
+		s.w.startGuest(s.n, g, rootUser).job.beginNow()
 	}
-	s.w.startGuest(s.n, g, rootUser)
 }
