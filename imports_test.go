@@ -20,7 +20,7 @@ var layers = map[string]int{
 	"tools":     6,
 	"inventory": 5,
 	"proxmox":   4, "store": 4,
-	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, // simulator and conformance suite: app and tests use them
+	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, "store/pgtest": 4, // simulator and conformance suite: app and tests use them
 	"config":             2,
 	"internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,
 	"e2e": 9, "e2e/echo": 9,
@@ -42,6 +42,7 @@ var homes = []struct {
 	{"github.com/luthermonson/go-proxmox", "its defects stop at package proxmox", []string{"proxmox"}},
 	{"github.com/uptrace/bun", "SQL has one home", []string{"store"}},
 	{"modernc.org/sqlite", "SQL has one home", []string{"store"}},
+	{"github.com/jackc/pgx", "SQL has one home", []string{"store"}},
 	{"github.com/mark3labs/mcp-go", "the domain does not know which door a call came through", []string{"server", "tools", "e2e/echo"}},
 	{"github.com/spf13/cobra", "commands are made in one place", []string{"cli"}},
 }

@@ -43,7 +43,7 @@ func (a *App) loadConfig(ctx context.Context, g cli.Globals, errOut io.Writer) (
 		return nil, nil, err
 	}
 	if g.StatePath != "" {
-		cfg.State.Path = g.StatePath
+		cfg.State = config.StateAt(a.loadOptions(g), g.StatePath)
 	}
 	log := configured(g, cfg.Log, errOut)
 	for _, n := range notes {

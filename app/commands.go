@@ -32,11 +32,11 @@ func (a *App) Init(ctx context.Context, g cli.Globals, o cli.InitOptions, out io
 func (a *App) DBCheck(ctx context.Context, g cli.Globals) (cli.Report, error) {
 	ctx, cancel := deadline(ctx, dbLimit)
 	defer cancel()
-	path, err := a.DBPath(g)
+	o, err := a.storeOptions(g)
 	if err != nil {
 		return cli.Report{}, err
 	}
-	r, err := store.CheckFile(ctx, path)
+	r, err := store.Inspect(ctx, o)
 	if err != nil {
 		return cli.Report{}, err
 	}

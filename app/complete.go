@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -13,18 +14,21 @@ import (
 // GuestNames implements cli.Program. Completion runs at each press of a key: it makes no store where there is none, reads no secret (a
 // command that gives one might ask for a passphrase) and has no connection that it could use.
 func (a *App) GuestNames(ctx context.Context, g cli.Globals) ([]string, error) {
-	path, err := a.DBPath(g)
+	o, err := a.storeOptions(g)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(path); err != nil {
+	if config.IsDatabase(o.Path) {
+		return nil, fault.New(fault.Unsupported, "completion asks no database server: it may be slow, and its password may come from a command")
+	}
+	if _, err := os.Stat(o.Path); err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "there is no state database yet")
 	}
 	cfg, err := a.settings(g)
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, store.Options{Path: path, Clock: a.Clock})
+	db, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}

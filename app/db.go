@@ -15,37 +15,44 @@ const dbLimit = 10 * time.Minute
 
 // DBPath implements cli.Program.
 func (a *App) DBPath(g cli.Globals) (string, error) {
-	if g.StatePath != "" {
-		return g.StatePath, nil
-	}
-	cfg, err := a.settings(g)
+	o, err := a.storeOptions(g)
 	if err != nil {
 		return "", err
 	}
-	if cfg.State.Path != "" {
-		return cfg.State.Path, nil
-	}
-	return store.DefaultPath()
+	return store.Place(o.Path)
 }
 
-func (a *App) openDB(ctx context.Context, g cli.Globals) (*store.DB, string, error) {
-	path, err := a.DBPath(g)
+// storeOptions says where the store is; with --state the configuration is not asked.
+func (a *App) storeOptions(g cli.Globals) (store.Options, error) {
+	state := config.StateAt(a.loadOptions(g), g.StatePath)
+	if state.Path == "" {
+		cfg, err := a.settings(g)
+		if err != nil {
+			return store.Options{}, err
+		}
+		state = cfg.State
+	}
+	return store.Options{Path: state.Path, Password: state.Password, Clock: a.Clock}, nil
+}
+
+func (a *App) openDB(ctx context.Context, g cli.Globals) (*store.DB, error) {
+	o, err := a.storeOptions(g)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	var l config.Log
 	if cfg, err := a.settings(g); err == nil { // with --state the store is of use although the configuration is broken
 		l = cfg.Log
 	}
-	db, err := store.Open(ctx, store.Options{Path: path, Clock: a.Clock, Logger: configured(g, l, a.Stderr)})
-	return db, path, err
+	o.Logger = configured(g, l, a.Stderr)
+	return store.Open(ctx, o)
 }
 
 // DBBackup implements cli.Program.
 func (a *App) DBBackup(ctx context.Context, g cli.Globals, dest string) (cli.Report, error) {
 	ctx, cancel := deadline(ctx, dbLimit)
 	defer cancel()
-	db, path, err := a.openDB(ctx, g)
+	db, err := a.openDB(ctx, g)
 	if err != nil {
 		return cli.Report{}, err
 	}
@@ -54,6 +61,6 @@ func (a *App) DBBackup(ctx context.Context, g cli.Globals, dest string) (cli.Rep
 		return cli.Report{}, err
 	}
 	v := tools.View{}
-	v.Line("copied %s to %s", path, dest)
-	return cli.Report{Value: map[string]string{"from": path, "to": dest}, View: v}, nil
+	v.Line("copied %s to %s", db.Path(), dest)
+	return cli.Report{Value: map[string]string{"from": db.Path(), "to": dest}, View: v}, nil
 }

@@ -63,8 +63,8 @@ func Doctor(ctx context.Context, o DoctorOptions) (DoctorReport, error) {
 			cancel()
 		}
 	}
-	if path := statePath(cfg, o); path != "" {
-		r.Checks = append(r.Checks, checkStore(ctx, path, o))
+	if at := stateOf(cfg, o); at.Path != "" {
+		r.Checks = append(r.Checks, checkStore(ctx, at, o))
 	}
 	return r, ctx.Err()
 }

@@ -17,20 +17,53 @@ import (
 // storeLimit bounds the check of the store: a usual one takes well under a second, and `db check` has no hurry.
 const storeLimit = 20 * time.Second
 
-// statePath is where the store lies; a broken configuration leaves the default, which is worth a look all the same.
-func statePath(cfg *config.Config, o DoctorOptions) string {
+// stateOf is where the store lies; a broken configuration leaves the default, which is worth a look all the same.
+func stateOf(cfg *config.Config, o DoctorOptions) config.State {
 	switch {
 	case o.StatePath != "":
-		return o.StatePath
+		return config.StateAt(o.Config, o.StatePath)
 	case cfg != nil:
-		return cfg.State.Path
+		return cfg.State
 	}
-	return config.DefaultStatePath(o.Config)
+	return config.State{Path: config.DefaultStatePath(o.Config)}
 }
 
-// checkStore opens the store and checks it. A store that does not exist yet is not created; its folder must be writable.
-func checkStore(ctx context.Context, path string, o DoctorOptions) Check {
+// checkStore checks the store, whatever holds it.
+func checkStore(ctx context.Context, at config.State, o DoctorOptions) Check {
+	ctx, cancel := context.WithTimeout(ctx, storeLimit)
+	defer cancel()
 	c := Check{Name: "store"}
+	if config.IsDatabase(at.Path) {
+		return checkDatabase(ctx, c, store.Options{Path: at.Path, Password: at.Password, Clock: o.Clock})
+	}
+	return checkFile(ctx, c, at.Path, o)
+}
+
+// checkDatabase checks a store on a database server; it makes no tables.
+func checkDatabase(ctx context.Context, c Check, at store.Options) Check {
+	name, err := store.Place(at.Path)
+	if err != nil {
+		return failed(c, err)
+	}
+	report, err := store.Inspect(ctx, at)
+	switch {
+	case fault.CodeOf(err) == fault.NotFound:
+		c.State, c.Result = CheckOK, name+" answers; its tables will be created by the first sync"
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		c.State, c.Result, c.Fix = CheckWarn, fmt.Sprintf("%s: not checked within %s", name, storeLimit), "proxmox-mcp db check"
+	case err != nil:
+		return failed(c, err)
+	case !report.OK():
+		c.State, c.Result = CheckFail, fmt.Sprintf("%s is damaged: %s", name, some(report.Problems, 2))
+		c.Fix = "proxmox-mcp db check; then restore a dump, or name an empty database and run: proxmox-mcp sync"
+	default:
+		c.State, c.Result = CheckOK, fmt.Sprintf("%s: sound, %d guests", name, report.Rows["guests"])
+	}
+	return c
+}
+
+// checkFile opens the store and checks it. A store that does not exist yet is not created; its folder must be writable.
+func checkFile(ctx context.Context, c Check, path string, o DoctorOptions) Check {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return futureStore(c, path)
@@ -38,8 +71,6 @@ func checkStore(ctx context.Context, path string, o DoctorOptions) Check {
 	if err != nil {
 		return failed(c, fault.Wrap(fault.Store, err, "the state store cannot be looked at"))
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeLimit)
-	defer cancel()
 	db, err := store.Open(ctx, store.Options{Path: path, Clock: o.Clock})
 	if err != nil {
 		return failed(c, err)

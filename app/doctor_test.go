@@ -238,7 +238,7 @@ func TestCheckStore(t *testing.T) {
 		"below a file":    {filepath.Join(bad, "s.db"), CheckFail, ""},
 		"a folder itself": {dir, CheckFail, "is a folder"},
 	} {
-		if got := checkStore(t.Context(), c.path, o); got.State != c.state || !strings.Contains(got.Result, c.result) {
+		if got := checkStore(t.Context(), config.State{Path: c.path}, o); got.State != c.state || !strings.Contains(got.Result, c.result) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -251,7 +251,7 @@ func TestCheckStore(t *testing.T) {
 	if err := os.Chmod(good, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := checkStore(t.Context(), good, o); got.State != CheckWarn || got.Fix != "chmod 600 "+good {
+	if got := checkStore(t.Context(), config.State{Path: good}, o); got.State != CheckWarn || got.Fix != "chmod 600 "+good {
 		t.Errorf("open to others: %+v", got)
 	}
 }

@@ -137,7 +137,7 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 7 timeo
 func globalFlags(root *cobra.Command, g *Globals) {
 	pf := root.PersistentFlags()
 	pf.StringVar(&g.ConfigPath, "config", g.ConfigPath, "configuration `FILE`, also PROXMOX_MCP_CONFIG")
-	pf.StringVar(&g.StatePath, "state", g.StatePath, "state database `FILE`, also PROXMOX_MCP_STATE")
+	pf.StringVar(&g.StatePath, "state", g.StatePath, "state database `FILE` or postgres://..., also PROXMOX_MCP_STATE")
 	pf.StringVar(&g.LogLevel, "log-level", "", "`LEVEL` of the log on standard error: "+strings.Join(logLevels, ", ")+" (default: that of the configuration, else warn)")
 	pf.StringVarP(&g.Output, "output", "o", g.Output, "`FORMAT`: "+strings.Join(outputFormats, ", "))
 	pf.BoolVar(&g.NoColor, "no-color", g.NoColor, "no colour, also NO_COLOR")

@@ -21,13 +21,7 @@ type loader struct {
 
 // general checks the settings that are not a cluster's.
 func (l *loader) general(cfg *Config, raw rawFile) {
-	cfg.State.Path = DefaultStatePath(l.opts)
-	if raw.statePath.set {
-		cfg.State.Path = l.opts.expand(raw.statePath.text, l.baseDir)
-	}
-	if cfg.State.Path == "" {
-		l.add(spot{key: "state.path"}, "no home folder is known to keep the store in; set state.path")
-	}
+	cfg.State = l.state(raw.state)
 	cfg.Log.Level = l.oneOf(raw.logLevel, defaultLogLevel, "debug", "info", "warn", "error")
 	cfg.Log.Format = l.oneOf(raw.logFormat, defaultLogFormat, "auto", "text", "json")
 	cfg.Freshness = l.duration(raw.freshness, defaultFreshness, time.Second, 24*time.Hour)

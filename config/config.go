@@ -31,11 +31,6 @@ type Cluster struct {
 	FromEnv      bool     // defined by PROXMOX_VE_ENDPOINT
 }
 
-// State says where this process keeps what it learnt.
-type State struct {
-	Path string // SQLite file
-}
-
 // Log says what is logged, always to stderr.
 type Log struct {
 	Level  string // debug, info, warn, error

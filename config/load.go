@@ -129,7 +129,7 @@ func (f rawFile) holdsSecret() bool {
 			return true
 		}
 	}
-	return false
+	return f.state.password.set
 }
 
 // workDir is where relative paths of flags start; "." where it is unknown.

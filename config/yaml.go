@@ -42,8 +42,9 @@ type rawCluster struct {
 
 // rawFile is the file as it was written.
 type rawFile struct {
-	clusters                                              []rawCluster
-	statePath, logLevel, logFormat, freshness, tick, zone setting
+	clusters                                   []rawCluster
+	state                                      rawState
+	logLevel, logFormat, freshness, tick, zone setting
 }
 
 // reader walks the syntax tree instead of decoding into a struct: so every problem is found in one pass, each with its line, and no
@@ -78,7 +79,8 @@ func (r *reader) topFields(f *rawFile) fields {
 	return fields{
 		"clusters": func(at spot, n ast.Node) { f.clusters = r.clusters(at, n) },
 		"state": func(at spot, n ast.Node) {
-			r.mapping(at, n, fields{"path": r.text(&f.statePath)})
+			r.mapping(at, n, fields{"path": r.text(&f.state.path), "password": r.text(&f.state.password),
+				"password_file": r.text(&f.state.passwordFile), "password_command": r.list(&f.state.passwordCommand, false)})
 		},
 		"log": func(at spot, n ast.Node) {
 			r.mapping(at, n, fields{"level": r.text(&f.logLevel), "format": r.text(&f.logFormat)})

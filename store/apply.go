@@ -19,7 +19,7 @@ func (d *DB) ApplyBatch(ctx context.Context, l Lease, b Batch) (Applied, error) 
 	}
 	var done Applied
 	err := d.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if err := holds(ctx, tx, l); err != nil {
+		if err := d.holds(ctx, tx, l); err != nil {
 			return err
 		}
 		a := applier{d: d, tx: tx, b: &b}
@@ -42,16 +42,19 @@ type applier struct {
 }
 
 func (a *applier) apply(ctx context.Context) (Applied, error) {
+	gen, err := a.generation(ctx)
+	if err != nil {
+		return Applied{}, err
+	}
 	versions, bodies, err := a.newVersions(ctx)
 	if err != nil {
 		return Applied{}, err
 	}
 	b := a.b
 	if len(versions)+len(b.Guests)+len(b.Objects)+len(b.Changes)+len(b.Tasks) == 0 {
-		gen, err := generation(ctx, a.tx, 0)
-		return Applied{Generation: gen}, err
+		return Applied{Generation: gen}, nil
 	}
-	if a.gen, err = generation(ctx, a.tx, 1); err != nil {
+	if err := a.nextGeneration(ctx); err != nil {
 		return Applied{}, err
 	}
 	for _, step := range []func(context.Context) error{
@@ -65,15 +68,15 @@ func (a *applier) apply(ctx context.Context) (Applied, error) {
 	return Applied{Generation: a.gen, NewVersions: len(versions)}, nil
 }
 
-// generation adds to the generation and gives the result.
-func generation(ctx context.Context, tx bun.Tx, add int64) (int64, error) {
-	var gen int64
-	if add == 0 {
-		err := tx.NewRaw("SELECT value FROM meta WHERE key = 'generation'").Scan(ctx, &gen)
-		return gen, err
-	}
-	err := tx.NewRaw("UPDATE meta SET value = value + ? WHERE key = 'generation' RETURNING value", add).Scan(ctx, &gen)
+// generation gives the generation as it is. Its row is also what batches queue for: one after the other they compare contents, and
+// become visible in the order of their generations, whichever database is behind.
+func (a *applier) generation(ctx context.Context) (gen int64, err error) {
+	err = a.tx.NewRaw("SELECT value FROM meta WHERE key = 'generation' "+a.d.eng.rowLock()).Scan(ctx, &gen)
 	return gen, err
+}
+
+func (a *applier) nextGeneration(ctx context.Context) error {
+	return a.tx.NewRaw("UPDATE meta SET value = value + 1 WHERE key = 'generation' RETURNING value").Scan(ctx, &a.gen)
 }
 
 func (a *applier) guests(ctx context.Context) error {

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -28,6 +31,9 @@ const (
 func bulkInsert[T any](ctx context.Context, d *DB, tx bun.Tx, rows []T, mode onConflict) error {
 	table := d.write.Table(reflect.TypeFor[T]())
 	fields := bulkFields(table)
+	if mode == replace {
+		rows = lastOfEach(rows, table.PKs)
+	}
 	var stmt *sql.Stmt
 	var size int
 	var args []any
@@ -102,6 +108,32 @@ func joinNames(fields []*schema.Field, assign string) string {
 		}
 	}
 	return b.String()
+}
+
+// lastOfEach leaves the last of the rows that share a key: PostgreSQL refuses a statement that writes a row twice.
+func lastOfEach[T any](rows []T, keys []*schema.Field) []T {
+	last := make(map[string]int, len(rows))
+	var key []byte
+	for i := range rows {
+		row := reflect.ValueOf(&rows[i]).Elem()
+		key = key[:0]
+		for _, f := range keys {
+			if v := f.Value(row); v.Kind() == reflect.String {
+				key = append(append(key, v.String()...), 0) // texts hold no NUL (clean)
+			} else {
+				key = append(strconv.AppendInt(key, v.Int(), 10), 0)
+			}
+		}
+		last[string(key)] = i
+	}
+	if len(last) == len(rows) {
+		return rows
+	}
+	left := make([]T, 0, len(last))
+	for _, i := range slices.Sorted(maps.Values(last)) {
+		left = append(left, rows[i])
+	}
+	return left
 }
 
 // bulkArgs appends the values of all rows; a nil pointer is NULL.

@@ -37,8 +37,8 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
-// TestCheckFile judges files that do not open, creates none and changes none.
-func TestCheckFile(t *testing.T) {
+// TestInspect judges files that do not open, creates none and changes none.
+func TestInspect(t *testing.T) {
 	sound, truncated, garbage := filled(t), filled(t), filled(t)
 	change(t, truncated, func(b []byte) []byte { return b[:len(b)/2] })
 	change(t, garbage, func(b []byte) []byte { return bytes.Repeat([]byte("not a database "), len(b)/15) })
@@ -47,7 +47,7 @@ func TestCheckFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := store.CheckFile(t.Context(), path)
+		r, err := store.Inspect(t.Context(), store.Options{Path: path})
 		if err != nil || r.OK() != ok {
 			t.Errorf("%v, %+v; want ok %v", err, r, ok)
 		}
@@ -56,13 +56,13 @@ func TestCheckFile(t *testing.T) {
 		}
 	}
 	none := filepath.Join(t.TempDir(), "none.db")
-	if _, err := store.CheckFile(t.Context(), none); fault.CodeOf(err) != fault.NotFound {
+	if _, err := store.Inspect(t.Context(), store.Options{Path: none}); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := os.Stat(none); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the check made a file: %v", err)
 	}
-	_, err := store.CheckFile(t.Context(), filled(t, "INSERT INTO bun_migrations (name, group_id) VALUES ('99991231000001', 9)"))
+	_, err := store.Inspect(t.Context(), store.Options{Path: filled(t, "INSERT INTO bun_migrations (name, group_id) VALUES ('99991231000001', 9)")})
 	if fault.CodeOf(err) != fault.StoreNewer {
 		t.Errorf("newer: %v", err)
 	}
@@ -75,6 +75,8 @@ func TestBackupRefused(t *testing.T) {
 	dest := filepath.Join(dir, "none", "copy.db")
 	wantFault(t, d.Backup(t.Context(), dest), fault.Store, dest)
 	wantFault(t, d.Backup(t.Context(), dir), fault.Conflict, dir)
+	there := copied(t, d)
+	wantFault(t, d.Backup(t.Context(), there), fault.Conflict, there)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Backup(ctx, filepath.Join(dir, "copy.db")); fault.CodeOf(err) != fault.Cancelled {

@@ -50,7 +50,7 @@ const maxProblems = 20
 func (d *DB) Stats(ctx context.Context) (Stats, error) {
 	s := Stats{Path: d.Path(), Rows: make(map[string]int64, len(checkedTables))}
 	var err error
-	if s.Bytes, err = d.eng.size(); err != nil {
+	if s.Bytes, err = d.eng.size(ctx, d.read.DB); err != nil {
 		return s, d.fault(err)
 	}
 	if err := d.read.NewRaw("SELECT value FROM meta WHERE key = 'generation'").Scan(ctx, &s.Generation); err != nil {
@@ -81,21 +81,42 @@ func (d *DB) Check(ctx context.Context) (CheckReport, error) {
 	return r, nil
 }
 
-// CheckFile checks the store at path even when it is too damaged to be opened. It creates and migrates nothing. NotFound when there
-// is no file; StoreNewer and the like when it cannot be judged by this program.
-func CheckFile(ctx context.Context, path string) (CheckReport, error) {
-	eng := newSQLite(path)
+// Inspect checks the store at o.Path even when it is too damaged to be opened. It creates and migrates nothing. NotFound when there
+// is no file or no table; StoreNewer and the like when it cannot be judged by this program.
+func Inspect(ctx context.Context, o Options) (CheckReport, error) {
+	eng, err := engineOf(ctx, o)
+	if err != nil {
+		return CheckReport{}, err
+	}
 	d := &DB{eng: eng}
-	if _, err := os.Stat(eng.path); err != nil {
-		return CheckReport{}, fault.Wrap(fault.NotFound, err, "there is no state store at %s", eng.path)
+	if file, ok := eng.(*sqliteEngine); ok {
+		if _, err := os.Stat(file.path); err != nil {
+			return CheckReport{}, fault.Wrap(fault.NotFound, err, "there is no state store at %s", file.path)
+		}
 	}
 	pool, err := eng.readPool()
 	if err != nil {
 		return CheckReport{}, d.fault(err)
 	}
 	d.read = bun.NewDB(pool, eng.dialect())
-	r, err := d.Check(ctx)
+	r, err := d.inspect(ctx)
 	return r, errors.Join(err, d.fault(d.read.Close()))
+}
+
+// inspect tells a database without tables, which is no store yet, from one that lost some.
+func (d *DB) inspect(ctx context.Context) (CheckReport, error) {
+	server, ok := d.eng.(*postgresEngine)
+	if !ok {
+		return d.Check(ctx)
+	}
+	ours, err := d.isOurs(ctx, d.read.DB)
+	if err == nil && !ours {
+		err = server.future(ctx, d.read.DB)
+	}
+	if err != nil {
+		return CheckReport{}, d.fault(err)
+	}
+	return d.Check(ctx)
 }
 
 func (d *DB) checkEngine(ctx context.Context, r *CheckReport) error {

@@ -25,19 +25,22 @@ type engine interface {
 	migrations() fs.FS
 	// lockSchema opens a transaction that keeps every other process from migrating.
 	lockSchema() string
-	// tableExists is a query for whether the table of its one parameter exists; tableCount one for how many there are.
-	tableExists() string
-	tableCount() string
+	// tables is a query for how many tables there are, and how many of them have the name of its one parameter.
+	tables() string
+	// rowLock ends a SELECT whose rows must stay as they are until the transaction ends; "" where one writer is alone anyway.
+	rowLock() string
+	// remote says that even a point read can hang, so that it needs its caller's context.
+	remote() bool
 	// fault gives a database error its code, message and hint; nil when it is not one of this engine.
 	fault(err error) error
-	// busy says that a transaction could not begin because another process writes.
+	// busy says that a transaction gave way to another process's and may be run again.
 	busy(err error) bool
-	// backup writes a consistent copy to a path that does not exist.
+	// backup writes a consistent copy to a path that does not exist, or says who does.
 	backup(ctx context.Context, dest string) error
-	// integrity gives the engine's own findings about the file; none means sound.
+	// integrity gives the engine's own findings about what is stored; none means sound.
 	integrity(ctx context.Context, db *sql.DB) (findings []string, err error)
 	// size is what the store takes on disk, in bytes.
-	size() (int64, error)
-	// place names the store for messages: a path.
+	size(ctx context.Context, db *sql.DB) (int64, error)
+	// place names the store for messages: a path, or an address without anything secret.
 	place() string
 }

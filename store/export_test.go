@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/uptrace/bun"
 )
 
 // DefaultPathFor is DefaultPath for another system.
@@ -16,3 +18,8 @@ func (d *DB) Exec(ctx context.Context, query string, args ...any) error {
 
 // SetPatience changes how long writes wait for other processes.
 func (d *DB) SetPatience(p time.Duration) { d.patience = p }
+
+// InTx runs a transaction as every write does.
+func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
+	return d.inTx(ctx, fn)
+}

@@ -80,14 +80,15 @@ func (d *DB) setLease(ctx context.Context, l Lease, owner string) error {
 }
 
 // holds fails with Fenced unless l is the lease as it stands. Expiry alone does not fence: nobody else has begun.
-func holds(ctx context.Context, tx bun.Tx, l Lease) error {
-	n, err := tx.NewSelect().Model((*leaseRow)(nil)).
-		Where("name = ? AND owner = ? AND epoch = ?", clean(l.Name), clean(l.Owner), l.Epoch).
-		Where("owner <> ''").Count(ctx)
-	if err != nil || n > 0 {
-		return err
+// Where writers are many the lease's row is kept as it is until the transaction ends, so that nobody takes it over meanwhile.
+func (d *DB) holds(ctx context.Context, tx bun.Tx, l Lease) error {
+	var epoch int64
+	err := tx.NewRaw("SELECT epoch FROM leases WHERE name = ? AND owner = ? AND epoch = ? AND owner <> '' "+d.eng.rowLock(),
+		clean(l.Name), clean(l.Owner), l.Epoch).Scan(ctx, &epoch)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fenced(l)
 	}
-	return fenced(l)
+	return err
 }
 
 func fenced(l Lease) error {

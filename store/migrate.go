@@ -73,24 +73,21 @@ func (d *DB) schemaOf(ctx context.Context, db *bun.DB, known *migrate.Migrations
 	if state.newer {
 		return state, fault.New(fault.StoreNewer, "the state store %s has schema %s, this program knows schemas up to %s",
 			d.eng.place(), state.found, state.known).
-			WithHint("a newer proxmox-mcp wrote it; install that version or name another store. The file was not changed")
+			WithHint("a newer proxmox-mcp wrote it; install that version or name another store. It was not changed")
 	}
 	return state, nil
 }
 
-// isOurs says whether the database has been migrated before; tables without that are somebody else's.
+// isOurs says whether the database has been migrated before; tables without that are somebody else's. One query: between two of them
+// another process could have made the tables.
 func (d *DB) isOurs(ctx context.Context, db *sql.DB) (bool, error) {
 	var ours, tables int
-	// In this order: another process may commit its migration between the two looks, and then both are seen.
-	if err := db.QueryRowContext(ctx, d.eng.tableCount()).Scan(&tables); err != nil {
-		return false, err
-	}
-	if err := db.QueryRowContext(ctx, d.eng.tableExists(), "bun_migrations").Scan(&ours); err != nil {
+	if err := db.QueryRowContext(ctx, d.eng.tables(), "bun_migrations").Scan(&tables, &ours); err != nil {
 		return false, err
 	}
 	if ours == 0 && tables > 0 {
 		return false, fault.New(fault.Store, "%s is a database of another program", d.eng.place()).
-			WithHint("name another path for the state store; the file was not changed")
+			WithHint("name another path or database for the state store; this one was not changed")
 	}
 	return ours > 0, nil
 }

@@ -11,25 +11,43 @@ import (
 	"testing/fstest"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store/pgtest"
 )
 
 // later is a program of a later version: it has more migrations.
 type later struct {
-	*sqliteEngine
+	engine
 	fsys fs.FS
 }
 
 func (e later) migrations() fs.FS { return e.fsys }
 
+// engineAt is the engine of a place.
+func engineAt(t *testing.T, place string) engine {
+	t.Helper()
+	eng, err := engineOf(t.Context(), Options{Path: place})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return eng
+}
+
+// onBoth runs a test on an empty place of each engine.
+func onBoth(t *testing.T, test func(t *testing.T, place string)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "s.db")) })
+	t.Run("Postgres", func(t *testing.T) { test(t, pgtest.Database(t)) })
+}
+
 // laterMigrations are the released ones and then these statements, one migration each.
-func laterMigrations(t *testing.T, statements ...string) fs.FS {
+func laterMigrations(t *testing.T, place string, statements ...string) fs.FS {
 	t.Helper()
 	all := fstest.MapFS{}
-	err := fs.WalkDir(sqliteMigrations, ".", func(path string, d fs.DirEntry, err error) error {
+	released := engineAt(t, place).migrations()
+	err := fs.WalkDir(released, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := sqliteMigrations.ReadFile(path)
+		data, err := fs.ReadFile(released, path)
 		all[path] = &fstest.MapFile{Data: data}
 		return err
 	})
@@ -37,14 +55,14 @@ func laterMigrations(t *testing.T, statements ...string) fs.FS {
 		t.Fatal(err)
 	}
 	for i, s := range statements {
-		all["migrations/sqlite/2999010100000"+string(rune('1'+i))+"_later.up.sql"] = &fstest.MapFile{Data: []byte(s)}
+		all["2999010100000"+string(rune('1'+i))+"_later.up.sql"] = &fstest.MapFile{Data: []byte(s)}
 	}
 	return all
 }
 
 func openLater(t *testing.T, path string, fsys fs.FS) (*DB, error) {
 	t.Helper()
-	d, err := open(t.Context(), later{newSQLite(path), fsys}, Options{})
+	d, err := open(t.Context(), later{engineAt(t, path), fsys}, Options{})
 	if err == nil {
 		t.Cleanup(func() {
 			if err := d.Close(); err != nil {
@@ -56,9 +74,8 @@ func openLater(t *testing.T, path string, fsys fs.FS) (*DB, error) {
 }
 
 // released makes a store of the released schema with one lease in it.
-func released(t *testing.T) string {
+func released(t *testing.T, path string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s.db")
 	d, err := Open(t.Context(), Options{Path: path})
 	if err != nil {
 		t.Fatal(err)
@@ -70,18 +87,19 @@ func released(t *testing.T) string {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
 
 // TestUpgrade lets 8 handles of a later version open a released store at once: each migration runs once, what was stored stays,
 // and the older program then refuses the file.
-func TestUpgrade(t *testing.T) {
-	path := released(t)
-	fsys := laterMigrations(t, "CREATE TABLE later (n INTEGER)", "INSERT INTO later VALUES (1)")
+func TestUpgrade(t *testing.T) { onBoth(t, testUpgrade) }
+
+func testUpgrade(t *testing.T, path string) {
+	released(t, path)
+	fsys := laterMigrations(t, path, "CREATE TABLE later (n INTEGER)", "INSERT INTO later VALUES (1)")
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			d, err := open(t.Context(), later{newSQLite(path), fsys}, Options{})
+			d, err := open(t.Context(), later{engineAt(t, path), fsys}, Options{})
 			if err != nil {
 				t.Errorf("open: %v", err)
 				return
@@ -109,9 +127,11 @@ func TestUpgrade(t *testing.T) {
 }
 
 // TestUpgradeFails breaks the second of two migrations: neither is kept, and the released program goes on with its store.
-func TestUpgradeFails(t *testing.T) {
-	path := released(t)
-	_, err := openLater(t, path, laterMigrations(t, "CREATE TABLE later (n INTEGER)", "INSERT INTO nonesuch VALUES (1)"))
+func TestUpgradeFails(t *testing.T) { onBoth(t, testUpgradeFails) }
+
+func testUpgradeFails(t *testing.T, path string) {
+	released(t, path)
+	_, err := openLater(t, path, laterMigrations(t, path, "CREATE TABLE later (n INTEGER)", "INSERT INTO nonesuch VALUES (1)"))
 	if fault.CodeOf(err) != fault.Store || !strings.Contains(err.Error(), "nonesuch") {
 		t.Fatalf("error %v", err)
 	}
@@ -129,8 +149,11 @@ func TestUpgradeFails(t *testing.T) {
 }
 
 // TestMigrationConnection loses the connection that migrates: no other one takes its place, which would be outside the transaction.
-func TestMigrationConnection(t *testing.T) {
-	pool, err := newSQLite(released(t)).migrationPool()
+func TestMigrationConnection(t *testing.T) { onBoth(t, testMigrationConnection) }
+
+func testMigrationConnection(t *testing.T, path string) {
+	released(t, path)
+	pool, err := engineAt(t, path).migrationPool()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,14 @@ const (
 	dbFile    = "state.db"
 )
 
+// filePath is path, or DefaultPath for "".
+func filePath(path string) (string, error) {
+	if path == "" {
+		return DefaultPath()
+	}
+	return path, nil
+}
+
 // DefaultPath is where the state lies by the platform's conventions: $XDG_STATE_HOME/proxmox-mcp/state.db (else
 // ~/.local/state/...) on Linux and the BSDs, ~/Library/Application Support/proxmox-mcp/state.db on macOS,
 // %LocalAppData%\proxmox-mcp\state.db on Windows. It fails where the user has no home folder.

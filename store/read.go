@@ -67,7 +67,7 @@ func (d *DB) Content(ctx context.Context, hash string) (json.RawMessage, error) 
 		return nil, d.fault(err)
 	}
 	var body string
-	err := d.conStm.QueryRowContext(context.WithoutCancel(ctx), clean(hash)).Scan(&body) // see Generation
+	err := d.conStm.QueryRowContext(d.pointRead(ctx), clean(hash)).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fault.New(fault.NotFound, "the state store has no content %q", hash)
 	}

@@ -52,13 +52,11 @@ func (e *sqliteEngine) placeholder(int) string  { return "?" }
 func (e *sqliteEngine) selectContent() string   { return "SELECT body FROM contents WHERE hash = ?" }
 func (e *sqliteEngine) migrations() fs.FS       { return sqliteMigrations }
 func (e *sqliteEngine) lockSchema() string      { return "BEGIN IMMEDIATE" }
+func (e *sqliteEngine) rowLock() string         { return "" }
+func (e *sqliteEngine) remote() bool            { return false }
 
-func (e *sqliteEngine) tableExists() string {
-	return "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-}
-
-func (e *sqliteEngine) tableCount() string {
-	return "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+func (e *sqliteEngine) tables() string {
+	return "SELECT count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_master WHERE type = 'table'"
 }
 
 // dsn builds the address of the file. Pragmas hold per connection, so they belong here (facts: libraries.md 5.3); busy_timeout
@@ -139,7 +137,7 @@ func isBusy(err error) bool {
 }
 
 // size is that of the file and its write-ahead log.
-func (e *sqliteEngine) size() (int64, error) {
+func (e *sqliteEngine) size(context.Context, *sql.DB) (int64, error) {
 	info, err := os.Stat(e.path)
 	if err != nil {
 		return 0, err

@@ -5,43 +5,58 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 )
 
-// Options says where the store is. Path "" means DefaultPath. Clock is asked for lease and retention times (nil: time.Now);
-// Logger hears of migrations (nil: silent).
+// Options says where the store is: a file's path ("" means DefaultPath), or the address of a PostgreSQL database
+// (postgres://user@host:5432/database, without a password; libpq's environment and ~/.pgpass count). Password is asked when such a
+// store is opened (nil: none). Clock is asked for lease and retention times (nil: time.Now); Logger hears of migrations (nil: silent).
 type Options struct {
-	Path   string
-	Clock  func() time.Time
-	Logger *slog.Logger
+	Path     string
+	Password func(ctx context.Context) (redact.Secret, error)
+	Clock    func() time.Time
+	Logger   *slog.Logger
 }
 
-// DB is an open store; it is safe for concurrent use and shares its file with other processes.
+// DB is an open store; it is safe for concurrent use and shares its file or database with other processes.
 type DB struct {
 	eng   engine
 	clock func() time.Time
 	log   *slog.Logger
 	// patience is how long a write waits for other processes; engines wait a moment themselves before they say busy.
 	patience time.Duration
-	write    *bun.DB // one connection: writers of this process queue here instead of meeting SQLITE_BUSY
+	write    *bun.DB // SQLite: one connection, so that writers of this process queue here instead of meeting SQLITE_BUSY
 	read     *bun.DB
 	genStm   *sql.Stmt
 	conStm   *sql.Stmt
 }
 
-// Open opens the store at o.Path, creates it (folder 0700, file 0600) when there is none, and brings its schema up to date. It
-// refuses a file that a newer version wrote, that is damaged, that is not a store or cannot be written; such a file is left as it is.
+// Open opens the store at o.Path, creates it (folder 0700, file 0600; tables in an empty database) when there is none, and brings its
+// schema up to date. It refuses one that a newer version wrote, that is damaged, that is not a store or cannot be written; such a one
+// is left as it is.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	if o.Path == "" {
-		path, err := DefaultPath()
-		if err != nil {
-			return nil, err
-		}
-		o.Path = path
+	eng, err := engineOf(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	return open(ctx, newSQLite(o.Path), o)
+	return open(ctx, eng, o)
+}
+
+// engineOf picks the engine by the form of the place.
+func engineOf(ctx context.Context, o Options) (engine, error) {
+	if isAddress(o.Path) {
+		return newPostgres(ctx, o)
+	}
+	path, err := filePath(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	return newSQLite(path), nil
 }
 
 func open(ctx context.Context, eng engine, o Options) (*DB, error) {
@@ -103,8 +118,16 @@ func (d *DB) Close() error {
 	return d.fault(errors.Join(errs...))
 }
 
-// Path is where the store is.
+// Path is where the store is: a path, or an address without anything secret.
 func (d *DB) Path() string { return d.eng.place() }
+
+// pause waits between two tries of a transaction, unevenly, so that two that gave way to each other do not meet again.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(1+rand.IntN(10)) * time.Millisecond): //nolint:gosec // no secret
+	}
+}
 
 // inTx runs fn in one write transaction and gives its error its code. While other processes write it waits, as long as ctx and
 // d.patience allow.
@@ -119,6 +142,7 @@ func (d *DB) inTx(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) e
 		case time.Since(began) > d.patience:
 			return d.fault(err)
 		}
+		pause(ctx)
 	}
 }
 
@@ -128,7 +152,15 @@ func (d *DB) Generation(ctx context.Context) (int64, error) {
 		return 0, d.fault(err)
 	}
 	var gen int64
-	// A context that can end costs a watching goroutine per query, more than the query itself.
-	err := d.genStm.QueryRowContext(context.WithoutCancel(ctx)).Scan(&gen)
+	err := d.genStm.QueryRowContext(d.pointRead(ctx)).Scan(&gen)
 	return gen, d.fault(err)
+}
+
+// pointRead is the context for a query that takes microseconds on a local file: one that can end costs a watching goroutine per
+// query, more than the query itself.
+func (d *DB) pointRead(ctx context.Context) context.Context {
+	if d.eng.remote() {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }

@@ -73,7 +73,7 @@ func (d *DB) BeginSync(ctx context.Context, l Lease, s Sync) (int64, error) {
 	}
 	row.ID = 0
 	err = d.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if err := holds(ctx, tx, l); err != nil {
+		if err := d.holds(ctx, tx, l); err != nil {
 			return err
 		}
 		cluster := clusterRow{Name: row.Cluster, FirstSeen: row.Started}
@@ -93,7 +93,7 @@ func (d *DB) FinishSync(ctx context.Context, l Lease, s Sync) error {
 		return d.fault(err)
 	}
 	return d.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if err := holds(ctx, tx, l); err != nil {
+		if err := d.holds(ctx, tx, l); err != nil {
 			return err
 		}
 		res, err := tx.NewUpdate().Model(&row).WherePK().Exec(ctx)

@@ -160,3 +160,19 @@ func testLastRowWins(t *testing.T, s *suite) {
 	same(t, "object", "late", must(s.Objects(t.Context(), "a", 0))(t)[0].Hash)
 	same(t, "task", "late", must(s.Tasks(t.Context(), store.TaskFilter{}))(t)[0].Exit)
 }
+
+// testByteOrder sorts texts by their bytes, whatever language the database is set to.
+func testByteOrder(t *testing.T, s *suite) {
+	l := s.lease(t, "p")
+	want := []string{"-", "B", "_", "a", "b", "ä"}
+	var b store.Batch
+	for _, id := range []string{"b", "ä", "_", "a", "B", "-"} {
+		b.Objects = append(b.Objects, store.Object{Ref: store.Ref{Kind: store.KindPool, ID: id}})
+	}
+	s.apply(t, l, b)
+	var got []string
+	for _, o := range must(s.Objects(t.Context(), "a", 0))(t) {
+		got = append(got, o.ID)
+	}
+	same(t, "order", want, got)
+}

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -104,12 +103,7 @@ func testCancelled(t *testing.T, s *suite) {
 
 func testBackup(t *testing.T, s *suite) {
 	s.apply(t, s.lease(t, "p"), store.Batch{Guests: []store.Guest{guest(100, 1)}, Contents: []store.Content{content("100", 1, `{}`)}})
-	dest := filepath.Join(t.TempDir(), "copy.db")
-	if err := s.Backup(t.Context(), dest); err != nil {
-		t.Fatal(err)
-	}
-	wantCode(t, s.Backup(t.Context(), dest), fault.Conflict)
-	copied := &suite{b: s.b, place: dest, now: t0}
+	copied := &suite{b: s.b, place: s.b.Copy(t, s.Store, s.place), now: t0}
 	copied.Store = copied.open(t)
 	same(t, "rows", s.rows(t), copied.rows(t))
 	same(t, "guests", must(s.Guests(t.Context(), store.GuestFilter{}))(t), must(copied.Guests(t.Context(), store.GuestFilter{}))(t))
@@ -119,16 +113,11 @@ func testBackup(t *testing.T, s *suite) {
 // testBackupLive copies while another handle writes: each copy is one moment.
 func testBackupLive(t *testing.T, s *suite) {
 	writer := s.open(t)
-	dir := t.TempDir()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { s.writeMany(t, writer, 0, 20, 50) })
-	for i := range 3 {
-		dest := filepath.Join(dir, fmt.Sprintf("%d.db", i))
-		if err := s.Backup(t.Context(), dest); err != nil {
-			t.Fatal(err)
-		}
-		copied := &suite{b: s.b, place: dest, now: t0}
+	for range 3 {
+		copied := &suite{b: s.b, place: s.b.Copy(t, s.Store, s.place), now: t0}
 		copied.Store = copied.open(t)
 		copied.sound(t)
 		if gen := must(copied.Generation(t.Context()))(t); copied.rows(t)["object_versions"] != gen {

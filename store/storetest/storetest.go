@@ -45,10 +45,12 @@ type Store interface {
 var _ Store = (*store.DB)(nil)
 
 // Backend is a database under test. New makes an empty place (a path, a database's address); Open opens one more handle on it, as
-// one more process would. The suite closes what it opens.
+// one more process would. The suite closes what it opens. Copy makes a copy of s, which lies at place, the way that users are told to,
+// while others write, and gives its place.
 type Backend struct {
 	New  func(t *testing.T) string
 	Open func(ctx context.Context, place string, clock func() time.Time) (Store, error)
+	Copy func(t *testing.T, s Store, place string) string
 }
 
 // Run tries everything that a store promises.
@@ -62,6 +64,7 @@ func Run(t *testing.T, b Backend) {
 		"Gone":            testGone,
 		"Objects":         testObjects,
 		"LastRowWins":     testLastRowWins,
+		"ByteOrder":       testByteOrder,
 		"Versions":        testVersions,
 		"VersionsInBatch": testVersionsInBatch,
 		"SharedContent":   testSharedContent,
