@@ -108,7 +108,7 @@ func stored(t testing.TB, db *store.DB) map[int]fact {
 // history is every change in the store as "what kind/id field old>new", newest first.
 func history(t testing.TB, db *store.DB) []string {
 	t.Helper()
-	rows, err := db.Changes(t.Context(), "", bubbleNow().AddDate(-9, 0, 0), 5000)
+	rows, err := db.Changes(t.Context(), store.HistoryFilter{Since: bubbleNow().AddDate(-9, 0, 0), Limit: 5000})
 	if err != nil {
 		t.Fatal(err)
 	}

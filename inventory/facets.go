@@ -179,12 +179,17 @@ func intern(s string) string {
 func sumOf(c pve.Config) string {
 	h := sha256.New()
 	for _, k := range c.Keys() {
-		v := c.Str(k)
-		if v == "" {
-			v = string(encodeState(c[k]))
-		}
+		v := valueOf(c, k)
 		fmt.Fprintf(h, "%s=%d:%s\n", k, len(v), v)
 	}
 	// 96 bits: enough to tell two versions of one guest apart.
 	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// valueOf is the whole value of a key that is set, spelt the same in all versions of Proxmox VE: scalars as text, all else as JSON.
+func valueOf(c pve.Config, key string) string {
+	if v := c.Str(key); v != "" {
+		return v
+	}
+	return string(encodeState(c[key]))
 }

@@ -125,8 +125,13 @@ func candidates(rows []*row) string {
 
 // unknownGuest says that there is none of that name among those that this token sees, whether one is gone, and what is near.
 func (i *Inventory) unknownGuest(v *view, scope []*cluster, text string) error {
+	return i.unknown(v, scope, text, "guest", nil)
+}
+
+// unknown says it of any object; names are what it could have meant beside guests.
+func (i *Inventory) unknown(v *view, scope []*cluster, text, what string, names []string) error {
 	shown := clean.Line(text, maxName)
-	var names, notes []string
+	var notes []string
 	for _, c := range scope {
 		cv := v.clusters[c.name]
 		for _, r := range cv.rows {
@@ -143,7 +148,7 @@ func (i *Inventory) unknownGuest(v *view, scope []*cluster, text string) error {
 			notes = append(notes, w.Text)
 		}
 	}
-	e := fault.New(fault.NotFound, "no guest %q is known", shown).WithNext("find_guests")
+	e := fault.New(fault.NotFound, "no %s %q is known", what, shown).WithNext("find_guests")
 	e.Cause = strings.Join(notes, "; ")
 	if slices.ContainsFunc(scope, func(c *cluster) bool { _, ok := loading(v.clusters[c.name], c.flying()); return ok }) {
 		return e.WithHint("ask again in a moment, when the first sync has ended").Retry()

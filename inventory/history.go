@@ -3,7 +3,7 @@ package inventory
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,14 +20,17 @@ const (
 	changeWindow = 24 * time.Hour
 	// changeRows bounds what one question reads of the store; who asks for more is told that the answer is cut.
 	changeRows = 5000
-	// maxValue is how much of a value a change shows.
-	maxValue = 200
+	// maxValue is how much of a value a change shows, around the difference: a page of 50 rows stays below 50 kB.
+	maxValue = 500
 )
 
-// ChangeQuery asks what changed from Since to Until. Zero times mean the last 24 hours and now. Object is a vmid, a guest's name, or
-// the id of a node, storage, pool or cluster object; Field a key of a configuration, such as cores, or the start of several with *.
+// ChangeQuery asks what changed from Since to Until. Zero times mean the last 24 hours and now. Window is how the two were asked for
+// (24h, yesterday): a cursor belongs to it and keeps the times of its first page, while those of the question move on. Object is a
+// vmid, a guest's name, or the id of a node, storage or pool, also of what is gone, with the kind before it where one id means two
+// things (storage local); Field a key of a configuration, such as cores, or the start of several with *.
 type ChangeQuery struct {
 	Since, Until  time.Time
+	Window        string
 	Object, Field string
 	Limit         int
 	Cursor        string
@@ -66,31 +69,68 @@ type ChangePage struct {
 // Changes answers what changed, from the store alone: what happened while nobody looked is dated between two looks. Errors:
 // fault.NotFound for an object that is not known, fault.Invalid for a window or cursor that breaks a rule.
 func (i *Inventory) Changes(ctx context.Context, q ChangeQuery) (ChangePage, error) {
-	offset, err := decodePage(q.Cursor, q.sum())
+	offset, err := q.resume()
 	if err != nil {
 		return ChangePage{}, err
 	}
-	scope, err := i.ready(ctx, q.ReadOptions)
+	h, err := i.historian(ctx, q.ReadOptions)
 	if err != nil {
 		return ChangePage{}, err
 	}
-	if q.Until.IsZero() { // now that what is new was read
-		q.Until = i.now()
-	}
-	if q.Since.IsZero() {
-		q.Since = q.Until.Add(-changeWindow)
-	}
-	if !q.Since.Before(q.Until) {
-		return ChangePage{}, fault.BadField("since", "it must be before until", "24h")
-	}
-	h := &historian{i: i, scope: scope, view: i.proj.view.Load(), q: q, bodies: map[string]pve.Config{}}
-	if err := h.find(); err != nil {
+	if err := q.span(i.now()); err != nil { // now that what is new was read
 		return ChangePage{}, err
+	}
+	h.q = q
+	if q.Object != "" {
+		if h.only, err = i.subjects(ctx, h.st, h.scope, q.Object); err != nil {
+			return ChangePage{}, err
+		}
 	}
 	if err := h.collect(ctx); err != nil {
 		return ChangePage{}, err
 	}
-	return h.page(i.meta(scope), offset), nil
+	return h.page(i.meta(h.scope), offset), nil
+}
+
+// span fills in the times that were not asked for.
+func (q *ChangeQuery) span(now time.Time) error {
+	if q.Until.IsZero() {
+		q.Until = now
+	}
+	if q.Since.IsZero() {
+		q.Since = q.Until.Add(-changeWindow)
+	}
+	q.Since, q.Until = q.Since.Truncate(time.Millisecond), q.Until.Truncate(time.Millisecond) // as the store and the cursor count
+	if !q.Since.Before(q.Until) {
+		return fault.BadField("since", "it must be before until", "24h")
+	}
+	return nil
+}
+
+// A cursor of changes is that of a page with the times of the first page, which its check sum covers.
+func (q *ChangeQuery) cursor(offset int) string {
+	return pageCursor(offset, q.sum()) + "." + base36(q.Since) + "." + base36(q.Until)
+}
+
+func base36(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 36) }
+
+// resume takes offset and times of the cursor, if there is one.
+func (q *ChangeQuery) resume() (int, error) {
+	if q.Cursor == "" {
+		return 0, nil
+	}
+	page, times, _ := strings.Cut(q.Cursor, ".")
+	since, until, _ := strings.Cut(times, ".")
+	from, err1 := strconv.ParseInt(since, 36, 64)
+	to, err2 := strconv.ParseInt(until, 36, 64)
+	if err := errors.Join(err1, err2); err == nil {
+		q.Since, q.Until = time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC()
+	}
+	return decodePage(page, q.sum())
+}
+
+func (q *ChangeQuery) sum() string {
+	return cursorSum(strings.Join([]string{q.Object, q.Field, q.Cluster, q.Window, base36(q.Since), base36(q.Until)}, "\x00"))
 }
 
 // knownSince is when the last of the clusters was first looked at, where that is within the window: what changed before is not
@@ -111,82 +151,73 @@ func (h *historian) knownSince() time.Time {
 	return last
 }
 
-// sum leaves the times out: a page later on a span such as 24h has moved a little.
-func (q ChangeQuery) sum() string { return cursorSum(q.Object + "\x00" + q.Field + "\x00" + q.Cluster) }
-
-// historian gathers changes for one question.
+// historian reads the past for one question.
 type historian struct {
 	i      *Inventory
+	st     Store
 	scope  []*cluster
 	view   *view
-	q      ChangeQuery
-	only   *store.Ref // the object that is asked about; Cluster "" = in any
 	bodies map[string]pve.Config
-	rows   []Change
-	cut    bool
+
+	q    ChangeQuery
+	only []store.Ref // the objects that are asked about; none = all
+	rows []Change
+	cut  bool
 }
 
-// find resolves the object that is asked about. What is gone is known by its id alone.
-func (h *historian) find() error {
-	text := strings.TrimSpace(h.q.Object)
-	if text == "" {
-		return nil
+func (i *Inventory) historian(ctx context.Context, o ReadOptions) (*historian, error) {
+	scope, err := i.ready(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	if r, err := h.i.resolve(h.scope, text); err == nil {
-		h.only = &store.Ref{Cluster: r.g.Cluster, Kind: store.KindGuest, ID: strconv.Itoa(r.g.VMID)}
-		return nil
-	} else if fault.CodeOf(err) == fault.Ambiguous {
-		return err
+	st, err := i.openStore(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if _, ok := vmidOf(text); ok {
-		h.only = &store.Ref{Kind: store.KindGuest, ID: text}
-		return nil
-	}
-	h.only = &store.Ref{ID: text}
-	return nil
+	return &historian{i: i, st: st, scope: scope, view: i.proj.view.Load(), bodies: map[string]pve.Config{}}, nil
 }
 
-func (h *historian) wants(ref store.Ref) bool {
-	if !slices.ContainsFunc(h.scope, func(c *cluster) bool { return c.name == ref.Cluster }) {
-		return false
+// filters are what the store is asked for: each object that is meant, or each cluster whole.
+func (h *historian) filters() []store.HistoryFilter {
+	refs := h.only
+	if len(refs) == 0 {
+		for _, c := range h.scope {
+			refs = append(refs, store.Ref{Cluster: c.name})
+		}
 	}
-	o := h.only
-	return o == nil || o.ID == ref.ID && (o.Kind == "" || o.Kind == ref.Kind) && (o.Cluster == "" || o.Cluster == ref.Cluster)
+	out := make([]store.HistoryFilter, 0, len(refs))
+	for _, r := range refs {
+		out = append(out, store.HistoryFilter{Cluster: r.Cluster, Kind: r.Kind, ID: r.ID, Since: h.q.Since,
+			Until: h.q.Until.Add(time.Millisecond), Limit: changeRows}) // the end belongs to the window
+	}
+	return out
 }
 
 // collect reads what happened and what was configured anew, newest first.
 func (h *historian) collect(ctx context.Context) error {
-	st, err := h.i.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	name := ""
-	if len(h.scope) == 1 {
-		name = h.scope[0].name
-	}
-	events, err := st.Changes(ctx, name, h.q.Since, changeRows)
-	if err != nil {
-		return err
-	}
-	revisions, err := st.Revisions(ctx, name, h.q.Since, h.q.Until.Add(time.Millisecond), changeRows) // the store counts milliseconds
-	if err != nil {
-		return err
-	}
-	h.cut = len(events) == changeRows || len(revisions) == changeRows
-	for k := range events {
-		if e := &events[k]; tells(e) && h.wants(e.Ref) && !e.At.After(h.q.Until) {
-			h.add(h.event(e))
+	for _, f := range h.filters() {
+		events, err := h.st.Changes(ctx, f)
+		if err != nil {
+			return err
 		}
-	}
-	for k := range revisions {
-		if h.wants(revisions[k].Ref) {
-			if err := h.revision(ctx, st, &revisions[k]); err != nil {
+		revisions, err := h.st.Revisions(ctx, f)
+		if err != nil {
+			return err
+		}
+		h.cut = h.cut || len(events) == changeRows || len(revisions) == changeRows
+		for k := range events {
+			if e := &events[k]; tells(e) {
+				h.add(h.event(e))
+			}
+		}
+		for k := range revisions {
+			if err := h.revision(ctx, &revisions[k]); err != nil {
 				return err
 			}
 		}
 	}
 	slices.SortStableFunc(h.rows, func(a, b Change) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID), pve.CompareKeys(a.Field, b.Field))
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID), pve.CompareKeys(a.Field, b.Field))
 	})
 	return nil
 }
@@ -198,18 +229,14 @@ func tells(e *store.Change) bool {
 }
 
 func (h *historian) add(c Change) {
-	if f := h.q.Field; f != "" {
-		prefix, any := strings.CutSuffix(f, "*")
-		if !(c.Field == f || any && strings.HasPrefix(c.Field, prefix)) {
-			return
-		}
+	if likeName(c.Field, h.q.Field) {
+		h.rows = append(h.rows, c)
 	}
-	h.rows = append(h.rows, c)
 }
 
 func (h *historian) event(e *store.Change) Change {
 	c := h.about(e.Ref, e.What, e.At, e.NotBefore)
-	c.Field, c.Old, c.New = clean.Line(e.Field, maxTag), clean.Line(e.Old, maxValue), clean.Line(e.New, maxValue)
+	c.Field, c.Old, c.New = clean.Line(e.Field, maxTag), clean.Line(e.Old, maxName), clean.Line(e.New, maxName)
 	if c.Name == "" {
 		c.Name = cmp.Or(c.New, c.Old)
 	}
@@ -224,7 +251,8 @@ func (h *historian) event(e *store.Change) Change {
 func (h *historian) about(ref store.Ref, what string, at, notBefore time.Time) Change {
 	c := Change{Cluster: ref.Cluster, Kind: string(ref.Kind), ID: clean.Line(ref.ID, maxName), What: what, At: at, NotBefore: notBefore}
 	if id, ok := vmidOf(ref.ID); ok && ref.Kind == store.KindGuest {
-		if r := h.view.clusters[ref.Cluster].byID[id]; r != nil {
+		cv := h.view.clusters[ref.Cluster]
+		if r := cmp.Or(cv.byID[id], cv.gone[id]); r != nil {
 			c.Name = name(r.g.Name)
 		}
 	}
@@ -232,108 +260,23 @@ func (h *historian) about(ref store.Ref, what string, at, notBefore time.Time) C
 }
 
 // revision compares a version with the one before, key by key.
-func (h *historian) revision(ctx context.Context, st Store, r *store.Revision) error {
-	old, err := h.body(ctx, st, r.Old)
+func (h *historian) revision(ctx context.Context, r *store.Revision) error {
+	old, err := h.body(ctx, r.Old)
 	if err != nil {
 		return err
 	}
-	fresh, err := h.body(ctx, st, r.Hash)
+	fresh, err := h.body(ctx, r.Hash)
 	if err != nil {
 		return err
 	}
 	base := h.about(r.Ref, "changed", r.SeenAt, r.NotBefore)
 	h.explain(&base, "changed")
-	for _, key := range changedKeys(old, fresh) {
+	for _, d := range differences(old, fresh) {
 		c := base
-		c.Field, c.Old, c.New = key, valueText(old, key), valueText(fresh, key)
-		switch {
-		case !old.Has(key):
-			c.What = "added"
-		case !fresh.Has(key):
-			c.What = "removed"
-		}
+		c.What, c.Field, c.Old, c.New = d.What, d.Key, d.Old, d.New
 		h.add(c)
 	}
 	return nil
-}
-
-// body is a stored content; what is no object has no keys.
-func (h *historian) body(ctx context.Context, st Store, hash string) (pve.Config, error) {
-	if c, ok := h.bodies[hash]; ok {
-		return c, nil
-	}
-	raw, err := st.Content(ctx, hash)
-	if err != nil {
-		return nil, err
-	}
-	c, err := pve.DecodeConfig(raw)
-	if err != nil {
-		c = pve.Config{}
-	}
-	h.bodies[hash] = c
-	return c, nil
-}
-
-func changedKeys(a, b pve.Config) []string {
-	var keys []string
-	for _, k := range a.Keys() {
-		if !b.Has(k) || valueText(a, k) != valueText(b, k) {
-			keys = append(keys, k)
-		}
-	}
-	for _, k := range b.Keys() {
-		if !a.Has(k) {
-			keys = append(keys, k)
-		}
-	}
-	return keys
-}
-
-// valueText is a value on one line: texts as they are, all else as JSON.
-func valueText(c pve.Config, key string) string {
-	v, ok := c[key]
-	if !ok || v == nil {
-		return ""
-	}
-	if s := c.Str(key); s != "" {
-		return clean.Line(s, maxValue)
-	}
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return clean.Line(string(raw), maxValue)
-}
-
-// causes are the tasks that make a change of a kind: by the beginning of their type.
-var causes = map[string][]string{
-	"appeared": {"qmcreate", "qmclone", "qmrestore", "vzcreate", "vzclone", "vzrestore"},
-	"gone":     {"qmdestroy", "vzdestroy"},
-	"status": {"qmstart", "qmstop", "qmshutdown", "qmreboot", "qmsuspend", "qmresume", "vzstart", "vzstop", "vzshutdown", "vzreboot", "vzsuspend", "vzresume",
-		"hastart", "hastop", "vzdump", "qmrollback", "vzrollback"},
-	"moved":   {"qmigrate", "vzmigrate", "hamigrate"},
-	"renamed": {"qmconfig"},
-	"changed": {"qmconfig", "qmmove", "qmtemplate", "qmsnapshot", "qmrollback", "qmdelsnapshot", "qmrestore", "resize", "move_volume", "vzsnapshot", "vzrollback", "vzdelsnapshot", "vztemplate", "vzrestore", "qmclone", "vzclone", "imgdel"},
-}
-
-// explain names the newest task about the guest that fits the change's kind and began in the time in which it happened. A change
-// of a configuration that is answered at once leaves no task: then nothing is named.
-func (h *historian) explain(c *Change, what string) {
-	if c.Kind != string(store.KindGuest) {
-		return
-	}
-	tasks := h.view.clusters[c.Cluster].tasks
-	for _, k := range tasks.byID[c.ID] {
-		t := &tasks.list[k]
-		if t.Start.After(c.At) || !c.NotBefore.IsZero() && !t.End.IsZero() && t.End.Before(c.NotBefore) || !slices.Contains(causes[what], t.Type) {
-			continue
-		}
-		if c.NotBefore.IsZero() && c.At.Sub(t.Start) > changeWindow {
-			return
-		}
-		c.Task, c.TaskType, c.User = pve.TaskHandle(t.UPID), clean.Line(t.Type, maxTag), name(t.User)
-		return
-	}
 }
 
 func (h *historian) page(m Meta, offset int) ChangePage {
@@ -343,7 +286,7 @@ func (h *historian) page(m Meta, offset int) ChangePage {
 		p.Rows = h.rows[offset:end]
 	}
 	if end < len(h.rows) {
-		p.NextCursor = pageCursor(end, h.q.sum())
+		p.NextCursor = h.q.cursor(end)
 	}
 	return p
 }

@@ -245,30 +245,36 @@ func (m *memStore) what(kind string) []string {
 	return out
 }
 
-func (m *memStore) Changes(_ context.Context, cluster string, since time.Time, limit int) ([]store.Change, error) {
+// selects is whether a filter wants what happened to an object at a time.
+func selects(f store.HistoryFilter, ref store.Ref, at time.Time) bool {
+	return (f.Cluster == "" || ref.Cluster == f.Cluster) && (f.Kind == "" || ref.Kind == f.Kind) && (f.ID == "" || ref.ID == f.ID) &&
+		!at.Before(f.Since) && (f.Until.IsZero() || at.Before(f.Until))
+}
+
+func (m *memStore) Changes(_ context.Context, f store.HistoryFilter) ([]store.Change, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []store.Change
 	for _, c := range slices.Backward(m.changes) {
-		if (cluster == "" || c.Cluster == cluster) && !c.At.Before(since) && len(out) < limit {
+		if selects(f, c.Ref, c.At) && len(out) < f.Limit {
 			out = append(out, c)
 		}
 	}
 	return out, nil
 }
 
-func (m *memStore) Revisions(_ context.Context, cluster string, since, until time.Time, limit int) ([]store.Revision, error) {
+func (m *memStore) Revisions(_ context.Context, f store.HistoryFilter) ([]store.Revision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := map[[2]any]string{}
 	var out []store.Revision
 	for _, v := range m.versions {
 		key := [2]any{v.Ref, v.Life}
-		if old, ok := before[key]; ok && (cluster == "" || v.Cluster == cluster) && !v.SeenAt.Before(since) && v.SeenAt.Before(until) {
+		if old, ok := before[key]; ok && selects(f, v.Ref, v.SeenAt) {
 			out = append(out, store.Revision{Version: v, Old: old})
 		}
 		before[key] = v.Hash
 	}
 	slices.Reverse(out)
-	return out[:min(len(out), limit)], nil
+	return out[:min(len(out), f.Limit)], nil
 }

@@ -13,21 +13,23 @@ import (
 )
 
 // knownObjects is the view's map of a kind.
-func (r *run) knownObjects(kind store.Kind) map[string]store.Object {
+func (r *run) knownObjects(kind store.Kind) map[string]store.Object { return r.v.objectsOf(kind) }
+
+func (c *clusterView) objectsOf(kind store.Kind) map[string]store.Object {
 	switch kind {
 	case store.KindNode:
-		return r.v.nodeObjs
+		return c.nodeObjs
 	case store.KindStorage:
-		return r.v.usage
+		return c.usage
 	case store.KindStorageConfig:
-		return r.v.defs
+		return c.defs
 	case store.KindPool:
-		return r.v.pools
+		return c.pools
 	}
-	if r.v.stateObj.ID == "" {
+	if c.stateObj.ID == "" {
 		return nil
 	}
-	return map[string]store.Object{r.v.stateObj.ID: r.v.stateObj}
+	return map[string]store.Object{c.stateObj.ID: c.stateObj}
 }
 
 // putObject writes an object whose state or hash changed, or whose last sight is old. seen says that it was observed now.

@@ -63,7 +63,8 @@ type Store interface {
 	Objects(ctx context.Context, cluster string, afterGen int64) ([]store.Object, error)
 	Content(ctx context.Context, hash string) (json.RawMessage, error)
 	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
-	Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]store.Change, error)
-	Revisions(ctx context.Context, cluster string, since, until time.Time, limit int) ([]store.Revision, error)
+	Changes(ctx context.Context, f store.HistoryFilter) ([]store.Change, error)
+	Revisions(ctx context.Context, f store.HistoryFilter) ([]store.Revision, error)
+	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error) // all lives, oldest first
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 }

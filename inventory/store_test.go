@@ -43,7 +43,7 @@ func TestRealStore(t *testing.T) {
 	if diff := cmp.Diff(da, dbl); diff != "" || err1 != nil || err2 != nil || len(da.Snapshots) != 1 {
 		t.Error(diff, err1, err2)
 	}
-	before, err := db.Changes(t.Context(), "lab", time.Time{}, 0)
+	before, err := db.Changes(t.Context(), store.HistoryFilter{Cluster: "lab"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestRealStore(t *testing.T) {
 	if err != nil || reports[0].Unchanged != 10 {
 		t.Fatalf("%+v, %v", reports, err)
 	}
-	after, err := db.Changes(t.Context(), "lab", time.Time{}, 0)
+	after, err := db.Changes(t.Context(), store.HistoryFilter{Cluster: "lab"})
 	if err != nil || len(after) != len(before) {
 		t.Errorf("changes %d>%d, %v", len(before), len(after), err)
 	}

@@ -3,14 +3,19 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store/pgtest"
 )
 
@@ -123,6 +128,63 @@ func testUpgrade(t *testing.T, path string) {
 	}
 	if _, err := Open(t.Context(), Options{Path: path}); fault.CodeOf(err) != fault.StoreNewer {
 		t.Errorf("the older program says %v", err)
+	}
+}
+
+// TestUpgradeFrom opens a store of each earlier schema, with a version and a change in it: what was stored is read back through what is new.
+func TestUpgradeFrom(t *testing.T) {
+	names, err := fs.Glob(sqliteMigrations, "migrations/sqlite/*.up.sql")
+	if err != nil || len(names) < 2 {
+		t.Fatalf("migrations %q, %v", names, err)
+	}
+	for n := 1; n < len(names); n++ {
+		t.Run(filepath.Base(names[n-1]), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, place string) { testUpgradeFrom(t, place, n) })
+		})
+	}
+}
+
+func testUpgradeFrom(t *testing.T, place string, n int) {
+	early := laterMigrations(t, place).(fstest.MapFS)
+	for i, path := range slices.Sorted(maps.Keys(early)) {
+		if i >= n {
+			delete(early, path)
+		}
+	}
+	old, err := open(t.Context(), later{engineAt(t, place), early}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, ok, err := old.AcquireLease(t.Context(), "sync:a", "p", time.Hour)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	ref := Ref{Cluster: "a", Kind: KindGuest, ID: "100"}
+	for i, body := range []string{`{"cores":1}`, `{"cores":2}`} {
+		_, err := old.ApplyBatch(t.Context(), l, Batch{Cluster: "a", At: time.UnixMilli(int64(1000 * i)), Changes: []Change{{Ref: ref, What: "status"}},
+			Contents: []Content{{Ref: ref, Life: 1, Hash: pve.Hash([]byte(body)), JSON: []byte(body)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(t.Context(), Options{Path: place})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	f := HistoryFilter{Cluster: "a", Kind: KindGuest, ID: "100"}
+	changes, err1 := d.Changes(t.Context(), f)
+	revisions, err2 := d.Revisions(t.Context(), f)
+	report, err3 := d.Check(t.Context())
+	if err := errors.Join(err1, err2, err3); err != nil || len(changes) != 2 || len(revisions) != 1 || !report.OK() || report.Schema != report.Known {
+		t.Errorf("%d changes, %d revisions, %+v, %v", len(changes), len(revisions), report, err)
 	}
 }
 

@@ -194,3 +194,13 @@ type TaskFilter struct {
 	Running bool      // only those that have not ended
 	Limit   int       // 0 = 50
 }
+
+// HistoryFilter selects what happened to objects or what versions became known, newest first, in [Since, Until).
+type HistoryFilter struct {
+	Cluster string    // "" = all
+	Kind    Kind      // "" = any
+	ID      string    // object id, "" = any
+	Since   time.Time // zero = any
+	Until   time.Time // zero = no end
+	Limit   int       // 0 = 1000
+}

@@ -5,7 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
@@ -91,23 +92,16 @@ type Revision struct {
 	Old string // content hash of the version before
 }
 
-// Revisions gives the versions that replaced others and became known in [since, until), newest first, at most limit (0 = 1000),
-// of one cluster ("" = all). A zero until means no end.
-func (d *DB) Revisions(ctx context.Context, cluster string, since, until time.Time, limit int) ([]Revision, error) {
+// Revisions gives the versions that replaced others and that f selects by when they became known, newest first.
+func (d *DB) Revisions(ctx context.Context, f HistoryFilter) ([]Revision, error) {
 	var rows []struct {
 		versionRow `bun:",extend"`
 		Old        string `bun:"old"`
 	}
 	q := d.read.NewSelect().TableExpr("object_versions AS v").ColumnExpr("v.*, p.hash AS old").
 		Join("JOIN object_versions AS p ON p.cluster = v.cluster AND p.kind = v.kind AND p.id = v.id AND p.life = v.life AND p.seq = v.seq - 1").
-		Where("v.seen_at >= ?", millis(since)).OrderExpr("v.seen_at DESC, v.kind, v.id, v.seq DESC").Limit(int64(limitOr(limit, changeLimit)))
-	if !until.IsZero() {
-		q.Where("v.seen_at < ?", millis(until))
-	}
-	if cluster != "" {
-		q.Where("v.cluster = ?", clean(cluster))
-	}
-	if err := q.Scan(ctx, &rows); err != nil {
+		OrderExpr("v.seen_at DESC, v.kind, v.id, v.seq DESC")
+	if err := f.narrow(q, "v", "id", "seen_at").Scan(ctx, &rows); err != nil {
 		return nil, d.fault(err)
 	}
 	out := make([]Revision, len(rows))
@@ -117,16 +111,28 @@ func (d *DB) Revisions(ctx context.Context, cluster string, since, until time.Ti
 	return out, nil
 }
 
-// Changes gives what happened in a cluster ("" = all) at or after since, newest first, at most limit (0 = 1000).
-func (d *DB) Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]Change, error) {
+// Changes gives what happened and f selects, newest first.
+func (d *DB) Changes(ctx context.Context, f HistoryFilter) ([]Change, error) {
 	var rows []changeRow
-	q := d.read.NewSelect().Model(&rows).Order("at DESC", "id DESC").Limit(int64(limitOr(limit, changeLimit))).
-		Where("at >= ?", millis(since))
-	if cluster != "" {
-		q.Where("cluster = ?", clean(cluster))
-	}
-	if err := q.Scan(ctx); err != nil {
+	q := d.read.NewSelect().Model(&rows).Order("at DESC", "id DESC")
+	if err := f.narrow(q, "c", "object", "at").Scan(ctx); err != nil {
 		return nil, d.fault(err)
 	}
 	return convert(rows, (*changeRow).change), nil
+}
+
+// narrow adds the filter to a query over the table t, which has the object's id and the time in columns of these names.
+func (f HistoryFilter) narrow(q *bun.SelectQuery, t, id, at string) *bun.SelectQuery {
+	for column, value := range map[string]string{"cluster": f.Cluster, "kind": string(f.Kind), id: f.ID} {
+		if value != "" {
+			q.Where("?.? = ?", bun.Ident(t), bun.Ident(column), clean(value))
+		}
+	}
+	if !f.Since.IsZero() {
+		q.Where("?.? >= ?", bun.Ident(t), bun.Ident(at), millis(f.Since))
+	}
+	if !f.Until.IsZero() {
+		q.Where("?.? < ?", bun.Ident(t), bun.Ident(at), millis(f.Until))
+	}
+	return q.Limit(int64(limitOr(f.Limit, changeLimit)))
 }

@@ -59,6 +59,7 @@ func TestBudgetAnswers(t *testing.T) {
 		{"page one of 1,000 guests", "find_guests", `{}`, &fake{page: thousand}, 1100},
 		{"one guest", "get_guest", `{"guest":"104"}`, &fake{guest: oneGuest()}, 350},
 		{"one guest, full", "get_guest", `{"guest":"104","detail":"full"}`, &fake{guest: oneGuest()}, 900},
+		{"50 changes of long values", "find_changes", `{}`, &fake{changes: longChanges(50)}, 3000},
 		{"overview of 1,000 guests", "get_overview", `{}`, &fake{overview: bigOverview()}, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
@@ -25,6 +26,7 @@ type changesOut struct {
 	Until      string      `json:"until"`
 	KnownSince string      `json:"known_since,omitempty"`
 	Total      int         `json:"total"`
+	Cut        bool        `json:"cut,omitempty"` // more matched than were read: total is a lower bound
 	Columns    []string    `json:"columns"`
 	Rows       [][]*string `json:"rows"`
 	NextCursor string      `json:"next_cursor,omitempty"`
@@ -43,7 +45,7 @@ func findChanges() Spec {
 			{CLI: "history list --since yesterday --field 'net*'", Args: map[string]any{"since": "yesterday", "field": "net*"}, Why: "network devices"},
 		},
 	}, func(ctx context.Context, d Deps, in *changesIn) (*changesOut, error) {
-		q := inventory.ChangeQuery{Object: strings.TrimSpace(in.Object), Field: strings.TrimSpace(in.Field), Limit: in.Limit, Cursor: in.Cursor, ReadOptions: in.read()}
+		q := inventory.ChangeQuery{Window: in.Since + " to " + in.Until, Object: strings.TrimSpace(in.Object), Field: strings.TrimSpace(in.Field), Limit: in.Limit, Cursor: in.Cursor, ReadOptions: in.read()}
 		var err error
 		if q.Since, err = when(d, "since", in.Since); err != nil {
 			return nil, err
@@ -60,7 +62,7 @@ func findChanges() Spec {
 }
 
 func changesOf(d Deps, p inventory.ChangePage) *changesOut {
-	out := &changesOut{Envelope: envelope(d, p.Meta), Since: stamp(d, p.Since), Until: stamp(d, p.Until), Total: p.Total, Columns: changeColumns,
+	out := &changesOut{Envelope: envelope(d, p.Meta), Since: stamp(d, p.Since), Until: stamp(d, p.Until), Total: p.Total, Cut: p.Cut, Columns: changeColumns,
 		Rows: [][]*string{}, NextCursor: p.NextCursor, src: p}
 	if !p.KnownSince.IsZero() {
 		out.KnownSince = stamp(d, p.KnownSince)
@@ -96,23 +98,25 @@ func (o *changesOut) View(d Deps) View {
 		v.Line("first looked at %s: what changed before is not known", shortStamp(d, p.KnownSince))
 	}
 	if p.Cut {
-		v.Line("more than were read: ask for a shorter time")
+		v.Line("there are more than were read: ask for a shorter time or one object")
 	}
 	t := Table{Name: "changes", Main: true, Columns: []string{"seen", "object", "change", "by"}}
-	var last string
+	var last, lastBy string
 	for k := range p.Rows {
 		c := &p.Rows[k]
 		seen := shortStamp(d, c.At)
 		if gap := c.At.Sub(c.NotBefore); !c.NotBefore.IsZero() && gap > 2*time.Minute {
 			seen += " -" + span(gap)
 		}
-		object := objectName(c)
-		if seen+object == last {
-			t.Rows = append(t.Rows, []string{"", "", changeText(c)})
-			continue
+		row := []string{seen, objectName(c), changeText(c), byText(c)}
+		if what := seen + row[1]; what != last {
+			last, lastBy = what, row[3]
+		} else if row[0], row[1] = "", ""; row[3] == lastBy { // what a row leaves out is as in the row above
+			row[3] = ""
+		} else {
+			lastBy = row[3]
 		}
-		last = seen + object
-		t.Rows = append(t.Rows, []string{seen, object, changeText(c), byText(c)})
+		t.Rows = append(t.Rows, row)
 	}
 	v.Table(t)
 	if p.NextCursor != "" {
@@ -129,17 +133,29 @@ func objectName(c *inventory.Change) string {
 }
 
 func changeText(c *inventory.Change) string {
-	switch {
-	case c.Field == "":
+	switch c.What {
+	case "added", "removed", "changed":
+		return differenceText(c.What, c.Field, c.Old, c.New)
+	}
+	if c.Field == "" {
 		return c.What
-	case c.What == "added":
-		return "+" + c.Field + " " + c.New
-	case c.What == "removed":
-		return "-" + c.Field + " " + c.Old
-	case c.What == "changed":
-		return fmt.Sprintf("%s %s > %s", c.Field, c.Old, c.New)
 	}
 	return fmt.Sprintf("%s %s > %s", c.What, c.Old, c.New)
+}
+
+// valueText is how much of a value a row of text shows: a page of 50 rows stays below 3,000 tokens.
+const valueText = 80
+
+// differenceText is a key with its values, cut around their first difference.
+func differenceText(what, key, old, value string) string {
+	switch what {
+	case "added":
+		return "+" + key + " " + cell(value, valueText)
+	case "removed":
+		return "-" + key + " " + cell(old, valueText)
+	}
+	old, value = clean.Differ(old, value, valueText)
+	return fmt.Sprintf("%s %s > %s", key, old, value)
 }
 
 func byText(c *inventory.Change) string {

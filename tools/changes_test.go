@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
@@ -41,7 +43,7 @@ func TestWhen(t *testing.T) {
 			t.Errorf("%q is %v (%v), want %s", text, got.UTC(), err, want)
 		}
 	}
-	for _, text := range []string{"soon", "2x", "2026-13-01", "-2h", "9999999h"} {
+	for _, text := range []string{"soon", "2x", "2026-13-01", "-2h", "9999999h", "999999w", "522w", "99999999999999999999m"} {
 		if got, err := when(d, "since", text); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}
@@ -54,6 +56,7 @@ func TestWhen(t *testing.T) {
 // TestChangesAsked: what a call asks of the inventory, and that empty cells are null and not texts.
 func TestChangesAsked(t *testing.T) {
 	f := &fake{changes: someChanges()}
+	f.changes.Cut = true
 	s, err := Find("find_changes")
 	if err != nil {
 		t.Fatal(err)
@@ -62,19 +65,40 @@ func TestChangesAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := f.history; !q.Since.Equal(now.Add(-2*time.Hour)) || !q.Until.IsZero() || q.Object != "104" || q.Field != "net*" || q.Limit != 5 {
+	if q := f.history; q.Window != "2h to " || !q.Since.Equal(now.Add(-2*time.Hour)) || !q.Until.IsZero() || q.Object != "104" || q.Field != "net*" || q.Limit != 5 {
 		t.Errorf("asked %+v", q)
 	}
 	raw, err := json.Marshal(res.Answer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{`"total":6`, `"104","nas","added","tags",null,"web",null,null]`, `"next_cursor":"6-abc"`} {
+	for _, part := range []string{`"total":6,"cut":true`, `"104","nas","added","tags",null,"web",null,null]`, `"next_cursor":"6-abc"`} {
 		if !strings.Contains(string(raw), part) {
 			t.Errorf("%s lacks %s", raw, part)
 		}
 	}
 	if _, err := s.Call(t.Context(), deps(f), json.RawMessage(`{"since":"soon"}`)); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("a bad time: %v", err)
+	}
+}
+
+// TestChangesText: a row that leaves its object out still says by whom where that differs, and long values stay short around what differs.
+func TestChangesText(t *testing.T) {
+	long := strings.Repeat("x", 400)
+	c := inventory.Change{Cluster: "lab", Kind: "guest", ID: "104", What: "changed", At: now}
+	by := func(field, old, value, user string) inventory.Change {
+		c := c
+		c.Field, c.Old, c.New = field, old, value
+		if user != "" {
+			c.User, c.Task, c.TaskType = user, "t-7k3f9q2m", "qmconfig"
+		}
+		return c
+	}
+	f := &fake{changes: inventory.ChangePage{Meta: meta(0), Since: now.Add(-time.Hour), Until: now, Total: 4,
+		Rows: []inventory.Change{by("cores", "1", "2", "a@pam"), by("memory", "1", "2", "a@pam"), by("net0", "1", "2", "b@pam"), by("notes", long+"1", long+"2", "")}}}
+	want := []string{"seen\tobject\tchange\tby", "2026-11-21 20:15Z\t104\tcores 1 > 2\ta@pam qmconfig t-7k3f9q2m", "\t\tmemory 1 > 2",
+		"\t\tnet0 1 > 2\tb@pam qmconfig t-7k3f9q2m", "\t\tnotes …" + strings.Repeat("x", 19) + "1 > …" + strings.Repeat("x", 19) + "2\tunknown"}
+	if diff := cmp.Diff(want, strings.Split(text(t, f, "find_changes", `{}`), "\n")[1:]); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -3,6 +3,8 @@ package tools
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
@@ -151,4 +153,15 @@ func bigOverview() inventory.Overview {
 			Title: "87 % full, 13 GiB left"})
 	}
 	return o
+}
+
+// longChanges are n changes of long values, each of another guest.
+func longChanges(n int) inventory.ChangePage {
+	p := inventory.ChangePage{Meta: meta(time.Second), Since: now.Add(-24 * time.Hour), Until: now, Total: n}
+	for i := range n {
+		long := strings.Repeat("scsi0 of vm-104 ", 30)
+		p.Rows = append(p.Rows, inventory.Change{Cluster: "lab", Kind: "guest", ID: strconv.Itoa(100 + i), Name: "web", What: "changed", Field: "description",
+			Old: long + "1", New: long + "2", At: now.Add(-time.Duration(i) * time.Minute)})
+	}
+	return p
 }

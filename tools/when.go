@@ -9,10 +9,13 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
-var spanShape = lazy.Regexp(`^(\d{1,6})\s*(m|min|h|d|w)$`)
+var spanShape = lazy.Regexp(`^(\d+)\s*(m|min|h|d|w)$`)
 
 // units of a span such as 2h.
 var units = map[string]time.Duration{"m": time.Minute, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+
+// maxSpan is longer than anything is kept, and far from where a duration overflows.
+const maxSpan = 3653 * 24 * time.Hour
 
 // layouts of a moment that is written out, in the configured zone where it names none.
 var layouts = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02"}
@@ -35,9 +38,10 @@ func when(d Deps, field, text string) (time.Time, error) {
 	}
 	if m := spanShape().FindStringSubmatch(strings.TrimSuffix(text, " ago")); m != nil {
 		n, err := strconv.Atoi(m[1])
-		if err == nil {
-			return now.Add(-time.Duration(n) * units[m[2]]), nil
+		if err != nil || n > int(maxSpan/units[m[2]]) {
+			return time.Time{}, fault.BadField(field, "a span is at most ten years", "30d")
 		}
+		return now.Add(-time.Duration(n) * units[m[2]]), nil
 	}
 	for _, layout := range layouts {
 		if t, err := time.ParseInLocation(layout, strings.ToUpper(text), zone(d)); err == nil {

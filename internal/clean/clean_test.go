@@ -55,6 +55,27 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestDiffer: the difference shows, wherever it is.
+func TestDiffer(t *testing.T) {
+	long := strings.Repeat("ä", 300)
+	for name, c := range map[string]struct{ a, b, wantA, wantB string }{
+		"short":      {"one\n", "two", "one", "two"},
+		"at the end": {long + "one", long + "two", "…ääääone", "…äääätwo"},
+		"early":      {"one" + long, "two" + long, "one" + strings.Repeat("ä", 16) + "…", "two" + strings.Repeat("ä", 16) + "…"},
+		"grown":      {"one", "one" + long, "one", "one" + strings.Repeat("ä", 16) + "…"},
+		"within":     {long + "1" + long, long + "2" + long, "…ääää1" + strings.Repeat("ä", 13) + "…", "…ääää2" + strings.Repeat("ä", 13) + "…"},
+		"shorter":    {long, "ä", strings.Repeat("ä", 19) + "…", "ä"},
+	} {
+		a, b := Differ(c.a, c.b, 20)
+		if a != c.wantA || b != c.wantB {
+			t.Errorf("%s: %q, %q, want %q, %q", name, a, b, c.wantA, c.wantB)
+		}
+		if utf8.RuneCountInString(a) > 20 || utf8.RuneCountInString(b) > 20 {
+			t.Errorf("%s: %q, %q are longer than 20", name, a, b)
+		}
+	}
+}
+
 func TestBlock(t *testing.T) {
 	in := "first\r\nsecond\tx\u2028third\n\n"
 	if got, want := Block(in, 100), "first\nsecond x\nthird"; got != want {

@@ -205,7 +205,7 @@ func (e *eight) stop(t *testing.T) {
 // check finds each batch that was reported, in the order of the epochs.
 func (e *eight) check(t *testing.T, s *suite) {
 	s.Store = s.open(t)
-	changes := must(s.Changes(t.Context(), "a", time.Time{}, e.wrote+1))(t)
+	changes := must(s.Changes(t.Context(), store.HistoryFilter{Cluster: "a", Limit: e.wrote + 1}))(t)
 	same(t, "batches", e.wrote, len(changes))
 	same(t, "generation", int64(e.wrote), must(s.Generation(t.Context()))(t))
 	for i := 1; i < len(changes); i++ { // newest first

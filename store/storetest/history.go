@@ -32,11 +32,11 @@ func testVersions(t *testing.T, s *suite) {
 	}
 	same(t, "versions", want, must(s.Versions(t.Context(), ref))(t))
 	revised := []store.Revision{{Version: want[2], Old: want[1].Hash}, {Version: want[1], Old: want[0].Hash}}
-	same(t, "revisions", revised, must(s.Revisions(t.Context(), "a", time.Time{}, time.Time{}, 0))(t))
-	same(t, "revisions since", revised[:1], must(s.Revisions(t.Context(), "", want[2].SeenAt, time.Time{}, 0))(t))
-	same(t, "revisions until", revised[1:], must(s.Revisions(t.Context(), "a", time.Time{}, want[2].SeenAt, 0))(t))
-	same(t, "no revision of others", 0, len(must(s.Revisions(t.Context(), "b", time.Time{}, time.Time{}, 0))(t)))
-	same(t, "newest revision", revised[:1], must(s.Revisions(t.Context(), "a", time.Time{}, time.Time{}, 1))(t))
+	same(t, "revisions", revised, must(s.Revisions(t.Context(), store.HistoryFilter{Cluster: "a"}))(t))
+	same(t, "revisions since", revised[:1], must(s.Revisions(t.Context(), store.HistoryFilter{Since: want[2].SeenAt}))(t))
+	same(t, "revisions until", revised[1:], must(s.Revisions(t.Context(), store.HistoryFilter{Cluster: "a", Until: want[2].SeenAt}))(t))
+	same(t, "no revision of others", 0, len(must(s.Revisions(t.Context(), store.HistoryFilter{Cluster: "b"}))(t)))
+	same(t, "newest revision", revised[:1], must(s.Revisions(t.Context(), store.HistoryFilter{Cluster: "a", Limit: 1}))(t))
 	same(t, "bodies", int64(2), s.rows(t)["contents"])
 }
 
@@ -123,15 +123,56 @@ func testChanges(t *testing.T, s *suite) {
 		s.pass(time.Minute)
 	}
 	s.apply(t, l, store.Batch{Cluster: "b", Changes: []store.Change{{What: "appeared", At: t0}}})
-	got := must(s.Changes(t.Context(), "a", t0.Add(time.Minute), 0))(t)
+	got := must(s.Changes(t.Context(), store.HistoryFilter{Cluster: "a", Since: t0.Add(time.Minute)}))(t)
 	want := store.Change{
 		ID: got[0].ID, Ref: store.Ref{Cluster: "a", Kind: store.KindGuest, ID: "100"}, Life: 1, What: "changed", Field: "cores", Old: "2",
 		New: "3", At: t0.Add(2 * time.Minute), NotBefore: t0.Add(2*time.Minute - time.Second), SyncID: 2,
 	}
 	same(t, "newest", want, got[0])
 	same(t, "since is inclusive", 2, len(got))
-	same(t, "limit", 1, len(must(s.Changes(t.Context(), "a", time.Time{}, 1))(t)))
-	same(t, "all clusters", 4, len(must(s.Changes(t.Context(), "", time.Time{}, 0))(t)))
+	same(t, "limit", 1, len(must(s.Changes(t.Context(), store.HistoryFilter{Cluster: "a", Limit: 1}))(t)))
+	same(t, "all clusters", 4, len(must(s.Changes(t.Context(), store.HistoryFilter{}))(t)))
+}
+
+// testHistoryFilter selects changes and versions of two kinds and two clusters: all that is asked for is looked for before the limit cuts.
+func testHistoryFilter(t *testing.T, s *suite) {
+	l := s.lease(t, "p")
+	refs := []store.Ref{{Kind: store.KindGuest, ID: "100"}, {Kind: store.KindPool, ID: "100"}, {Kind: store.KindGuest, ID: "101"}}
+	for i := range 4 {
+		for _, cluster := range []string{"a", "b"} {
+			b := store.Batch{Cluster: cluster}
+			for _, ref := range refs {
+				c := content(ref.ID, 1, fmt.Sprintf(`{"n":%d}`, i))
+				c.Kind = ref.Kind
+				b.Contents = append(b.Contents, c)
+				b.Changes = append(b.Changes, store.Change{Ref: ref, What: fmt.Sprint(i)})
+			}
+			s.apply(t, l, b)
+		}
+		s.pass(time.Minute)
+	}
+	for name, tc := range map[string]struct {
+		f                  store.HistoryFilter
+		changes, revisions int
+	}{
+		"all":      {store.HistoryFilter{}, 24, 18},
+		"cluster":  {store.HistoryFilter{Cluster: "b"}, 12, 9},
+		"kind":     {store.HistoryFilter{Kind: store.KindPool}, 8, 6},
+		"id":       {store.HistoryFilter{Cluster: "a", ID: "100"}, 8, 6},
+		"object":   {store.HistoryFilter{Cluster: "a", Kind: store.KindGuest, ID: "101"}, 4, 3},
+		"until":    {store.HistoryFilter{Cluster: "a", Kind: store.KindGuest, ID: "101", Until: t0.Add(2 * time.Minute)}, 2, 1},
+		"span":     {store.HistoryFilter{Since: t0.Add(time.Minute), Until: t0.Add(2 * time.Minute)}, 6, 6},
+		"unknown":  {store.HistoryFilter{ID: "102"}, 0, 0},
+		"hostile":  {store.HistoryFilter{ID: "1' OR '1'='1\x00"}, 0, 0},
+		"of limit": {store.HistoryFilter{Cluster: "b", ID: "101", Limit: 2, Until: t0.Add(3 * time.Minute)}, 2, 2},
+	} {
+		changes, revisions := must(s.Changes(t.Context(), tc.f))(t), must(s.Revisions(t.Context(), tc.f))(t)
+		same(t, name+": changes", tc.changes, len(changes))
+		same(t, name+": revisions", tc.revisions, len(revisions))
+		if name == "of limit" {
+			same(t, "newest of the limit", []string{"2", "1"}, []string{changes[0].What, changes[1].What})
+		}
+	}
 }
 
 // upid builds a task id of the form that Proxmox VE uses.

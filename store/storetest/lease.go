@@ -187,7 +187,7 @@ func testFencingRace(t *testing.T, s *suite) {
 		})
 	}
 	wg.Wait()
-	changes := must(s.Changes(t.Context(), "a", time.Time{}, 0))(t)
+	changes := must(s.Changes(t.Context(), store.HistoryFilter{Cluster: "a"}))(t)
 	same(t, "committed", written.Load(), int64(len(changes)))
 	if written.Load() == 0 {
 		t.Error("nobody wrote")

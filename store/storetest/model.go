@@ -53,7 +53,7 @@ func testHostileText(t *testing.T, s *suite) {
 	same(t, "name", nasty, must(s.Guests(t.Context(), store.GuestFilter{}))(t)[0].Name)
 	same(t, "node", "", must(s.Guests(t.Context(), store.GuestFilter{}))(t)[0].Node)
 	same(t, "object", nasty, must(s.Objects(t.Context(), "a", 0))(t)[0].ID)
-	same(t, "old", nasty, must(s.Changes(t.Context(), "a", time.Time{}, 0))(t)[0].Old)
+	same(t, "old", nasty, must(s.Changes(t.Context(), store.HistoryFilter{Cluster: "a"}))(t)[0].Old)
 	same(t, "upid", nasty, must(s.Tasks(t.Context(), store.TaskFilter{Node: "n\x00"}))(t)[0].UPID)
 	must(s.Versions(t.Context(), store.Ref{Cluster: nasty + "\x00", Kind: "k", ID: nasty}))(t)
 	_, err := s.Content(t.Context(), nasty+"\x00")

@@ -33,8 +33,8 @@ type Store interface {
 	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error)
-	Changes(ctx context.Context, cluster string, since time.Time, limit int) ([]store.Change, error)
-	Revisions(ctx context.Context, cluster string, since, until time.Time, limit int) ([]store.Revision, error)
+	Changes(ctx context.Context, f store.HistoryFilter) ([]store.Change, error)
+	Revisions(ctx context.Context, f store.HistoryFilter) ([]store.Revision, error)
 
 	Backup(ctx context.Context, dest string) error
 	Check(ctx context.Context) (store.CheckReport, error)
@@ -72,6 +72,7 @@ func Run(t *testing.T, b Backend) {
 		"Unchanged":       testUnchanged,
 		"AllOrNothing":    testAllOrNothing,
 		"Changes":         testChanges,
+		"HistoryFilter":   testHistoryFilter,
 		"Tasks":           testTasks,
 		"TaskRetention":   testTaskRetention,
 		"Syncs":           testSyncs,

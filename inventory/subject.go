@@ -1,0 +1,131 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// kindWords are the words by which answers call a kind; one before an id says which of several things of that id is meant.
+var kindWords = map[string]store.Kind{"guest": store.KindGuest, "node": store.KindNode, "storage": store.KindStorageConfig,
+	"pool": store.KindPool, "cluster": store.KindCluster}
+
+// historic are the kinds beside guests whose past is kept.
+var historic = []store.Kind{store.KindNode, store.KindStorageConfig, store.KindPool, store.KindCluster}
+
+// subjects are the objects that a text names, gone ones too: a guest by vmid or name, a node, storage, pool or cluster object by its
+// id, or "storage local". Errors: fault.Ambiguous for a name of several guests, fault.NotFound with what is near.
+func (i *Inventory) subjects(ctx context.Context, st Store, scope []*cluster, text string) ([]store.Ref, error) {
+	text = strings.TrimSpace(text)
+	kind, id := store.Kind(""), text
+	if word, rest, ok := strings.Cut(text, " "); ok && kindWords[word] != "" {
+		kind, id = kindWords[word], strings.TrimSpace(rest)
+	}
+	var refs []store.Ref
+	if kind == "" || kind == store.KindGuest {
+		var err error
+		if refs, err = i.guestRefs(scope, id); err != nil {
+			return nil, err
+		}
+	}
+	v := i.proj.view.Load()
+	for _, c := range scope {
+		refs = append(refs, v.clusters[c.name].refs(kind, id)...)
+	}
+	if len(refs) == 0 {
+		var err error
+		if refs, err = goneRefs(ctx, st, scope, kind, id); err != nil {
+			return nil, err
+		}
+	}
+	if len(refs) == 0 {
+		return nil, i.unknown(v, scope, text, "object", v.objectNames(scope))
+	}
+	return refs, nil
+}
+
+// guestRefs are the guests that a text names: the one that exists, else those that are gone.
+func (i *Inventory) guestRefs(scope []*cluster, text string) ([]store.Ref, error) {
+	r, err := i.resolve(scope, text)
+	if err == nil {
+		return []store.Ref{{Cluster: r.g.Cluster, Kind: store.KindGuest, ID: strconv.Itoa(r.g.VMID)}}, nil
+	}
+	if fault.CodeOf(err) == fault.Ambiguous {
+		return nil, err
+	}
+	var refs []store.Ref
+	for _, c := range scope {
+		if r := lastOf(i.proj.cluster(c.name), text); r != nil {
+			refs = append(refs, store.Ref{Cluster: c.name, Kind: store.KindGuest, ID: strconv.Itoa(r.g.VMID)})
+		}
+	}
+	return refs, nil
+}
+
+// refs are the objects of an id that exist in a cluster, beside guests.
+func (c *clusterView) refs(kind store.Kind, id string) []store.Ref {
+	var out []store.Ref
+	for _, k := range historic {
+		if _, ok := c.objectsOf(k)[id]; ok && (kind == "" || kind == k) {
+			out = append(out, store.Ref{Cluster: c.name, Kind: k, ID: id})
+		}
+	}
+	return out
+}
+
+// goneRefs asks the store for objects of an id that are gone: the view keeps those that exist.
+func goneRefs(ctx context.Context, st Store, scope []*cluster, kind store.Kind, id string) ([]store.Ref, error) {
+	var out []store.Ref
+	for _, c := range scope {
+		objects, err := st.Objects(ctx, c.name, 0)
+		if err != nil {
+			return nil, err
+		}
+		for k := range objects {
+			if o := &objects[k]; o.ID == id && slices.Contains(historic, o.Kind) && (kind == "" || kind == o.Kind) {
+				out = append(out, o.Ref)
+			}
+		}
+	}
+	return out, nil
+}
+
+// objectNames are the names and ids of all that has a past.
+func (v *view) objectNames(scope []*cluster) []string {
+	var out []string
+	for _, c := range scope {
+		for _, k := range historic {
+			out = append(out, sortedNames(v.clusters[c.name].objectsOf(k))...)
+		}
+	}
+	return out
+}
+
+// oneSubject is the single object that a text names; where it names several, the error lists how to say which.
+func (i *Inventory) oneSubject(ctx context.Context, st Store, scope []*cluster, text string) (store.Ref, error) {
+	refs, err := i.subjects(ctx, st, scope, text)
+	if err != nil || len(refs) == 1 {
+		return append(refs, store.Ref{})[0], err
+	}
+	var names []string
+	for _, r := range refs {
+		word := strings.TrimSuffix(string(r.Kind), "_config")
+		names = append(names, fmt.Sprintf("%s %s of cluster %s", word, clean.Line(r.ID, maxName), r.Cluster))
+	}
+	return store.Ref{}, fault.New(fault.Ambiguous, "%q names %d objects: %s", clean.Line(text, maxName), len(refs), shortList(names, 8)).
+		WithHint("put the kind before the id (storage local), use the vmid of a guest, and say in which cluster")
+}
+
+// likeName says that a name is the one that is asked for, or begins with it where that ends in *. Nothing asked for is any name.
+func likeName(name, asked string) bool {
+	if prefix, some := strings.CutSuffix(asked, "*"); some {
+		return strings.HasPrefix(name, prefix)
+	}
+	return asked == "" || name == asked
+}
