@@ -17,6 +17,7 @@ const (
 	boundFresh     = 20 * time.Second
 	boundAddresses = 3 * time.Second
 	boundTask      = 5 * time.Second
+	boundMetrics   = 5 * time.Second
 	boundWait      = 45 * time.Second
 	boundMargin    = 500 * time.Millisecond
 )
@@ -33,6 +34,9 @@ func (r reply) bound(empty bool) time.Duration {
 		b = boundFresh
 	case empty:
 		b = boundEmpty
+	}
+	if r.tool == "get_metrics" {
+		b += boundMetrics
 	}
 	if r.tool == "get_guest" {
 		b += boundAddresses

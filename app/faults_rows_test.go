@@ -50,15 +50,18 @@ func (row *faultRow) readsGuest(r reply) bool {
 	return r.tool == "get_guest" && (row.listOnly || row.statsOnly && r.fresh)
 }
 
+// ofGuest says that the call names a guest, which somebody must have seen before.
+func (r reply) ofGuest() bool { return slices.Contains([]string{"get_guest", "get_metrics"}, r.tool) }
+
 // mayFail says that an error is a true answer.
 func (row *faultRow) mayFail(st stage, r reply) bool {
 	code := r.err.Code
 	switch {
 	case r.tool == "get_task" && st.empty && code == fault.NotFound:
 		return true // a handle means nothing to an empty store
-	case r.tool == "get_guest" && row.hides && code == fault.NotFound:
+	case r.ofGuest() && row.hides && code == fault.NotFound:
 		return strings.Contains(r.text, "not visible does not mean") || strings.Contains(r.text, "the first sync") && r.err.Retryable
-	case r.tool == "get_guest" && row.odd != nil && st.empty && code == fault.NotFound:
+	case r.ofGuest() && row.odd != nil && st.empty && code == fault.NotFound:
 		return true
 	}
 	return st.empty && (slices.Contains(row.codes, code) || slices.Contains(row.mayCodes, code))

@@ -53,7 +53,7 @@ func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams) *cobra.Comma
 	}
 	flags := toolFlags(cmd, spec)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		raw, err := arguments(spec, args, flags)
+		raw, err := arguments(spec, args, flags, g.Output)
 		if err != nil {
 			return err
 		}
@@ -100,9 +100,12 @@ func positional(spec tools.Spec) cobra.PositionalArgs {
 	}
 }
 
-// arguments makes the tool's JSON input out of flags and words; the Spec checks it, as for every door.
-func arguments(spec tools.Spec, args []string, flags map[string]*input) (json.RawMessage, error) {
+// arguments makes the tool's JSON input out of flags, words and the output that programs read; the Spec checks it, as for every door.
+func arguments(spec tools.Spec, args []string, flags map[string]*input, output string) (json.RawMessage, error) {
 	in := map[string]string{}
+	if slices.Contains([]string{"json", "yaml"}, output) && slices.ContainsFunc(spec.Inputs(tools.Caller{}), func(i tools.Input) bool { return i.Name == "format" }) {
+		in["format"] = "json"
+	}
 	for name, value := range flags {
 		if value.text != "" {
 			in[name] = value.text

@@ -21,6 +21,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"list_nodes", map[string]any{}},
 		{"get_task", map[string]any{"task": task}},
 		{"find_changes", map[string]any{}},
+		{"get_metrics", map[string]any{"object": "100", "timeframe": "hour"}},
 		{"check_health", map[string]any{}},
 	}
 }

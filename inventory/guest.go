@@ -27,14 +27,16 @@ func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error
 	ctx = i.opt.Waiting(ctx)
 	stored := ref.ReadOptions
 	stored.Fresh = false
-	scope, err := i.ready(ctx, stored)
+	fresh, cancel := context.WithTimeout(ctx, waitFresh) // finding it and reading it anew, in all
+	defer cancel()
+	scope, err := i.ready(fresh, stored)
 	if err != nil {
 		return GuestDetail{}, err
 	}
 	r, err := i.resolve(scope, ref.Name)
 	if err != nil && ref.Fresh {
 		// It may have been created a moment ago.
-		if scope, err = i.ready(ctx, ref.ReadOptions); err == nil {
+		if scope, err = i.ready(fresh, ref.ReadOptions); err == nil {
 			r, err = i.resolve(scope, ref.Name)
 		}
 	}
@@ -47,7 +49,7 @@ func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error
 		return GuestDetail{}, err
 	}
 	if ref.Fresh {
-		d = c.live(ctx, r, d)
+		d = c.live(fresh, r, d)
 	}
 	if d.State == stUnknown && r.g.UnknownReason != "" {
 		d.Warnings = append(d.Warnings, Warning{"partial", fmt.Sprintf("guest %d is unknown since %s: %s; what is shown is last known",
@@ -198,10 +200,8 @@ func (d *GuestDetail) setConfig(cfg *parsedConfig, digest, lock string) {
 	d.Description = clean.Block(cfg.content.Str("description"), maxNote)
 }
 
-// live replaces what the store says by what Proxmox VE says now. What cannot be read stays as stored, with a warning.
+// live replaces what the store says by what Proxmox VE says now, within the time that ctx allows. What cannot be read stays as stored, with a warning.
 func (c *cluster) live(ctx context.Context, r *row, d GuestDetail) GuestDetail {
-	ctx, cancel := context.WithTimeout(ctx, waitFresh)
-	defer cancel()
 	now := c.inv.now()
 	l, err := c.readLive(ctx, r)
 	if err != nil {

@@ -34,6 +34,11 @@ type Source interface {
 	TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, error)
 	TaskLog(ctx context.Context, upid string, start, limit int) (lines []string, total int, err error)
 
+	// Samples is the history of an object: timeframe hour, day, week, month or year; cf "" for means or MAX. Without any it is empty.
+	Samples(ctx context.Context, of pve.Sampled, timeframe, cf string) (pve.Series, error)
+	// LiveMetrics are the values of a node and its guests since a time, every 10 s.
+	LiveMetrics(ctx context.Context, node string, since time.Time) ([]pve.MetricPoint, error)
+
 	// Calls is the number of requests that were sent so far, retries included.
 	Calls() int64
 }

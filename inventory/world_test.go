@@ -32,6 +32,8 @@ type world struct {
 	rowless  map[int]bool // exist but are not listed
 	logs     map[string][]string
 	unlisted map[string]bool // tasks that fell out of cluster/tasks
+	samples  func(of pve.Sampled, timeframe, cf string) pve.Series
+	points   []pve.MetricPoint
 
 	delay time.Duration
 	calls atomic.Int64
@@ -382,6 +384,27 @@ func (w *world) TaskLog(ctx context.Context, upid string, start, limit int) ([]s
 	defer done()
 	l := w.logs[upid]
 	return slices.Clone(l[min(start, len(l)):min(start+limit, len(l))]), len(l), nil
+}
+
+func (w *world) Samples(ctx context.Context, of pve.Sampled, timeframe, cf string) (pve.Series, error) {
+	done, err := w.enter(ctx, "samples", of.Node, of.VMID)
+	if err != nil {
+		return pve.Series{}, err
+	}
+	defer done()
+	if w.samples == nil {
+		return pve.Series{}, nil
+	}
+	return w.samples(of, timeframe, cf), nil
+}
+
+func (w *world) LiveMetrics(ctx context.Context, _ string, since time.Time) ([]pve.MetricPoint, error) {
+	done, err := w.enter(ctx, "livemetrics", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return slices.DeleteFunc(slices.Clone(w.points), func(p pve.MetricPoint) bool { return int64(p.Timestamp) <= since.Unix() }), nil
 }
 
 // task adds a task to the world; end 0 = it runs.

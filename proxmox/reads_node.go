@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 )
@@ -33,6 +35,38 @@ func (c *Client) StorageContent(ctx context.Context, node, storage, content stri
 		return nil, err
 	}
 	return configs(c, raws, "storage content"), nil
+}
+
+// Samples reads .../rrddata of a guest, storage or node (02/081, 02/110, 13/079). timeframe is hour, day, week, month or year; cf is "" (means)
+// or "MAX". A new object of which nobody has taken a sample has no file of them yet (500 "RRD error", pve-api.md 52): an empty series.
+func (c *Client) Samples(ctx context.Context, of pve.Sampled, timeframe, cf string) (pve.Series, error) {
+	segments := []any{"nodes", of.Node}
+	switch {
+	case of.VMID > 0:
+		segments = append(segments, of.Type, of.VMID)
+	case of.Storage != "":
+		segments = append(segments, "storage", of.Storage)
+	}
+	path, err := Path(append(segments, "rrddata")...)
+	if err != nil {
+		return pve.Series{}, err
+	}
+	p := Params{}.Str("timeframe", timeframe)
+	if cf != "" {
+		p = p.Str("cf", cf)
+	}
+	e, err := c.roundTrip(ctx, http.MethodGet, path, p)
+	if err != nil {
+		if f := fault.Of(err); strings.Contains(f.Message+f.Cause, "RRD error") && strings.Contains(f.Message+f.Cause, "No such file") {
+			return pve.Series{}, nil
+		}
+		return pve.Series{}, err
+	}
+	s, err := pve.DecodeSeries(e.Data)
+	if err != nil {
+		return s, badAnswer(http.MethodGet, path, err)
+	}
+	return s, nil
 }
 
 // NodeTaskFilter narrows NodeTasks. Zero fields do not filter; Source is "" (archive), "active" or "all".

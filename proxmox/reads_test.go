@@ -3,6 +3,7 @@ package proxmox
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -92,6 +93,12 @@ func TestReadsDecodeRecordings(t *testing.T) {
 		check("node storage", "GET /nodes/pve1/storage", len(sto), err)
 		content, err := r.StorageContent(ctx, "pve1", "local", "")
 		check("content", "GET /nodes/pve1/storage/local/content", len(content), err)
+		for _, of := range []pve.Sampled{{Node: "pve1"}, {Node: "pve1", Type: pve.Qemu, VMID: 100}} {
+			s, err := r.Samples(ctx, of, "hour", "")
+			if err != nil || len(s.Times) != 59 || len(s.Values["maxcpu"]) != 59 || !math.IsNaN(s.Values["maxcpu"][0]) {
+				t.Errorf("samples of %+v: %d points, %v", of, len(s.Times), err)
+			}
+		}
 		if opts, err := r.ClusterOptions(ctx); err != nil || len(opts) == 0 {
 			t.Errorf("options %v, %v", opts, err)
 		}

@@ -16,6 +16,7 @@ var All = sync.OnceValue(func() []Spec {
 		listNodes(),
 		getTask(),
 		findChanges(),
+		getMetrics(),
 		checkHealth(),
 	}
 })

@@ -23,12 +23,14 @@ type fake struct {
 	task     inventory.TaskDetail
 	health   inventory.Health
 	changes  inventory.ChangePage
+	metrics  inventory.MetricSet
 	err      error
 
 	query   inventory.GuestQuery
 	ref     inventory.GuestRef
 	asked   inventory.TaskQuery
 	history inventory.ChangeQuery
+	sampled inventory.MetricQuery
 }
 
 var _ Inventory = (*fake)(nil)
@@ -59,6 +61,11 @@ func (f *fake) Task(_ context.Context, q inventory.TaskQuery) (inventory.TaskDet
 func (f *fake) Changes(_ context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error) {
 	f.history = q
 	return f.changes, f.err
+}
+
+func (f *fake) Metrics(_ context.Context, q inventory.MetricQuery) (inventory.MetricSet, error) {
+	f.sampled = q
+	return f.metrics, f.err
 }
 
 func (f *fake) Health(context.Context, inventory.ReadOptions) (inventory.Health, error) {

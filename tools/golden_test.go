@@ -69,12 +69,13 @@ func TestGoldenViews(t *testing.T) {
 	page := manyGuests(8)
 	page.NextCursor = "8-0"
 	page.Counts.Total = 1000
-	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges()}
+	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics()}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_guests.txt", "find_guests", `{"fields":["mem","ip"]}`},
 		{"get_guest.txt", "get_guest", `{"guest":"104"}`},
 		{"get_guest_full.txt", "get_guest", `{"guest":"104","detail":"full"}`},
 		{"find_changes.txt", "find_changes", `{"since":"yesterday"}`},
+		{"get_metrics.txt", "get_metrics", `{"object":"tank","timeframe":"year"}`},
 		{"get_overview.txt", "get_overview", `{}`},
 	} {
 		t.Run(c.file, func(t *testing.T) {

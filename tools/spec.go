@@ -27,6 +27,7 @@ type Inventory interface {
 	Nodes(ctx context.Context, o inventory.ReadOptions) (inventory.NodeList, error)
 	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
 	Changes(ctx context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error)
+	Metrics(ctx context.Context, q inventory.MetricQuery) (inventory.MetricSet, error)
 	Health(ctx context.Context, o inventory.ReadOptions) (inventory.Health, error)
 }
 
