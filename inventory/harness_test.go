@@ -46,7 +46,7 @@ func newRig(t testing.TB, w *world) *rig {
 	return r
 }
 
-func open(t testing.TB, w *world, st Store, now func() time.Time) *Inventory {
+func open(t testing.TB, w Source, st Store, now func() time.Time) *Inventory {
 	t.Helper()
 	inv, err := New(Options{Store: func(context.Context) (Store, error) { return st, nil }, Clock: now, Zone: time.UTC, Owner: t.Name(),
 		Sources: []NamedSource{{Name: "lab", Open: func(context.Context) (Source, error) { return w, nil }}}})

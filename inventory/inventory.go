@@ -189,6 +189,7 @@ type cluster struct {
 	late  atomic.Pointer[flight] // a sync that a fresh read has waited for in vain
 	sweep sweep
 	agent breaker
+	asked asked
 	heard map[string]bool // tasks whose unheard end was asked for; only the running sync touches it
 }
 

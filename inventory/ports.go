@@ -38,6 +38,20 @@ type Source interface {
 	Samples(ctx context.Context, of pve.Sampled, timeframe, cf string) (pve.Series, error)
 	// LiveMetrics are the values of a node and its guests since a time, every 10 s.
 	LiveMetrics(ctx context.Context, node string, since time.Time) ([]pve.MetricPoint, error)
+	// What the store does not keep is asked when a question needs it (asked.go). StorageContent and NodeDisks may block on a dead storage or disk.
+	BackupJobs(ctx context.Context) ([]pve.Config, error)
+	StorageContent(ctx context.Context, node, storage, content string) ([]pve.VolumeRow, error) // content "" = all kinds
+	SnapshotConfig(ctx context.Context, node string, t pve.GuestType, vmid int, snapshot string) (pve.Config, error)
+	NodeDisks(ctx context.Context, node string) ([]pve.DiskRow, error)
+	ZFSPools(ctx context.Context, node string) ([]pve.ZFSRow, error)
+	ThinPools(ctx context.Context, node string) ([]pve.ThinPoolRow, error)
+	NodeServices(ctx context.Context, node string) ([]pve.ServiceRow, error)
+	NodeUpdates(ctx context.Context, node string) ([]pve.UpdateRow, error)
+	NodeCertificates(ctx context.Context, node string) ([]pve.CertificateRow, error)
+	NodeTime(ctx context.Context, node string) (pve.NodeTime, error)
+	NodeNetwork(ctx context.Context, node string) (pve.NodeNetwork, error)
+	SDNZones(ctx context.Context) ([]pve.ZoneRow, error)
+	SDNVnets(ctx context.Context) ([]pve.VnetRow, error)
 
 	// Calls is the number of requests that were sent so far, retries included.
 	Calls() int64

@@ -34,6 +34,7 @@ type world struct {
 	unlisted map[string]bool // tasks that fell out of cluster/tasks
 	samples  func(of pve.Sampled, timeframe, cf string) pve.Series
 	points   []pve.MetricPoint
+	host     host
 
 	delay time.Duration
 	calls atomic.Int64

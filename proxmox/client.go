@@ -108,10 +108,12 @@ func (c *Client) Raw(ctx context.Context, method, path string, params Params) (j
 	return e.Data, err
 }
 
-// envelope is the outer form of every answer. Total stands beside data in task logs and lists (pve-api.md 36).
+// envelope is the outer form of every answer. Total stands beside data in task logs and lists (pve-api.md 36), Changes in the network list of a
+// node whose new configuration waits (15/135).
 type envelope struct {
-	Data  json.RawMessage `json:"data"`
-	Total pve.Int         `json:"total"`
+	Data    json.RawMessage `json:"data"`
+	Total   pve.Int         `json:"total"`
+	Changes pve.Text        `json:"changes"`
 }
 
 func (c *Client) roundTrip(ctx context.Context, method, path string, params Params) (envelope, error) {

@@ -24,17 +24,17 @@ func (c *Client) NodeStorage(ctx context.Context, node string) ([]pve.StorageSta
 }
 
 // StorageContent reads GET /nodes/{node}/storage/{storage}/content (02/093); content is "" or images, rootdir, iso, vztmpl, backup. It
-// may block on a dead storage.
-func (c *Client) StorageContent(ctx context.Context, node, storage, content string) ([]pve.Config, error) {
+// may block on a dead storage. Volumes that the caller may not use are missing, not refused (pve-storage Content.pm).
+func (c *Client) StorageContent(ctx context.Context, node, storage, content string) ([]pve.VolumeRow, error) {
 	var p Params
 	if content != "" {
 		p = p.Str("content", content)
 	}
-	raws, err := small[json.RawMessage](ctx, c, p, "nodes", node, "storage", storage, "content")
-	if err != nil {
-		return nil, err
+	rows, err := small[pve.VolumeRow](ctx, c, p, "nodes", node, "storage", storage, "content")
+	for i := range rows {
+		rows[i].Notes = masked(rows[i].Notes)
 	}
-	return configs(c, raws, "storage content"), nil
+	return rows, err
 }
 
 // Samples reads .../rrddata of a guest, storage or node (02/081, 02/110, 13/079). timeframe is hour, day, week, month or year; cf is "" (means)

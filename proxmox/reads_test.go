@@ -99,6 +99,21 @@ func TestReadsDecodeRecordings(t *testing.T) {
 				t.Errorf("samples of %+v: %d points, %v", of, len(s.Times), err)
 			}
 		}
+		net, err := r.NodeNetwork(ctx, "pve1")
+		check("network", "GET /nodes/pve1/network", len(net.Interfaces), err)
+		zones, err := r.SDNZones(ctx)
+		check("zones", "GET /cluster/sdn/zones", len(zones), err)
+		vnets, err := r.SDNVnets(ctx)
+		check("vnets", "GET /cluster/sdn/vnets", len(vnets), err)
+		services, err := r.NodeServices(ctx, "pve1")
+		check("services", "GET /nodes/pve1/services", len(services), err)
+		updates, err := r.NodeUpdates(ctx, "pve1")
+		check("updates", "GET /nodes/pve1/apt/update", len(updates), err)
+		certs, err := r.NodeCertificates(ctx, "pve1")
+		check("certificates", "GET /nodes/pve1/certificates/info", len(certs), err)
+		if clock, err := r.NodeTime(ctx, "pve1"); err != nil || clock.Time == nil || len(certs) == 0 || certs[0].NotAfter == nil {
+			t.Errorf("time %+v, certificates %+v, %v", clock, certs, err)
+		}
 		if opts, err := r.ClusterOptions(ctx); err != nil || len(opts) == 0 {
 			t.Errorf("options %v, %v", opts, err)
 		}
