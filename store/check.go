@@ -41,7 +41,8 @@ func (r *CheckReport) problem(text string) {
 }
 
 // checkedTables are counted by Stats.
-var checkedTables = []string{"clusters", "guests", "objects", "object_versions", "contents", "changes", "tasks", "syncs", "leases"}
+var checkedTables = []string{"clusters", "guests", "objects", "object_versions", "contents", "changes", "tasks", "syncs", "leases",
+	"plans", "plan_steps", "audit", "settings", "secrets"}
 
 // maxProblems bounds the problems of one kind that a report names.
 const maxProblems = 20
@@ -57,6 +58,11 @@ func (d *DB) Stats(ctx context.Context) (Stats, error) {
 		return s, d.fault(err)
 	}
 	for _, table := range checkedTables {
+		if there, err := d.hasTable(ctx, table); err != nil {
+			return s, d.fault(err)
+		} else if !there {
+			continue
+		}
 		if s.Rows[table], err = d.read.NewSelect().Table(table).Count(ctx); err != nil {
 			return s, d.fault(err)
 		}
@@ -64,12 +70,19 @@ func (d *DB) Stats(ctx context.Context) (Stats, error) {
 	return s, nil
 }
 
-// Check reads everything: the engine's own integrity check, references between tables, the schema, and every content against its
-// hash. It changes nothing. What is damaged is a problem of the report; the error says that the check itself could not go on.
+// hasTable is false for the tables of later migrations in a store that is looked at before it is migrated.
+func (d *DB) hasTable(ctx context.Context, name string) (bool, error) {
+	var all, found int
+	err := d.read.DB.QueryRowContext(ctx, d.eng.tables(), name).Scan(&all, &found)
+	return found > 0, err
+}
+
+// Check reads everything: the engine's own integrity check, references between tables, the schema, and every content, plan
+// and audit row against its hash. It changes nothing. What is damaged is a problem of the report; the error says that the check itself could not go on.
 func (d *DB) Check(ctx context.Context) (CheckReport, error) {
 	var r CheckReport
 	for _, step := range []func(context.Context, *CheckReport) error{
-		d.checkEngine, d.checkSchema, d.checkContents, d.checkVersions, d.checkStats,
+		d.checkEngine, d.checkSchema, d.checkContents, d.checkVersions, d.checkPlans, d.checkAudit, d.checkStats,
 	} {
 		err := d.fault(step(ctx, &r))
 		if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.StoreCorrupt {
@@ -88,7 +101,7 @@ func Inspect(ctx context.Context, o Options) (CheckReport, error) {
 	if err != nil {
 		return CheckReport{}, err
 	}
-	d := &DB{eng: eng}
+	d := &DB{eng: eng, head: headFileOf(eng, o)}
 	if file, ok := eng.(*sqliteEngine); ok {
 		if _, err := os.Stat(file.path); err != nil {
 			return CheckReport{}, fault.Wrap(fault.NotFound, err, "there is no state store at %s", file.path)
@@ -136,24 +149,53 @@ func (d *DB) checkSchema(ctx context.Context, r *CheckReport) error {
 }
 
 // checkContents hashes every body.
-func (d *DB) checkContents(ctx context.Context, r *CheckReport) (err error) {
-	rows, err := d.read.QueryContext(ctx, "SELECT hash, body FROM contents")
+func (d *DB) checkContents(ctx context.Context, r *CheckReport) error {
+	return d.checkHashes(ctx, r, "content %.16s... does not have its hash", &r.Contents, "SELECT hash, hash, body FROM contents")
+}
+
+// checkPlans hashes the bodies that retention has left.
+func (d *DB) checkPlans(ctx context.Context, r *CheckReport) error {
+	if there, err := d.hasTable(ctx, "plans"); err != nil || !there {
+		return err
+	}
+	return d.checkHashes(ctx, r, "the body of plan %s does not have its hash", new(int64), "SELECT id, hash, body FROM plans WHERE body <> ''")
+}
+
+// checkAudit walks along the audit's chain.
+func (d *DB) checkAudit(ctx context.Context, r *CheckReport) error {
+	if there, err := d.hasTable(ctx, "audit"); err != nil || !there {
+		return err
+	}
+	audit, err := d.VerifyAudit(ctx, nil)
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.StoreCorrupt && e.Cause == "" { // the head file
+		r.problem("audit: " + e.Message)
+		return nil
+	}
+	if err == nil && !audit.OK() {
+		r.problem("audit: " + audit.Problem)
+	}
+	return err
+}
+
+// checkHashes hashes the bodies of a query for name, hash and body, and counts them.
+func (d *DB) checkHashes(ctx context.Context, r *CheckReport, problem string, count *int64, query string) (err error) {
+	rows, err := d.read.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	wrong := 0
 	for rows.Next() {
-		var hash, body string
-		if err := rows.Scan(&hash, &body); err != nil {
+		var name, hash, body string
+		if err := rows.Scan(&name, &hash, &body); err != nil {
 			return err
 		}
-		r.Contents++
+		*count++
 		if pve.Hash([]byte(body)) == hash {
 			continue
 		}
 		if wrong++; wrong <= maxProblems {
-			r.Problems = append(r.Problems, fmt.Sprintf("content %.16s... does not have its hash", hash))
+			r.Problems = append(r.Problems, fmt.Sprintf(problem, name))
 		}
 	}
 	return rows.Err()

@@ -14,6 +14,8 @@ type engine interface {
 	prepare(ctx context.Context) (fresh bool, err error)
 	// writePool gives the pool of writers; its transactions take the write lock when they begin.
 	writePool() (*sql.DB, error)
+	// durablePool is one of writers whose commits outlast a power failure; nil where those of writePool do anyway.
+	durablePool() (*sql.DB, error)
 	// migrationPool is a pool of one writing connection that is never replaced: a lost one would end the transaction unseen.
 	migrationPool() (*sql.DB, error)
 	// readPool gives a pool that cannot write.
@@ -41,6 +43,8 @@ type engine interface {
 	integrity(ctx context.Context, db *sql.DB) (findings []string, err error)
 	// size is what the store takes on disk, in bytes.
 	size(ctx context.Context, db *sql.DB) (int64, error)
+	// headFile is where the audit's end is noted besides, unless the caller names a file; "" = nowhere.
+	headFile() string
 	// place names the store for messages: a path, or an address without anything secret.
 	place() string
 }

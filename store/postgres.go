@@ -49,6 +49,10 @@ func (e *postgresEngine) selectContent() string    { return "SELECT body FROM co
 func (e *postgresEngine) migrations() fs.FS        { return postgresMigrations }
 func (e *postgresEngine) rowLock() string          { return "FOR UPDATE" }
 func (e *postgresEngine) remote() bool             { return true }
+func (e *postgresEngine) headFile() string         { return "" }
+
+// durablePool is not needed: the server writes a commit to disk before it answers.
+func (e *postgresEngine) durablePool() (*sql.DB, error) { return nil, nil }
 
 // lockSchema waits for whoever migrates now; the lock ends with the transaction, so that a crash leaves none.
 func (e *postgresEngine) lockSchema() string {

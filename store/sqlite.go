@@ -54,6 +54,7 @@ func (e *sqliteEngine) migrations() fs.FS       { return sqliteMigrations }
 func (e *sqliteEngine) lockSchema() string      { return "BEGIN IMMEDIATE" }
 func (e *sqliteEngine) rowLock() string         { return "" }
 func (e *sqliteEngine) remote() bool            { return false }
+func (e *sqliteEngine) headFile() string        { return e.path + headSuffix }
 
 func (e *sqliteEngine) tables() string {
 	return "SELECT count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_master WHERE type = 'table'"
@@ -71,17 +72,24 @@ func (e *sqliteEngine) dsn(mode string, wait time.Duration, pragmas ...string) s
 	return u.String() + "?" + q.Encode()
 }
 
-func (e *sqliteEngine) writer(wait time.Duration) string {
-	return e.dsn("rw", wait, "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)", "journal_size_limit(16777216)", "temp_store(MEMORY)")
+// writer is the address for writing. NORMAL keeps a commit through a crash of this program; FULL also through a power failure, for
+// an fsync each.
+func (e *sqliteEngine) writer(wait time.Duration, synchronous string) string {
+	return e.dsn("rw", wait, "journal_mode(WAL)", "synchronous("+synchronous+")", "foreign_keys(1)", "journal_size_limit(16777216)", "temp_store(MEMORY)")
 }
 
 func (e *sqliteEngine) writePool() (*sql.DB, error) {
-	c, err := sqlite.NewConnector(e.writer(busyNap))
+	c, err := sqlite.NewConnector(e.writer(busyNap, "NORMAL"))
+	return pool(1, patient{c}), err
+}
+
+func (e *sqliteEngine) durablePool() (*sql.DB, error) {
+	c, err := sqlite.NewConnector(e.writer(busyNap, "FULL"))
 	return pool(1, patient{c}), err
 }
 
 func (e *sqliteEngine) migrationPool() (*sql.DB, error) {
-	c, err := sqlite.NewConnector(e.writer(busyTimeout))
+	c, err := sqlite.NewConnector(e.writer(busyTimeout, "NORMAL"))
 	return pool(1, &onceConnector{Connector: patient{c}}), err
 }
 

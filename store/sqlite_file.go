@@ -86,7 +86,7 @@ func (e *sqliteEngine) walSize() int64 {
 
 func (e *sqliteEngine) corrupt(err error, format string, args ...any) *fault.Error {
 	f := fault.New(fault.StoreCorrupt, "the state store %s is damaged", e.path).
-		WithHint("run `proxmox-mcp db check` for details; to start afresh move %s (with its -wal and -shm files) aside: the "+
+		WithHint("run `proxmox-mcp db check` for details; to start afresh move %s (with its -wal, -shm and .audit-head files) aside: the "+
 			"next sync fills a new store, history stays in the old file; a copy made with `proxmox-mcp db backup` can take its place", e.path).
 		WithNext("proxmox-mcp db check")
 	f.Cause = fault.New(fault.StoreCorrupt, format, args...).Message

@@ -15,10 +15,12 @@ import (
 
 // Options says where the store is: a file's path ("" means DefaultPath), or the address of a PostgreSQL database
 // (postgres://user@host:5432/database, without a password; libpq's environment and ~/.pgpass count). Password is asked when such a
-// store is opened (nil: none). Clock is asked for lease and retention times (nil: time.Now); Logger hears of migrations (nil: silent).
+// store is opened (nil: none). HeadFile is where the end of the audit is noted besides ("": beside a SQLite file, with
+// .audit-head behind its name; with PostgreSQL nowhere). Clock is asked for lease and retention times (nil: time.Now); Logger hears of migrations (nil: silent).
 type Options struct {
 	Path     string
 	Password func(ctx context.Context) (redact.Secret, error)
+	HeadFile string
 	Clock    func() time.Time
 	Logger   *slog.Logger
 }
@@ -31,7 +33,9 @@ type DB struct {
 	// patience is how long a write waits for other processes; engines wait a moment themselves before they say busy.
 	patience time.Duration
 	write    *bun.DB // SQLite: one connection, so that writers of this process queue here instead of meeting SQLITE_BUSY
+	durable  *bun.DB // for plans, journal and audit; connected when first used
 	read     *bun.DB
+	head     headFile
 	genStm   *sql.Stmt
 	conStm   *sql.Stmt
 }
@@ -60,7 +64,7 @@ func engineOf(ctx context.Context, o Options) (engine, error) {
 }
 
 func open(ctx context.Context, eng engine, o Options) (*DB, error) {
-	d := &DB{eng: eng, clock: o.Clock, log: o.Logger, patience: busyTimeout}
+	d := &DB{eng: eng, clock: o.Clock, log: o.Logger, patience: busyTimeout, head: headFileOf(eng, o)}
 	if d.clock == nil {
 		d.clock = time.Now
 	}
@@ -88,6 +92,14 @@ func (d *DB) start(ctx context.Context) error {
 		return err
 	}
 	d.write = bun.NewDB(w, d.eng.dialect())
+	d.durable = d.write
+	f, err := d.eng.durablePool()
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		d.durable = bun.NewDB(f, d.eng.dialect())
+	}
 	r, err := d.eng.readPool()
 	if err != nil {
 		return err
@@ -110,7 +122,7 @@ func (d *DB) Close() error {
 		}
 	}
 	// Readers first: the writer's connection then is the last one and folds the write-ahead log into the file.
-	for _, p := range []*bun.DB{d.read, d.write} {
+	for _, p := range []*bun.DB{d.read, d.durable, d.write} {
 		if p != nil {
 			errs = append(errs, p.Close())
 		}
@@ -132,8 +144,12 @@ func pause(ctx context.Context) {
 // inTx runs fn in one write transaction and gives its error its code. While other processes write it waits, as long as ctx and
 // d.patience allow.
 func (d *DB) inTx(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
+	return d.inTxOf(ctx, d.write, fn)
+}
+
+func (d *DB) inTxOf(ctx context.Context, db *bun.DB, fn func(ctx context.Context, tx bun.Tx) error) error {
 	for began := time.Now(); ; {
-		err := d.write.RunInTx(ctx, nil, fn)
+		err := db.RunInTx(ctx, nil, fn)
 		switch {
 		case err == nil || !d.eng.busy(err):
 			return d.fault(err)

@@ -36,6 +36,29 @@ type Store interface {
 	Changes(ctx context.Context, f store.HistoryFilter) ([]store.Change, error)
 	Revisions(ctx context.Context, f store.HistoryFilter) ([]store.Revision, error)
 
+	SavePlan(ctx context.Context, p store.Plan, steps []store.PlanStep, a store.AuditEntry) (store.Plan, error)
+	PlanByID(ctx context.Context, id string) (store.Plan, bool, error)
+	Plans(ctx context.Context, f store.PlanFilter) ([]store.Plan, error)
+	MovePlan(ctx context.Context, m store.PlanMove, a ...store.AuditEntry) (store.Plan, error)
+	SaveStep(ctx context.Context, l store.Lease, s store.PlanStep, a ...store.AuditEntry) error
+	Steps(ctx context.Context, f store.StepFilter) ([]store.PlanStep, error)
+	CountSteps(ctx context.Context, f store.StepFilter) (int, error)
+
+	AppendAudit(ctx context.Context, a store.AuditEntry) (store.AuditRow, error)
+	Audit(ctx context.Context, f store.AuditFilter) ([]store.AuditRow, error)
+	AuditHead(ctx context.Context) (store.AuditHead, error)
+	VerifyAudit(ctx context.Context, head *store.AuditHead) (store.AuditReport, error)
+
+	SetStop(ctx context.Context, on bool, until time.Time, by, reason string, a store.AuditEntry) error
+	Stopped(ctx context.Context) (store.StopState, error)
+	Setting(ctx context.Context, key string) (string, bool, error)
+	SetSetting(ctx context.Context, key, value string, a store.AuditEntry) error
+	PutSecret(ctx context.Context, s store.SecretRow, a store.AuditEntry) error
+	SecretByName(ctx context.Context, name string) (store.SecretRow, bool, error)
+	Secrets(ctx context.Context) ([]store.SecretRow, error)
+	SecretUsed(ctx context.Context, name string) error
+	DeleteSecret(ctx context.Context, name string, a store.AuditEntry) error
+
 	Backup(ctx context.Context, dest string) error
 	Check(ctx context.Context) (store.CheckReport, error)
 	Stats(ctx context.Context) (store.Stats, error)
@@ -85,6 +108,19 @@ func Run(t *testing.T, b Backend) {
 		"OpenRace":        testOpenRace,
 		"ManyWriters":     testManyWriters,
 		"Cancelled":       testCancelled,
+		"Plans":           testPlans,
+		"PlanMoves":       testPlanMoves,
+		"PlanRace":        testPlanRace,
+		"PlanRetention":   testPlanRetention,
+		"Steps":           testSteps,
+		"StepFilter":      testStepFilter,
+		"Audit":           testAudit,
+		"AuditFilter":     testAuditFilter,
+		"AuditRace":       testAuditRace,
+		"Stop":            testStop,
+		"StopRace":        testStopRace,
+		"Settings":        testSettings,
+		"Secrets":         testSecrets,
 		"Backup":          testBackup,
 		"BackupLive":      testBackupLive,
 	} {
