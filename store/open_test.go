@@ -188,7 +188,7 @@ func TestFlippedPages(t *testing.T) {
 	path := filled(t)
 	change(t, path, func(b []byte) []byte {
 		const page = 4096
-		for at := 30 * page; at+page <= len(b); at += page {
+		for at := 60 * page; at+page <= len(b); at += page {
 			copy(b[at:], bytes.Repeat([]byte{0xA5}, 64))
 		}
 		return b
