@@ -17,6 +17,11 @@ func TestMadeVolumes(t *testing.T) {
 					continue
 				}
 				named[g.Node+" "+volid] = true
+				for _, r := range w.Cluster.Lists[replications] { // has copies of it
+					if integer(r["guest"]) == int64(g.VMID) {
+						named[text(r["target"])+" "+volid] = true
+					}
+				}
 				if w.Node(g.Node).volume(volid) == nil {
 					t.Errorf("%s: %s of %d is not on its storage: %s", name, key, g.VMID, volid)
 				}

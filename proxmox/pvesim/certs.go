@@ -22,6 +22,7 @@ type certificates struct {
 	mu   sync.Mutex
 	now  func() time.Time
 	made map[string]*certificate
+	ends map[string]time.Time // of those that do not last for certLife
 	seq  int64
 }
 
@@ -32,8 +33,14 @@ type certificate struct {
 	leaf        *x509.Certificate
 }
 
-func newCertificates(now func() time.Time) *certificates {
-	return &certificates{now: now, made: map[string]*certificate{}}
+func newCertificates(w *World, now func() time.Time) *certificates {
+	c := &certificates{now: now, made: map[string]*certificate{}, ends: map[string]time.Time{}}
+	for _, n := range w.Nodes {
+		if !n.CertEnds.IsZero() {
+			c.ends[n.Name] = n.CertEnds
+		}
+	}
+	return c
 }
 
 func (c *certificates) of(node string) *certificate {
@@ -56,6 +63,7 @@ func (s *Sim) CertificatePEM(node string) string { return s.certs.of(node).pem }
 func (s *Sim) RotateCertificate(node string) string {
 	s.certs.mu.Lock()
 	delete(s.certs.made, node)
+	delete(s.certs.ends, node)
 	s.certs.mu.Unlock()
 	return s.certs.of(node).fingerprint
 }
@@ -70,9 +78,13 @@ func (c *certificates) make(node string) *certificate {
 		return &certificate{pair: &tls.Certificate{}}
 	}
 	now := c.now()
+	begin, end := now.Add(-time.Hour), now.Add(certLife)
+	if at, ok := c.ends[node]; ok {
+		begin, end = at.Add(-certLife), at
+	}
 	name := pkix.Name{CommonName: node, Organization: []string{"Proxmox Virtual Environment"}, OrganizationalUnit: []string{"PVE Cluster Node"}}
 	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(c.seq), Subject: name, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
+		SerialNumber: big.NewInt(c.seq), Subject: name, NotBefore: begin, NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{"localhost", node, pipeHost},

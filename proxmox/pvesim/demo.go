@@ -2,16 +2,26 @@ package pvesim
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 )
 
 // demoSeed makes every demo alike but for its time.
 const demoSeed = 7
 
-// DemoWorld is a homelab of three nodes and 25 guests as it might be found: pve3 is off, the storage tank is nearly
-// full, a backup failed last night, some guests have no backup, and one that should start with its node does not
-// run. The token of RootToken works on it.
+// DemoWorld is a homelab of three nodes and 25 guests as it might be found, and uses all that is simulated. The token of
+// RootToken works on it. What is wrong with it:
+//
+//   - pve3 is off, so the replication of influxdb to it fails, and its guests are not known;
+//   - pve2 has given out more memory than it has, its thin pool is nearly full, its only disk is worn out and its certificate
+//     ends soon;
+//   - the nas (200) is slow: its pool tank on pve1 has lost a disk and is nearly full, and docker1 (202) has been writing to
+//     the same pool for three hours, so that the node waits for it;
+//   - the backup of gitlab (206) fails every time since nine days, unifi (107) has kept its lock from a mount that was
+//     forgotten and is not backed up either, minecraft, test-debian, runner and old-mailserver are in no job;
+//   - vpn (204) and unifi should start with their node and do not run, test-debian and old-mailserver still have IDE disks or
+//     e1000 cards, some snapshots are old, packages wait for an update, and the notes of minecraft try to give orders.
+//
+// All of its past is relative to now, so that it is the same at any time of day.
 func DemoWorld(now time.Time) *World {
 	b := newBuilder(demoSeed, now)
 	b.w.Cluster.Name, b.w.HAManager = "homelab", true
@@ -23,10 +33,14 @@ func DemoWorld(now time.Time) *World {
 	b.demoHosts()
 	b.demoCluster()
 	b.demoTemplates()
+	b.demoNeglect()
 	b.demoSnapshots()
 	b.demoBackups()
 	b.demoTasks()
 	b.demoHousehold()
+	b.demoFirewall()
+	b.demoSDN()
+	b.demoReplication()
 	pve3 := b.w.Node("pve3")
 	pve3.Online = false
 	for _, g := range b.w.Guests() {
@@ -44,7 +58,7 @@ func (b *builder) demoNodes() {
 	b.node(nodeSpec{name: "pve1", ip: "192.168.1.11", model: "Intel(R) Core(TM) i5-12600H", vendor: "GenuineIntel", cores: 12, threads: 1,
 		mem: 64 * gib, memUsed: 41 * gib, rootTotal: 94 * gib, rootUsed: 31 * gib, cpu: 0.18, up: 41*day + 5*time.Hour})
 	b.node(nodeSpec{name: "pve2", ip: "192.168.1.12", model: "Intel(R) Core(TM) i5-12600H", vendor: "GenuineIntel", cores: 12, threads: 1,
-		mem: 64 * gib, memUsed: 37 * gib, rootTotal: 94 * gib, rootUsed: 22 * gib, cpu: 0.11, up: 41*day + 4*time.Hour})
+		mem: 48 * gib, memUsed: 41 * gib, rootTotal: 94 * gib, rootUsed: 22 * gib, cpu: 0.11, up: 41*day + 4*time.Hour})
 	b.node(nodeSpec{name: "pve3", ip: "192.168.1.13", model: "AMD Ryzen 9 7950X 16-Core Processor", vendor: "AuthenticAMD", cores: 16, threads: 2,
 		mem: 128 * gib, memUsed: 0, rootTotal: 94 * gib, rootUsed: 18 * gib, cpu: 0, up: 9 * day})
 }
@@ -53,6 +67,8 @@ func (b *builder) demoStorage() {
 	n := b.w.Nodes
 	b.storage(Object{"storage": "local", "type": "dir", "path": "/var/lib/vz", "content": "iso,vztmpl,snippets,import", "digest": emptyDigest}, 31*gib, 94*gib, n...)
 	b.storage(Object{"storage": "local-lvm", "type": "lvmthin", "vgname": "pve", "thinpool": "data", "content": "images,rootdir", "digest": emptyDigest}, 410*gib, 794*gib, n...)
+	b.fill(n[1], "local-lvm", 722*gib)
+	b.storage(Object{"storage": "local-zfs", "type": "zfspool", "pool": "rpool/data", "content": "images,rootdir", "sparse": 1, "digest": emptyDigest}, 118*gib, 450*gib, n...)
 	b.storage(Object{"storage": "tank", "type": "zfspool", "pool": "tank", "content": "images,rootdir", "nodes": "pve1", "sparse": 1, "mountpoint": "/tank",
 		"digest": emptyDigest}, 3386*gib, 3686*gib, n[0])
 	b.storage(Object{"storage": "nas-backup", "type": "nfs", "server": "192.168.1.20", "export": "/volume1/proxmox", "path": "/mnt/pve/nas-backup",
@@ -94,6 +110,9 @@ func (b *builder) demoServices() {
 			b.run(g, c.up, 0.01+0.1*b.rng.Float64())
 		}
 	}
+	for _, id := range []int{105, 106} { // these are replicated, which needs ZFS
+		b.rootOn(b.w.Guest(id), "local-zfs")
+	}
 	b.w.Guest(104).Config["mp0"] = "/tank/media,mp=/media,ro=1"
 	b.w.Guest(109).Pool = "lab"
 	delete(b.w.Guest(109).Config, "onboot")
@@ -107,7 +126,7 @@ func (b *builder) demoHosts() {
 	b.demoMachine(201, "pve1", "home-assistant", 2, 4096, 32, "192.168.1.21", "home;iot", 20*d, Object{"onboot": 1, "bios": "ovmf", "machine": "q35",
 		"efidisk0": "local-lvm:vm-201-disk-1,efitype=4m,size=4M", "usb0": "host=10c4:ea60", "description": "Home Assistant OS"})
 	b.demoMachine(202, "pve1", "docker1", 4, 8192, 64, "192.168.1.22", "docker", 18*d, Object{"onboot": 1, "ipconfig0": "ip=192.168.1.22/24,gw=192.168.1.1",
-		"ide2": "local-lvm:vm-202-cloudinit,media=cdrom", "ciuser": "admin"})
+		"ide2": "local-lvm:vm-202-cloudinit,media=cdrom", "ciuser": "admin", "scsi1": "tank:vm-202-disk-0,discard=on,iothread=1,size=400G"})
 	b.demoMachine(203, "pve2", "docker2", 4, 8192, 64, "192.168.1.23", "docker", 18*d, Object{"onboot": 1})
 	// Something starts with its node but does not run: a finding.
 	b.demoMachine(204, "pve2", "vpn", 1, 1024, 8, "", "infra", 0, Object{"onboot": 1, "description": "wireguard"})
@@ -160,7 +179,9 @@ func (b *builder) demoTemplates() {
 	b.demoMachine(210, "pve1", "runner", 2, 4096, 8, "192.168.1.28", "ci;lab", 5*24*time.Hour, Object{"scsi0": "local-lvm:vm-210-disk-0,discard=on,size=8G,ssd=1"})
 	b.w.Guest(210).Pool = "lab"
 	b.container(901, "pve2", "debian13-ct-template", 1, 512, 4, "", Object{"template": 1, "tags": "template", "rootfs": "local-lvm:base-901-disk-0,size=4G"})
-	b.demoMachine(211, "pve2", "old-mailserver", 2, 2048, 40, "", "", 0, Object{"description": "replaced in spring, keep until the end of the year", "protection": 1})
+	b.demoMachine(211, "pve2", "old-mailserver", 2, 2048, 40, "", "", 0, Object{"description": "replaced in spring, keep until the end of the year", "protection": 1,
+		"scsi0": nil, "scsihw": nil, "ide0": "local-lvm:vm-211-disk-0,size=40G", "boot": "order=ide0", "net0": "e1000=" + b.mac() + ",bridge=vmbr0", "agent": nil, "cpu": "kvm64",
+		"machine": "pc-i440fx-7.2"})
 }
 
 func (b *builder) demoSnapshots() {
@@ -175,90 +196,4 @@ func (b *builder) demoSnapshots() {
 	take(206, "pre-upgrade-18", "GitLab 18.5 to 18.6", 9*d)
 	take(208, "clean", "fresh install", 200*d)
 	take(104, "working", "transcoding works", 60*d)
-}
-
-// demoBackups leaves minecraft, test-debian, runner and old-mailserver without any job.
-func (b *builder) demoBackups() {
-	b.w.Cluster.Lists["backup_jobs"] = []Object{
-		{"id": "backup-nightly", "type": "vzdump", "enabled": 1, "schedule": "02:30", "storage": "nas-backup", "mode": "snapshot", "compress": "zstd",
-			"comment": "all that matters", "vmid": "101,102,103,104,105,106,107,108,200,201,202,203,204,206,301,302,303,900,901",
-			"prune-backups": Object{"keep-daily": "7", "keep-weekly": "4"}, "mailnotification": "failure", "mailto": "root"},
-		{"id": "backup-pve3", "type": "vzdump", "enabled": 1, "schedule": "sat 10:00", "storage": "nas-backup", "mode": "snapshot", "compress": "zstd",
-			"vmid": "109,205", "comment": "when it is on"},
-	}
-	last := b.lastNight()
-	for _, id := range []int{101, 102, 103, 104, 105, 108, 200, 201, 202, 203, 301, 302} {
-		g := b.w.Guest(id)
-		for day := range 3 {
-			at := last.AddDate(0, 0, -day).Add(time.Duration(id) * 7 * time.Second)
-			b.backup(g, at)
-		}
-	}
-	b.backup(b.w.Guest(206), last.AddDate(0, 0, -4))
-}
-
-// lastNight is the last half past two, from which on the backups are done: they take 21 minutes.
-func (b *builder) lastNight() time.Time {
-	at := time.Date(b.now.Year(), b.now.Month(), b.now.Day(), 2, 30, 0, 0, time.UTC)
-	if at.After(b.now.Add(-25 * time.Minute)) {
-		at = at.AddDate(0, 0, -1)
-	}
-	return at
-}
-
-func (b *builder) backup(g *Guest, at time.Time) {
-	kind, format := "qemu", "vma.zst"
-	if g.Type == typeLXC {
-		kind, format = "lxc", "tar.zst"
-	}
-	v := Object{"volid": fmt.Sprintf("nas-backup:backup/vzdump-%s-%d-%s.%s", kind, g.VMID, at.Format("2006_01_02-15_04_05"), format), "content": "backup",
-		"format": format, "subtype": kind, "vmid": g.VMID, "ctime": at.Unix(), "size": g.maxDisk()/3 + int64(g.VMID), "notes": g.Name()}
-	for _, n := range b.w.Nodes { // a shared storage shows the same on every node
-		n.Content["nas-backup"] = append(n.Content["nas-backup"], v)
-	}
-}
-
-func (b *builder) demoTasks() {
-	last := b.lastNight()
-	for day := range 5 {
-		at := last.AddDate(0, 0, -day)
-		b.w.AddTaskAt(at, 21*time.Minute, "pve1", "vzdump", "", rootUser, "OK", "INFO: starting new backup job: vzdump 101 103 104 108 200 201 202 301 900 --mode snapshot "+
-			"--storage nas-backup --compress zstd", "INFO: Backup job finished successfully")
-		exit := "OK"
-		if day == 0 {
-			exit = "job errors"
-		}
-		b.w.AddTaskAt(at, 17*time.Minute, "pve2", "vzdump", "", rootUser, exit, demoBackupLog(exit, at)...)
-	}
-	b.w.AddTaskAt(b.now.Add(-26*time.Hour), 3*time.Second, "pve2", "qmstart", "204", rootUser, "start failed: QEMU exited with code 1",
-		"kvm: -drive file=/dev/pve/vm-204-disk-0,if=none,id=drive-scsi0,format=raw: Could not open '/dev/pve/vm-204-disk-0': No such file or directory")
-	b.w.AddTaskAt(b.now.Add(-3*24*time.Hour), 4*time.Second, "pve1", "vzstart", "108", "root@pam!demo", "OK")
-	b.w.AddTaskAt(b.now.Add(-2*24*time.Hour), 6*time.Second, "pve2", "qmstart", "207", rootUser, "OK")
-	b.w.AddTaskAt(b.now.Add(-9*24*time.Hour), 2*time.Second, "pve2", "qmsnapshot", "206", rootUser, "OK", "snapshotting 'drive-scsi0' (local-lvm:vm-206-disk-0)")
-	b.w.AddTaskAt(b.now.Add(-5*24*time.Hour), 8*time.Second, "pve1", "qmclone", "900", rootUser, "OK", "create linked clone of drive scsi0 (local-lvm:base-900-disk-0)")
-	b.w.AddTaskAt(b.now.Add(-3*time.Minute), 40*time.Second, "pve2", "aptupdate", "", rootUser, "WARNINGS: 1", "starting apt-get update",
-		"WARN: The enterprise repository needs a subscription")
-}
-
-// demoBackupLog is what vzdump writes; last night it ran out of time over one guest.
-func demoBackupLog(exit string, at time.Time) []string {
-	stamp := func(d time.Duration) string { return at.Add(d).Format("2006-01-02 15:04:05") }
-	log := []string{"INFO: starting new backup job: vzdump 102 105 106 107 203 204 206 302 901 --mode snapshot --storage nas-backup --compress zstd"}
-	for i, g := range []struct {
-		id         int
-		kind, name string
-	}{{102, "CT", "pihole2"}, {105, "CT", "grafana"}, {203, "VM", "docker2"}, {302, "VM", "k3s-2"}} {
-		d := time.Duration(i) * 2 * time.Minute
-		log = append(log, "INFO: Starting Backup of VM "+strconv.Itoa(g.id)+" ("+map[string]string{"CT": "lxc", "VM": "qemu"}[g.kind]+")", "INFO: Backup started at "+stamp(d),
-			"INFO: status = running", "INFO: "+g.kind+" Name: "+g.name, "INFO: Finished Backup of VM "+strconv.Itoa(g.id)+" (00:01:41)", "INFO: Backup finished at "+stamp(d+101*time.Second))
-	}
-	if exit == "OK" {
-		return append(log, "INFO: Backup job finished successfully")
-	}
-	return append(log, "INFO: Starting Backup of VM 206 (qemu)", "INFO: Backup started at "+stamp(8*time.Minute), "INFO: status = running", "INFO: VM Name: gitlab",
-		"INFO: include disk 'scsi0' 'local-lvm:vm-206-disk-0' 100G", "INFO: backup mode: snapshot", "INFO: creating vzdump archive '/mnt/pve/nas-backup/dump/vzdump-qemu-206-"+
-			at.Format("2006_01_02-15_04_05")+".vma.zst'", "INFO:  38% (38.1 GiB of 100.0 GiB) in 6m 2s, read: 108.0 MiB/s, write: 91.3 MiB/s",
-		"ERROR: vma_queue_write: write error - No space left on device", "INFO: aborting backup job", "INFO: resuming VM again",
-		"ERROR: Backup of VM 206 failed - vma_queue_write: write error - No space left on device", "INFO: Failed at "+stamp(15*time.Minute),
-		"INFO: Backup job finished with errors")
 }

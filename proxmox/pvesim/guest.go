@@ -33,6 +33,8 @@ type Guest struct {
 	Snapshots []*Snapshot
 	Firewall  *Firewall
 	Live      Live
+	// Surge is what it does beyond its everyday load, nil without.
+	Surge *Surge
 	// Agent is what answers agent calls of a running VM that has the agent configured.
 	Agent Agent
 	// Behaviour is how what runs inside acts; AddGuest gives a guest without one that of the world.
@@ -70,6 +72,17 @@ type Live struct {
 	NetIn, NetOut, DiskRead, DiskWrite int64
 	// seen is when these figures were true, where the node has gone off since.
 	seen time.Time
+}
+
+// Surge is what a guest does or suffers since some time beyond its everyday load.
+type Surge struct {
+	Since time.Time
+	// CPU is added to the load (0..1).
+	CPU float64
+	// NetIn, NetOut, DiskRead and DiskWrite are bytes per second.
+	NetIn, NetOut, DiskRead, DiskWrite int64
+	// IOWait is the share of time in percent in which it waits for its disks.
+	IOWait float64
 }
 
 // Agent is the state of a QEMU guest agent.

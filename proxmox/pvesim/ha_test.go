@@ -65,7 +65,10 @@ func (r *rig) walk(steps []string) {
 func haWorld() *World {
 	w := lifeWorld()
 	w.SetNodeOnline("pve3", true)
-	w.Cluster.Lists["ha_resources"] = nil
+	for _, list := range append([]string{"ha_resources", "ha_rules"}, sdnLists...) {
+		w.Cluster.Lists[list] = nil
+	}
+	w.ApplySDN()
 	w.Storages = append(w.Storages, Object{"storage": "san", "type": "nfs", "content": "images,rootdir", "shared": 1})
 	for _, n := range w.Nodes {
 		n.Info["network"] = []any{Object{"iface": "vmbr0", "type": "bridge"}}
@@ -170,7 +173,7 @@ func TestHARefusals(t *testing.T) {
 func TestHAAtRest(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	w := DemoWorld(now)
-	w.Cluster.Lists["backup_jobs"] = nil
+	w.Cluster.Lists["backup_jobs"], w.Cluster.Lists[replications] = nil, nil
 	s := New(w, WithClock(func() time.Time { return now }))
 	for range 3 {
 		now = now.Add(24 * time.Hour)

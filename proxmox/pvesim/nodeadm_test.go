@@ -156,7 +156,7 @@ func TestReplication(t *testing.T) {
 		r.sim.Update(func(w *World) { w.SetNodeOnline("pve2", true) })
 		r.must("DELETE", "/cluster/replication/800-0")
 		time.Sleep(2 * time.Minute)
-		if got := r.must("GET", "/cluster/replication"); len(got.rows()) != 0 || w.Nodes[1].volume("fast:vm-800-disk-0") != nil {
+		if got := r.must("GET", "/cluster/replication"); got.row("id", "800-0") != nil || w.Nodes[1].volume("fast:vm-800-disk-0") != nil {
 			t.Errorf("after its removal: %s", got.body)
 		}
 	})

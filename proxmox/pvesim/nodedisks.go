@@ -146,7 +146,7 @@ func listZFS(c *call) (any, error) {
 	out := []Object{}
 	for _, o := range c.node.volumeGroups(c.w, "zfspool", "pool") {
 		size, used := integer(o["size"]), integer(o["used"])
-		out = append(out, Object{"name": o["name"], "size": size, "alloc": used, "free": size - used, "frag": 11, "dedup": 1, "health": "ONLINE"})
+		out = append(out, Object{"name": o["name"], "size": size, "alloc": used, "free": size - used, "frag": 11, "dedup": 1, "health": poolState(o)})
 	}
 	return out, nil
 }
@@ -161,19 +161,37 @@ func zfsDetail(c *call) (any, error) {
 		return nil, fail("unable to get pool '%s' - no such pool", name)
 	}
 	devices, _ := o["devices"].([]string)
-	leaves := []Object{}
+	failed, _ := o["failed"].([]string)
+	leaves, state := []Object{}, poolState(o)
 	for _, dev := range devices {
-		leaves = append(leaves, vdev(strings.TrimPrefix(dev, "/dev/"), nil))
+		leaf := vdev(strings.TrimPrefix(dev, "/dev/"), "ONLINE", nil)
+		if contains(failed, dev) {
+			leaf["state"], leaf["read"], leaf["write"], leaf["msg"] = "FAULTED", 24, 3, "too many errors"
+		}
+		leaves = append(leaves, leaf)
 	}
 	top := leaves
 	if level := text(o["level"]); level != "" && level != "single" {
-		top = []Object{vdev(level+"-0", leaves)}
+		top = []Object{vdev(level+"-0", state, leaves)}
 	}
-	return Object{"name": name, "state": "ONLINE", "errors": "No known data errors", "scan": "none requested", "children": []Object{vdev(name, top)}}, nil
+	out := Object{"name": name, "state": state, "errors": "No known data errors", "scan": "none requested", "children": []Object{vdev(name, state, top)}}
+	if len(failed) > 0 {
+		out["status"] = "One or more devices are faulted in response to persistent errors. Sufficient replicas exist for the pool to continue functioning in a degraded state."
+		out["action"] = "Replace the faulted device, or use 'zpool clear' to mark the device repaired."
+	}
+	return out, nil
 }
 
-func vdev(name string, children []Object) Object {
-	o := Object{"name": name, "state": "ONLINE", "read": 0, "write": 0, "cksum": 0, "msg": "", "leaf": bit(children == nil)}
+// poolState is that of a ZFS pool: it goes on without the disks that failed.
+func poolState(o Object) string {
+	if failed, _ := o["failed"].([]string); len(failed) > 0 {
+		return "DEGRADED"
+	}
+	return "ONLINE"
+}
+
+func vdev(name, state string, children []Object) Object {
+	o := Object{"name": name, "state": state, "read": 0, "write": 0, "cksum": 0, "msg": "", "leaf": bit(children == nil)}
 	if children != nil {
 		o["children"] = children
 	}

@@ -36,7 +36,7 @@ func TestReads(t *testing.T) {
 		"/nodes/pve2/lxc/901/interfaces":                               `{"data":null}`,
 		"/nodes/pve1/qemu/201/agent/get-osinfo":                        `{"result":{"id":"debian"`,
 		"/nodes/pve1/qemu/201/agent/get-vcpus":                         `"logical-id":1`,
-		"/cluster/backup/backup-nightly":                               `"schedule":"02:30"`,
+		"/cluster/backup/backup-nightly":                               `"prune-backups":{"keep-daily":"7","keep-weekly":"4"}`,
 		"/cluster/backup/backup-nightly/included_volumes":              `{"id":"101:rootfs","included":1,"leaf":1,"name":"local-lvm:vm-101-disk-0","reason":"rootfs"}`,
 		"/cluster/jobs/schedule-analyze?schedule=daily":                `"utc":"`,
 		"/nodes/pve1/rrddata?timeframe=hour":                           `"memtotal":68719476736`,

@@ -90,7 +90,7 @@ func New(w *World, opts ...Option) *Sim {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], s.seed)
 	s.key = sha256.Sum256(append([]byte("pvesim authkey "), b[:]...))
-	s.certs = newCertificates(s.now)
+	s.certs = newCertificates(w, s.now)
 	w.clock = s.now
 	w.knowArchives()
 	w.startScheduler()

@@ -112,6 +112,11 @@ type Node struct {
 	// CPU is the load as a fraction 0..1, Mem the bytes in use.
 	CPU float64
 	Mem int64
+	// Surge is what it suffers at present beyond its everyday load; only IOWait counts, as the share of time in percent that
+	// its processors wait for disks.
+	Surge *Surge
+	// CertEnds is when its certificate ends; zero is in two years, as it is made.
+	CertEnds time.Time
 
 	latest *Task // the task that started or ended last
 	runs   map[string]jobRun

@@ -199,47 +199,6 @@ func TestRunningTask(t *testing.T) {
 	}
 }
 
-// TestDemo: the homelab has all that a demo is to find.
-func TestDemo(t *testing.T) {
-	r := newRig(t, DemoWorld(time.Now()))
-	defer r.stop()
-	guests := r.get("/cluster/resources?type=vm").rows()
-	if n := len(guests); n < 23 || n > 28 {
-		t.Errorf("%d guests", n)
-	}
-	for _, g := range guests {
-		_, named := g["name"]
-		if off := g["node"] == "pve3"; off != (g["status"] == "unknown") || off == named {
-			t.Errorf("guest %v on %v: status %v, name %v", g["id"], g["node"], g["status"], g["name"])
-		}
-	}
-	if o := r.get("/nodes").row("node", "pve3"); o["status"] != "offline" || o["maxmem"] != nil {
-		t.Errorf("pve3: %v", o)
-	}
-	if got := r.get("/nodes/pve3/qemu/205/config"); got.code != 595 || got.body != "" {
-		t.Errorf("pve3's guest: %s %q", got.status, got.body)
-	}
-	full := false
-	for _, s := range r.get("/cluster/resources?type=storage").rows() {
-		used, _ := s["disk"].(float64)
-		total, _ := s["maxdisk"].(float64)
-		full = full || total > 0 && used/total > 0.85
-	}
-	without := r.get("/cluster/backup-info/not-backed-up").rows()
-	failed := r.get("/nodes/pve2/tasks?errors=1&typefilter=vzdump").rows()
-	vpn, _ := r.get("/nodes/pve2/qemu/204/status/current").data.(map[string]any)
-	if !full || len(without) == 0 || len(failed) == 0 || vpn["status"] != "stopped" {
-		t.Errorf("full storage %v, without backup %d, failed backups %d, vpn %v", full, len(without), len(failed), vpn["status"])
-	}
-	upid, _ := failed[0]["upid"].(string)
-	if log := r.get("/nodes/pve2/tasks/" + upid + "/log?limit=100").body; !strings.Contains(log, "No space left on device") || !strings.Contains(log, "TASK ERROR: job errors") {
-		t.Errorf("log of the failed backup: %s", log)
-	}
-	if got := r.get("/nodes/pve1/qemu/201/agent/network-get-interfaces").body; !strings.Contains(got, "192.168.1.21") {
-		t.Errorf("agent: %s", got)
-	}
-}
-
 func TestGenerateRepeats(t *testing.T) {
 	o := GenOptions{Seed: 3, Nodes: 4, Guests: 50, Snapshots: 50}
 	a, b := GenerateWorld(o), GenerateWorld(o)
