@@ -124,10 +124,10 @@ func TestGoProxmoxReads(t *testing.T) {
 func readStorages(t *testing.T, c *goproxmox.Client, node *goproxmox.Node) {
 	t.Helper()
 	ctx := t.Context()
-	if list := got[goproxmox.Storages](t, "storages")(node.Storages(ctx)); len(list) != 4 {
+	if list := got[goproxmox.Storages](t, "storages")(node.Storages(ctx)); len(list) != 5 {
 		t.Errorf("%d storages", len(list))
 	}
-	if list := got[goproxmox.ClusterStorages](t, "definitions")(c.ClusterStorages(ctx)); len(list) != 4 {
+	if list := got[goproxmox.ClusterStorages](t, "definitions")(c.ClusterStorages(ctx)); len(list) != 5 {
 		t.Errorf("%d storage definitions", len(list))
 	}
 	if def := got[*goproxmox.ClusterStorage](t, "definition")(c.ClusterStorage(ctx, "tank")); def.Type != "zfspool" {

@@ -8,31 +8,31 @@ func (b *builder) demoFirewall() {
 	group := func(name string) Object { return Object{"type": fwGroup, "action": name, "enable": 1} }
 	f := b.w.Cluster.Firewall
 	f.Options = Object{"enable": 1, "policy_in": "DROP", "policy_out": "ACCEPT", "log_ratelimit": "enable=1,burst=5,rate=1/second"}
-	f.Aliases = []Object{{"name": "lan", "cidr": "192.168.1.0/24", "comment": "everybody at home"}, {"name": "printer", "cidr": "192.168.1.60"}}
+	f.Aliases = []Object{{"name": "house", "cidr": "192.168.1.0/24", "comment": "everybody at home"}, {"name": "printer", "cidr": "192.168.1.60"}}
 	f.Sets = []Object{
 		{"name": "iot", "comment": "may not leave the house", "members": []Object{{"cidr": "10.0.30.0/24"}, {"cidr": "10.0.30.1", "nomatch": 1}, {"cidr": "192.168.1.70", "comment": "vacuum cleaner"}}},
 		{"name": "management", "comment": "may log in to the nodes", "members": []Object{{"cidr": "192.168.1.10", "comment": "desk"}, {"cidr": "192.168.1.64/28", "comment": "notebooks"}}},
 	}
 	f.Groups = []Object{
-		{"group": "dns-in", "comment": "for the two piholes", "rules": []Object{in("ACCEPT", Object{"macro": "DNS", "source": "+dc/iot"}), in("ACCEPT", Object{"macro": "DNS", "source": "dc/lan"})}},
+		{"group": "dns-in", "comment": "for the two piholes", "rules": []Object{in("ACCEPT", Object{"macro": "DNS", "source": "+dc/iot"}), in("ACCEPT", Object{"macro": "DNS", "source": "dc/house"})}},
 		{"group": "ssh-admin", "rules": []Object{in("ACCEPT", Object{"macro": "SSH", "source": "+dc/management", "log": "info"})}},
 		{"group": "web-in", "comment": "http and https", "rules": []Object{in("ACCEPT", Object{"macro": "HTTP"}), in("ACCEPT", Object{"macro": "HTTPS"})}},
 	}
 	f.Rules = []Object{
 		in("ACCEPT", Object{"proto": "tcp", "dport": "8006", "source": "+management", "comment": "web interface"}),
 		group("ssh-admin"),
-		in("ACCEPT", Object{"macro": "Ping", "source": "lan"}),
+		in("ACCEPT", Object{"macro": "Ping", "source": "house"}),
 		in("DROP", Object{"source": "+iot", "log": "warning"}),
 	}
 	pve1 := b.w.Node("pve1").Firewall
 	pve1.Options = Object{"enable": 1, "log_level_in": "warning", "nosmurfs": 1}
-	pve1.Rules = []Object{in("ACCEPT", Object{"proto": "udp", "dport": "3493", "source": "lan", "comment": "UPS"})}
+	pve1.Rules = []Object{in("ACCEPT", Object{"proto": "udp", "dport": "3493", "source": "house", "comment": "UPS"})}
 	b.w.Node("pve2").Firewall.Options = Object{"enable": 1}
 	for id, rules := range map[int][]Object{
 		101: {group("dns-in"), group("ssh-admin")},
 		102: {group("dns-in"), group("ssh-admin")},
 		103: {group("web-in"), group("ssh-admin")},
-		200: {in("ACCEPT", Object{"macro": "SMB", "source": "lan"}), in("ACCEPT", Object{"proto": "tcp", "dport": "2049", "source": "192.168.1.11-192.168.1.13", "comment": "nodes: NFS"})},
+		200: {in("ACCEPT", Object{"macro": "SMB", "source": "house"}), in("ACCEPT", Object{"proto": "tcp", "dport": "2049", "source": "192.168.1.11-192.168.1.13", "comment": "nodes: NFS"})},
 		207: {in("ACCEPT", Object{"proto": "tcp", "dport": "25565"})},
 	} {
 		fw := newFirewall()
