@@ -50,8 +50,9 @@ func startThreeNodes(t *testing.T) *simulated {
 	t.Helper()
 	world := pvesim.DemoWorld(time.Now())
 	world.Node("pve3").Online = true
-	world.Cluster.Firewall.Rules = nil // the provider makes no list where one is
-	world.ApplySDN()                   // whose network for visitors waits for it
+	world.Cluster.Firewall.Rules = nil        // the provider makes no list where one is
+	world.Node("pve1").Firewall.Options = nil // as with the notes
+	world.ApplySDN()                          // whose network for visitors waits for it
 	delete(world.Cluster.Options, "keyboard")
 	delete(world.Node("pve3").Info, "config") // a destroy would take away the notes that were there before
 	world.Servers = []string{"192.168.1.33", "192.168.1.34"}
