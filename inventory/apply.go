@@ -73,7 +73,9 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 	id := int(res.VMID)
 	known, reason := r.known(res)
 	next := r.birth(prev, res)
-	changes, moved := r.move(prev, next, res)
+	var changes []store.Change
+	moved := prev != nil && prev.g.Node != string(res.Node)
+	next.g.Node = string(res.Node)
 	if known {
 		next.figures(res)
 		dirty = next.facts(res)
@@ -93,6 +95,11 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 	if prev != nil {
 		r.before[id] = prev
 	}
+	shown := next
+	if moved && !fresh {
+		r.moving[id] = prev.g.Node
+		shown = next.on(prev.g.Node)
+	}
 	if fresh && prev != nil {
 		// It may be the old guest come back or another under its vmid: the configuration decides.
 		r.hold[id] = true
@@ -102,8 +109,8 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 		r.report.Created++
 		changes = append(changes, r.change(r.guestRef(id), 1, "appeared", "", "", next.g.Name, r.absentSince()))
 	}
-	if fresh || len(changes) > 0 || prev.differs(next) {
-		r.w.guest(next, nil, changes)
+	if fresh || len(changes) > 0 || prev.differs(shown) {
+		r.w.guest(shown, nil, changes)
 	}
 	return dirty || fresh || moved || next.f == nil
 }
@@ -139,18 +146,33 @@ func (r *run) birth(prev *row, res *pve.Resource) *row {
 		Name: name(string(res.Name)), Status: stUnknown, FirstSeen: r.started}}
 }
 
-// move notices that a guest lives on another node. The configuration files are per node, so the list is right even for rows
-// whose statistics expired.
-func (r *run) move(prev, next *row, res *pve.Resource) (changes []store.Change, moved bool) {
-	node := string(res.Node)
-	if prev == nil || prev.g.Node == node {
-		return nil, false
+// on is a copy of the row on another node.
+func (n *row) on(node string) *row {
+	c := n.clone()
+	c.g.Node = node
+	return c
+}
+
+// moved records a move once the configuration has answered where the guest is listed: the list may name a node on which it is not
+// any more (faults.md F55). r.mu is held.
+func (r *run) moved(prev, next *row) []store.Change {
+	id := next.g.VMID
+	from, ok := r.moving[id]
+	delete(r.moving, id)
+	if !ok || prev.g.Life != next.g.Life {
+		return nil
 	}
-	next.g.Node = node
-	if prev.gone() {
-		return nil, true
+	return []store.Change{r.change(r.guestRef(id), next.g.Life, "moved", "node", from, next.g.Node, r.lastSeen(prev))}
+}
+
+// unmoved leaves guests where they were whose configuration did not answer where they are listed; the next run looks again.
+func (r *run) unmoved() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range sortedIDs(r.moving) {
+		r.next[id] = r.next[id].on(r.moving[id])
+		r.w.guest(r.next[id], nil, nil)
 	}
-	return []store.Change{r.change(r.guestRef(next.g.VMID), next.g.Life, "moved", "node", prev.g.Node, node, r.lastSeen(prev))}, true
 }
 
 // figures takes the counters, which are never history. What Proxmox VE did not say is unknown, not 0.

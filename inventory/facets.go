@@ -38,6 +38,7 @@ type facets struct {
 	Memory     int64    `json:"mem,omitempty"` // MiB
 	Note       string   `json:"note,omitempty"`
 	Parent     string   `json:"parent,omitempty"` // current snapshot's name: there are snapshots
+	Doubt      string   `json:"doubt,omitempty"`  // what is undecided about the guest (doubt.go)
 }
 
 // splitConfig takes digest and lock off a configuration and masks what is secret: what is left is its versioned content. Locks

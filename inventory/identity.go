@@ -3,6 +3,7 @@ package inventory
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -18,18 +19,19 @@ func sameLife(prev *row, typ string, now *facets, evident bool) bool {
 		return false
 	case prev.f == nil:
 		// Never read: nothing tells them apart but evidence.
-		return !prev.gone() && !evident
+		return !prev.absent() && !evident
 	case typ == string(pve.Qemu) && prev.f.UUID != "" && now.UUID != "":
 		return prev.f.UUID == now.UUID ||
 			prev.f.CTime != "" && prev.f.CTime == now.CTime && slices.Equal(prev.f.Volumes, now.Volumes)
 	}
-	return !prev.gone() && !evident
+	return !prev.absent() && !evident && prev.f.Doubt != doubtTask
 }
 
-// creating are the task types that end one life of a vmid or begin another.
+// creating are the task types that end one life of their vmid or begin another. A clone's task names the guest that is cloned (recordings
+// 08/071), to which nothing happens.
 func creating(taskType string) bool {
 	switch taskType {
-	case "vzcreate", "vzrestore", "vzdestroy", "qmcreate", "qmrestore", "qmdestroy", "qmclone", "vzclone":
+	case "vzcreate", "vzrestore", "vzdestroy", "qmcreate", "qmrestore", "qmdestroy":
 		return true
 	}
 	return false
@@ -48,38 +50,59 @@ func (r *run) seesTasks(rows []pve.TaskRow, dirty, snaps map[int]bool) {
 	seen := map[string]bool{}
 	for _, tr := range rows {
 		k, ok := taskFromRow(r.c.name, tr)
-		if !ok || seen[k.UPID] {
+		if !ok || seen[k.UPID] || r.told[k.UPID] {
 			continue
 		}
 		seen[k.UPID] = true
-		if i, ok := known.byUPID[k.UPID]; ok && known.list[i].Exit == k.Exit && known.list[i].End.Equal(k.End) {
+		i, before := known.byUPID[k.UPID]
+		if before && known.list[i].Exit == k.Exit && known.list[i].End.Equal(k.End) {
 			continue
 		}
-		fresh = append(fresh, k)
-		r.touched(k, dirty, snaps)
+		r.touched(k, before, dirty, snaps)
+		if creating(k.Type) {
+			// Stored with what it leaves in doubt, so that a run that ends early does not lose its evidence.
+			r.evidence, r.told[k.UPID] = append(r.evidence, k), true
+		} else {
+			fresh = append(fresh, k)
+		}
 	}
 	if len(fresh) > 0 {
 		r.w.tasks(fresh)
 	}
 }
 
-func (r *run) touched(k store.Task, dirty, snaps map[int]bool) {
+const (
+	// clockSkew is how far a node's clock, by which tasks are dated, may be behind ours before a task counts as an old one.
+	clockSkew = 10 * time.Minute
+	// birthSlack: the task that makes a guest may begin in the moment in which the guest is first seen.
+	birthSlack = time.Second
+)
+
+// touched takes the word of a task that is new or has ended; before says that it was seen while it ran.
+func (r *run) touched(k store.Task, before bool, dirty, snaps map[int]bool) {
 	id, ok := vmidOf(k.ID)
 	if !ok || consoles(k.Type) {
 		return
 	}
 	prev := r.v.byID[id]
-	if prev != nil && !k.End.IsZero() && k.End.Before(r.lastSeen(prev)) && prev.g.ConfigAt.After(k.End) {
+	if prev != nil && !k.End.IsZero() && k.End.Add(clockSkew).Before(r.lastSeen(prev)) && prev.g.ConfigAt.After(k.End.Add(clockSkew)) {
 		return
 	}
 	dirty[id] = true
 	if strings.Contains(k.Type, "snapshot") || strings.Contains(k.Type, "rollback") {
 		snaps[id] = true
 	}
-	// The task that made the guest that is known began before it was first seen.
-	if prev != nil && creating(k.Type) && !k.End.IsZero() && taskState(k) != taskFailed && k.Start.After(prev.g.FirstSeen) {
-		r.mu.Lock()
+	if prev == nil || !creating(k.Type) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made[id] = r.made[id] || !k.End.IsZero()
+	switch at := prev.g.FirstSeen.Add(birthSlack); {
+	case k.End.IsZero() && k.Start.After(at):
+		r.making[id] = true
+	case k.End.IsZero() || taskState(k) == taskFailed:
+	case before && prev.doubt() == doubtMaking || !before && k.Start.After(at):
 		r.evident[k.ID] = true
-		r.mu.Unlock()
 	}
 }

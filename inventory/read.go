@@ -39,6 +39,7 @@ func (r *run) readGuests(ctx context.Context, targets []target) {
 		wg.Go(func() { r.readNode(ctx, list) })
 	}
 	wg.Wait()
+	r.settleLater(ctx)
 }
 
 func (r *run) readNode(ctx context.Context, list []target) {
@@ -77,6 +78,9 @@ func (r *run) readConfig(ctx context.Context, t target) bool {
 	cfg, err := r.src.GuestConfig(ctx, t.node, t.typ, t.id)
 	if err != nil {
 		r.configFailed(ctx, t, err)
+		return false
+	}
+	if r.doubtful(t, cfg) {
 		return false
 	}
 	_, want := r.settle(t.id, cfg)
@@ -166,11 +170,12 @@ func guestList(ids []int) string {
 	return fmt.Sprintf("%d guests (%s, ...)", len(ids), joinInts(ids[:5]))
 }
 
-// release writes the guests that waited for their configuration in vain: without evidence the old life goes on.
+// release writes the guests that waited for their configuration in vain: they are the old ones until it is read, if they are at all.
 func (r *run) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range sortedIDs(r.hold) {
+		r.next[id] = r.next[id].doubted(doubtBack)
 		r.w.guest(r.next[id], nil, nil)
 	}
 	clear(r.hold)

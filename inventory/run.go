@@ -37,13 +37,22 @@ type run struct {
 	next    map[int]*row     // each listed guest as this run knows it
 	before  map[int]*row     // the same guests before, only where they were known
 	hold    map[int]bool     // not written before their configuration is read: their life is undecided
+	moving  map[int]string   // listed on another node than this, where they were
 	evident map[string]bool  // vmids with a create, restore or destroy task since they were last seen
+	making  map[int]bool     // vmids with such a task under way
+	made    map[int]bool     // vmids for which one has ended
+	later   []unsettled      // read, and not settled yet
 	silent  map[string]error // nodes that did not answer
 	warn    []Warning
 	partial bool
 	fatal   error
 	hidden  []int // guests that were known and are not visible any more
 	report  SyncReport
+
+	evidence []store.Task    // tasks that tell lives, stored at the end
+	told     map[string]bool // their UPIDs
+	filled   map[string]bool // nodes whose gap in the task list was filled
+	blind    bool            // such a gap could not be filled
 
 	announced map[store.Ref]bool // objects whose appearance is recorded: nodes are written twice at the first sync
 	done      int
@@ -87,6 +96,7 @@ func (r *run) do(ctx context.Context) (SyncReport, error) {
 func (r *run) init() {
 	r.next, r.before, r.hold = map[int]*row{}, map[int]*row{}, map[int]bool{}
 	r.silent, r.evident, r.fails = map[string]error{}, map[string]bool{}, map[fault.Code][]int{}
+	r.moving, r.making, r.made, r.told, r.filled = map[int]string{}, map[int]bool{}, map[int]bool{}, map[string]bool{}, map[string]bool{}
 	r.nodes, r.announced = map[string]*nodeFact{}, map[store.Ref]bool{}
 	r.state = r.v.state
 }

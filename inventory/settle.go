@@ -29,7 +29,10 @@ func (r *run) settle(id int, cfg pve.Config) (next *row, wantSnaps bool) {
 		next.f = prev.f
 	}
 	changes := r.lives(prev, next)
-	changes = append(changes, r.renames(prev, next)...)
+	if why := r.undecided(prev, next); next.doubt() != why {
+		next = next.doubted(why)
+	}
+	changes = append(append(changes, r.moved(prev, next)...), r.renames(prev, next)...)
 	var c *store.Content
 	if prev == nil || hash != prev.g.ConfigHash || next.g.Life != prev.g.Life {
 		c = &store.Content{Ref: r.guestRef(id), Life: next.g.Life, Hash: hash, JSON: canonical, NotBefore: r.verified(prev, next)}
@@ -75,13 +78,13 @@ func (r *run) lives(prev, next *row) []store.Change {
 	evident := r.evident[strconv.Itoa(next.g.VMID)]
 	if sameLife(prev, next.g.Type, next.f, evident) {
 		next.g.Life = prev.g.Life
-		if !prev.gone() {
+		if !prev.absent() {
 			return nil
 		}
 		return []store.Change{r.change(ref, next.g.Life, "appeared", "", "", next.g.Name, r.absentSince())}
 	}
 	var out []store.Change
-	if !prev.gone() {
+	if !prev.absent() {
 		out = append(out, r.change(ref, prev.g.Life, "gone", "", prev.g.Name, "", r.lastSeen(prev)))
 		r.report.Gone++
 		old := prev.clone()

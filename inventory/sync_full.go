@@ -41,7 +41,7 @@ func (r *run) full(ctx context.Context) error {
 	dirty := r.applyRows(ctx, r.guestRows())
 	r.recordRows()
 	side.waitTasks()
-	r.seesTasks(side.tasks, dirty, map[int]bool{})
+	r.seesTasks(r.contiguous(ctx, side.tasks), dirty, map[int]bool{})
 	r.readGuests(ctx, r.targets(func(int) bool { return true }, nil))
 	if err := r.cut(ctx); err != nil {
 		return err
@@ -155,6 +155,8 @@ func (r *run) cut(ctx context.Context) error {
 
 // conclude records what is known only at the end of a run.
 func (r *run) conclude(ctx context.Context) error {
+	r.unmoved()
+	r.doubts()
 	r.release()
 	r.silence()
 	r.readFailures()

@@ -26,7 +26,7 @@ func (r *run) tick(ctx context.Context) error {
 	r.distrust()
 	r.probeSuspects(ctx)
 	dirty, snaps := map[int]bool{}, map[int]bool{}
-	r.seesTasks(tasks, dirty, snaps)
+	r.seesTasks(r.contiguous(ctx, tasks), dirty, snaps)
 	if taskErr == nil {
 		r.seesTasks(r.unheard(ctx, tasks), dirty, snaps)
 	}
