@@ -47,7 +47,8 @@ tidy-check: ## go.mod and go.sum are as go mod tidy writes them
 e2e-deps: ## what the end-to-end tests drive: npm packages, Terraform's provider (skipped where there is no npm or terraform)
 	./.ci/e2e-deps
 
-e2e-full: test ## the long sets at their full size: random worlds, fuzz targets, benchmarks
+e2e-full: test ## the long sets at their full size: random worlds, a day of churn under faults, fuzz targets, benchmarks
 	$(GO) test -timeout 60m -count=1 -v -run '^TestNoFalseHistory$$' ./inventory -rapid.checks=$(or $(CHECKS),20000)
+	CHURN=$(or $(CHURN),24h) $(GO) test -timeout 60m -count=1 -v -run '^TestChurn$$' ./app
 	./.ci/fuzz $(or $(FUZZTIME),60s)
 	$(MAKE) bench
