@@ -106,7 +106,7 @@ const syncLasts = 3 * time.Minute
 // audit holds the recorded history of the whole run against the book: nothing in it that did not happen, and everything that could be seen.
 func (b *book) audit(t *testing.T, m *matrixRig, end time.Time, enough time.Duration) map[string]*tally {
 	t.Helper()
-	changes, err := m.db().Changes(t.Context(), "", bubbleNow().AddDate(-9, 0, 0), 1_000_000)
+	changes, err := m.db().Changes(t.Context(), store.HistoryFilter{Since: bubbleNow().AddDate(-9, 0, 0), Limit: 1_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
