@@ -39,6 +39,7 @@ const (
 	keyCounter
 	keyOnly
 	keyAnswered
+	keyPermit
 )
 
 // WithUserWaiting marks calls that a user waits for: they may use 3 slots per node instead of 2 and go before the others.
@@ -50,6 +51,9 @@ func WithUserWaiting(ctx context.Context) context.Context {
 func WithCallCounter(ctx context.Context, c *Counter) context.Context {
 	return context.WithValue(ctx, keyCounter, c)
 }
+
+// WithPermit lets one write pass a client that was made WithPermits.
+func WithPermit(ctx context.Context) context.Context { return context.WithValue(ctx, keyPermit, true) }
 
 // onlyVia restricts a call to one endpoint: the probe of a learnt address.
 func onlyVia(ctx context.Context, e *endpoint) context.Context {

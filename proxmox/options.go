@@ -59,6 +59,7 @@ type options struct {
 	log     *slog.Logger
 	limits  Limits
 	counter *Counter
+	permits bool // writes need WithPermit
 }
 
 // Option changes how a Client works.
@@ -78,6 +79,10 @@ func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
 
 // WithCounter also counts every request of the client in c.
 func WithCounter(c *Counter) Option { return func(o *options) { o.counter = c } }
+
+// WithPermits makes the client refuse every write whose context carries no permit (WithPermit): only the engine of changes has one, so
+// that nothing else in the program can send a write by mistake.
+func WithPermits() Option { return func(o *options) { o.permits = true } }
 
 func buildOptions(opts []Option) options {
 	o := options{now: time.Now, log: slog.New(slog.DiscardHandler)}

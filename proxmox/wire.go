@@ -17,6 +17,7 @@ import (
 type wire struct {
 	ends     *endpoints
 	readOnly bool
+	permits  bool
 	now      func() time.Time
 	log      *slog.Logger
 	stats    *stats
@@ -35,7 +36,7 @@ func (e *wireError) Unwrap() error { return e.err }
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := callOf(req.Context())
-	if w.readOnly && req.Method != http.MethodGet && !c.login {
+	if req.Method != http.MethodGet && !c.login && (w.readOnly || w.permits && req.Context().Value(keyPermit) == nil) {
 		return nil, fault.New(fault.ReadOnly, "this client is read-only: %s %s was not sent", c.method, c.path).
 			WithHint("start it with writes allowed to change anything")
 	}

@@ -20,6 +20,8 @@ const (
 	Unauthenticated Code = "unauthenticated" // Proxmox VE refused the credentials (401)
 	Forbidden       Code = "forbidden"       // a privilege is missing (403)
 	ReadOnly        Code = "read_only"       // this client may not send writes
+	Denied          Code = "denied"          // the policy of this server forbids it; Proxmox VE was not asked
+	Stale           Code = "stale"           // the object is not as it was when the plan was made
 	Locked          Code = "locked"
 	Conflict        Code = "conflict"      // exists already, or changed meanwhile
 	Unreachable     Code = "unreachable"   // no endpoint answered at all

@@ -1,0 +1,47 @@
+package change
+
+import (
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+// Action is one thing that is done to a guest: a value with its arguments. Steps is pure: everything that it may look at is in Live.
+// Errors are *fault.Error of what cannot be planned; a guest that is so already gets a step with Noop.
+type Action interface {
+	Name() string // guest.start: the unit of policy, caps and audit
+	Title() string
+	Needs() Needs
+	Steps(l *Live) ([]Step, error)
+}
+
+// Needs says what an action wants to be read beside config and status; it decides how many requests a plan costs.
+type Needs struct {
+	Snapshots bool
+	Pending   bool
+}
+
+// Live is one guest as it was read for a plan.
+type Live struct {
+	Target
+	Found     Found
+	Config    pve.Config
+	Status    pve.GuestStatus
+	Snapshots []pve.Snapshot
+}
+
+// step begins a step of an action on this guest: the path is below the guest's own.
+func (l *Live) step(action string, tier Tier, method string, path string, params ...Param) Step {
+	return Step{Action: action, Tier: tier, Target: l.Target, Call: Call{Method: method, Path: l.path(path), Params: params}}
+}
+
+// path is below /nodes/{node}/{type}/{vmid}.
+func (l *Live) path(tail string) string {
+	return "/nodes/" + l.Node + "/" + string(l.Type) + "/" + l.ID() + tail
+}
+
+// taskType is the name of a task by kind of guest: qmstart, vzstart.
+func (l *Live) taskType(verb string) string {
+	if l.Type == pve.LXC {
+		return "vz" + verb
+	}
+	return "qm" + verb
+}

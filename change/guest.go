@@ -1,0 +1,300 @@
+package change
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Result is what is written down of a step that was sent.
+type Result struct {
+	Observed string   `json:"observed"`          // in words, for whoever asks
+	Status   string   `json:"status,omitempty"`  // of the guest afterwards
+	Digest   string   `json:"digest,omitempty"`  // of its configuration afterwards
+	Diff     []Diff   `json:"diff,omitempty"`    // what really changed in the configuration
+	Pending  []string `json:"pending,omitempty"` // keys that wait for a restart
+	Task     string   `json:"task,omitempty"`    // handle
+	Outcome  string   `json:"outcome,omitempty"` // of the task: ok, warnings, error, unknown
+	Warnings []string `json:"warnings,omitempty"`
+	Log      []string `json:"log,omitempty"`  // last lines
+	Undo     []Call   `json:"undo,omitempty"` // the way back, as planned
+	ByState  bool     `json:"by_state,omitempty"`
+}
+
+// guest works on one guest's steps, in order, under its lease. The first that does not end well ends the guest's work.
+func (r *run) guest(ctx context.Context, steps []int) {
+	t := r.p.Body.Steps[steps[0]].Target
+	lease, err := r.guestLease(ctx, t)
+	if err != nil {
+		r.skip(ctx, steps[0], err)
+		return
+	}
+	defer func() {
+		if err := r.st.ReleaseLease(context.WithoutCancel(ctx), lease); err != nil {
+			r.e.opt.Logger.Debug("a guest's lease was not given back; it ends by itself", "guest", t.Label(), "err", err)
+		}
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go r.keepLease(ctx, lease)
+	digest := ""
+	for _, k := range steps {
+		js, err := r.journalled(ctx, k)
+		if err != nil {
+			return
+		}
+		if finished(js.State) {
+			digest = cmp.Or(digestOf(js), digest)
+			continue
+		}
+		if digest, err = r.step(ctx, k, js, digest); err != nil {
+			return
+		}
+	}
+}
+
+func finished(state string) bool { return state == StepDone || state == StepNoop }
+
+func digestOf(js store.PlanStep) string {
+	var res Result
+	if json.Unmarshal(js.Result, &res) != nil {
+		return ""
+	}
+	return res.Digest
+}
+
+// guestLease waits for the guest: one change at a time, whichever process makes it.
+func (r *run) guestLease(ctx context.Context, t Target) (store.Lease, error) {
+	name := "guest/" + t.Cluster + "/" + cmp.Or(t.Kind, "guest") + "/" + t.ID()
+	for deadline := r.e.now().Add(r.e.opt.Timing.Lock); ; {
+		l, ok, err := r.st.AcquireLease(ctx, name, r.lease.Owner, leaseTTL)
+		if ok || err != nil {
+			return l, err
+		}
+		if !r.e.now().Before(deadline) || !sleep(ctx, r.e.opt.Timing.Poll) {
+			return l, fault.New(fault.Locked, "another plan works on guest %s", t.Label()).Retry().WithNext("list_plans")
+		}
+	}
+}
+
+func (r *run) keepLease(ctx context.Context, l store.Lease) {
+	for sleep(ctx, leaseTTL/3) {
+		if _, err := r.st.RenewLease(ctx, l, leaseTTL); err != nil {
+			return
+		}
+	}
+}
+
+func (r *run) journalled(ctx context.Context, k int) (store.PlanStep, error) {
+	steps, err := r.st.Steps(ctx, store.StepFilter{Plan: r.p.ID})
+	if err != nil {
+		return store.PlanStep{}, err
+	}
+	for _, s := range steps {
+		if s.N == k+1 {
+			return s, nil
+		}
+	}
+	return store.PlanStep{}, fault.New(fault.StoreCorrupt, "plan %s has no journal for step %d", r.p.ID, k+1)
+}
+
+// skip writes down that a step was not sent. What may heal stays pending, so that the plan can be resumed.
+func (r *run) skip(ctx context.Context, k int, err error) {
+	js, jerr := r.journalled(ctx, k)
+	if jerr != nil {
+		return
+	}
+	js.State, js.Error, js.Ended = StepSkipped, fault.Of(err).Error(), r.e.now()
+	if fault.Of(err).Retryable || fault.CodeOf(err) == fault.ReadOnly {
+		js.State = StepPending
+	}
+	r.save(ctx, js, r.entry("refused", "denied", &r.p.Body.Steps[k], k, js.Error))
+}
+
+// entry is an audit row about a step.
+func (r *run) entry(event, outcome string, s *Step, k int, detail string) store.AuditEntry {
+	a := r.e.audit(event, outcome, r.who, &r.p.Plan, detail)
+	a.Step, a.Object, a.Tier = k+1, s.Target.ID(), int(s.Tier)
+	return a
+}
+
+// save writes the journal; it logs what cannot be written, because the caller can do nothing better.
+func (r *run) save(ctx context.Context, js store.PlanStep, a ...store.AuditEntry) {
+	if err := r.st.SaveStep(ctx, r.lease, js, a...); err != nil {
+		r.e.opt.Logger.Error("a step's journal was not written", "plan", js.Plan, "step", js.N, "state", js.State, "err", err)
+	}
+}
+
+// step does one step and gives the digest that the next one of this guest has to find.
+func (r *run) step(ctx context.Context, k int, js store.PlanStep, digest string) (string, error) {
+	s := &r.p.Body.Steps[k]
+	if s.Noop != "" {
+		js.State, js.Ended = StepNoop, r.e.now()
+		r.save(ctx, js)
+		r.ending(s.Target.Label() + ": " + s.Noop)
+		return digest, nil
+	}
+	live, err := r.check(ctx, s, js, digest)
+	if err != nil {
+		r.skip(ctx, k, err)
+		r.ending(s.Target.Label() + ": " + fault.Of(err).Error())
+		return digest, err
+	}
+	if live != nil {
+		js.Before = marshal(beforeOf(live))
+	}
+	res, err := r.send(ctx, k, s, js)
+	if ctx.Err() != nil {
+		return digest, ctx.Err()
+	}
+	r.ending(s.Target.Label() + ": " + res.Observed)
+	return cmp.Or(res.Digest, digest), err
+}
+
+func (r *run) ending(text string) {
+	r.mu.Lock()
+	r.ended++
+	r.mu.Unlock()
+	r.progress(nil, text)
+}
+
+func marshal(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// send writes the intent, sends the request once, and follows it to its end.
+func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Result, error) {
+	js.State, js.Sent, js.Error = StepSent, r.e.now(), ""
+	if err := r.st.SaveStep(ctx, r.lease, js, r.entry("send", "", s, k, describe(s.Call))); err != nil {
+		r.skip(ctx, k, err)
+		return Result{Observed: "not sent: " + fault.Of(err).Error()}, err
+	}
+	upid, err := r.dispatch(ctx, s)
+	switch {
+	case fault.CodeOf(err) == fault.UnknownOutcome:
+		return r.lost(ctx, k, s, js)
+	case err != nil:
+		return r.refused(ctx, k, s, js, err)
+	}
+	js.State, js.UPID = StepRunning, upid
+	r.save(ctx, js)
+	return r.follow(ctx, k, s, js)
+}
+
+// describe names a request for the audit: parameter names, no values, because a value may be anything.
+func describe(c Call) string {
+	keys := make([]string, len(c.Params))
+	for k, p := range c.Params {
+		keys[k] = p.Key
+	}
+	return strings.TrimSpace(c.Method + " " + c.Path + " " + strings.Join(keys, " "))
+}
+
+// dispatch is the only place that sends a write. Secrets are resolved here and go no further.
+func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
+	if _, ok := TierOfCall(s.Call); !ok {
+		return "", fault.New(fault.Internal, "%s %s is not a write that this server knows", s.Call.Method, s.Call.Path)
+	}
+	var params proxmox.Params
+	for _, p := range s.Call.Params {
+		value := p.Value
+		if name, ok := strings.CutPrefix(value, "secret:"); ok {
+			if value, err = r.e.opt.Secrets.Resolve(ctx, name); err != nil {
+				return "", err
+			}
+		}
+		params = params.Str(p.Key, value)
+	}
+	raw, err := r.c.Raw(proxmox.WithPermit(ctx), s.Call.Method, s.Call.Path, params)
+	if err != nil {
+		return "", err
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return "", nil
+	}
+	if _, err := pve.ParseUPID(text); err != nil {
+		return "", nil
+	}
+	return text, nil
+}
+
+// refused writes down what Proxmox VE said no to; nothing was changed, as far as it says.
+func (r *run) refused(ctx context.Context, k int, s *Step, js store.PlanStep, err error) (Result, error) {
+	f := fault.Of(err)
+	js.State, js.Ended, js.Error = StepFailed, r.e.now(), f.Error()
+	res := Result{Observed: "refused: " + f.Error()}
+	js.Result = marshal(res)
+	r.save(ctx, js, r.entry("failed", "failed", s, k, f.Error()))
+	return res, err
+}
+
+// follow waits for the task, if there is one, and reads back.
+func (r *run) follow(ctx context.Context, k int, s *Step, js store.PlanStep) (Result, error) {
+	res := Result{Undo: s.Undo}
+	var terr error
+	if js.UPID != "" {
+		res.Task = pve.TaskHandle(js.UPID)
+		var tr proxmox.TaskResult
+		tr, terr = r.c.WaitTask(ctx, js.UPID, func(p proxmox.TaskProgress) { r.progress(p.Percent, taskWords(s, p)) })
+		if ctx.Err() != nil {
+			return res, ctx.Err() // the journal says running: the next process goes on
+		}
+		res.Outcome, res.Log = string(tr.Outcome), tail(tr.Log, 5)
+		if tr.Outcome == proxmox.TaskWarnings {
+			res.Warnings = warningLines(tr.Log)
+		}
+	}
+	return r.settle(ctx, k, s, js, res, terr)
+}
+
+func taskWords(s *Step, p proxmox.TaskProgress) string {
+	if n := len(p.Lines); n > 0 {
+		return s.Target.Label() + ": " + cleanLine(p.Lines[n-1])
+	}
+	return fmt.Sprintf("%s: %s runs since %s", s.Target.Label(), s.Action, p.Elapsed.Round(time.Second))
+}
+
+// settle reads back and writes down what was observed. A task that failed is believed; one whose end is not known is judged by the
+// state that it should have made.
+func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res Result, terr error) (Result, error) {
+	seen, err := r.e.observe(ctx, r.c, s, js, terr == nil)
+	if ctx.Err() != nil {
+		return res, ctx.Err()
+	}
+	seen.into(&res)
+	js.Ended = r.e.now()
+	switch {
+	case err != nil:
+		js.State, js.Error = StepUnknown, "the state afterwards cannot be read: "+fault.Of(err).Error()
+	case fault.CodeOf(terr) == fault.TaskFailed:
+		js.State, js.Error = StepFailed, fault.Of(terr).Error()
+	case terr != nil && seen.ok:
+		js.State, res.ByState = StepDone, true
+	case terr != nil:
+		js.State, js.Error = StepUnknown, fault.Of(terr).Error()
+	case !seen.ok:
+		js.State, js.Error = StepFailed, "Proxmox VE accepted it, but reading back shows: "+seen.text
+	default:
+		js.State = StepDone
+	}
+	js.Result = marshal(res)
+	r.save(ctx, js, r.entry(js.State, outcomeOf(js.State), s, k, cmp.Or(js.Error, res.Observed)))
+	r.e.opt.Guests.Resync(ctx, s.Target.Cluster, s.Target.VMID)
+	if js.State != StepDone {
+		return res, fault.New(fault.Upstream, "%s", js.Error)
+	}
+	return res, nil
+}

@@ -1,0 +1,108 @@
+package change
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+// readAtOnce bounds how many guests of a plan are read at a time; the client's limit per node is below it.
+const readAtOnce = 8
+
+// look reads one guest live: configuration and status, and what an action needs besides. A guest that is not on its node any more is
+// looked up once again (F32).
+func (e *Engine) look(ctx context.Context, c Cluster, f Found, n Needs) (*Live, error) {
+	l, err := e.lookAt(ctx, c, f, n)
+	if fault.CodeOf(err) != fault.NotFound {
+		return l, err
+	}
+	e.opt.Guests.Resync(ctx, f.Cluster, f.VMID)
+	again, ferr := e.opt.Guests.FindOne(ctx, f.Cluster, f.ID())
+	if ferr != nil {
+		return nil, ferr
+	}
+	if again.Node == f.Node {
+		return nil, err
+	}
+	return e.lookAt(ctx, c, again, n)
+}
+
+func (e *Engine) lookAt(ctx context.Context, c Cluster, f Found, n Needs) (*Live, error) {
+	cfg, err := c.GuestConfig(ctx, f.Node, f.Type, f.VMID)
+	if err != nil {
+		return nil, err
+	}
+	st, err := c.GuestStatus(ctx, f.Node, f.Type, f.VMID)
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{Target: f.Target, Found: f, Config: cfg, Status: st}
+	l.Target = observed(f.Target, f.Life, cfg, st)
+	if n.Snapshots {
+		l.Snapshots, err = c.Snapshots(ctx, f.Node, f.Type, f.VMID)
+	}
+	return l, err
+}
+
+// observed fills a target with what was read.
+func observed(t Target, life int, cfg pve.Config, st pve.GuestStatus) Target {
+	t.Digest, t.Lock, t.Template, t.Protection = cfg.Str("digest"), cfg.Str("lock"), cfg.Bool("template"), cfg.Bool("protection")
+	t.Name = cmp.Or(cfg.Str("name"), cfg.Str("hostname"), t.Name)
+	t.Tags = splitTags(cfg.Str("tags"))
+	t.Life = lifeOf(t.Type, cfg, life)
+	t.Status = stateOf(st)
+	return t
+}
+
+// stateOf is what a guest does: a paused VM reports running (facts: pve-api.md 48).
+func stateOf(st pve.GuestStatus) string {
+	switch string(st.QMPStatus) {
+	case "paused", "suspended":
+		return "paused"
+	}
+	return string(st.Status)
+}
+
+func splitTags(s string) []string {
+	tags := strings.FieldsFunc(s, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
+	slices.Sort(tags)
+	return tags
+}
+
+// lifeOf is what tells a guest from another under the same vmid: smbios1 uuid for a VM (vmgenid changes with each roll-back), the
+// inventory's count for a container.
+func lifeOf(t pve.GuestType, cfg pve.Config, life int) string {
+	if t == pve.Qemu {
+		props, err := pve.ParseProperties(cfg.Str("smbios1"))
+		if err == nil {
+			for _, p := range props {
+				if p.Key == "uuid" {
+					return strings.ToLower(p.Value)
+				}
+			}
+		}
+	}
+	return "life " + strconv.Itoa(life)
+}
+
+// lookAll reads many guests, in the order given. Errors stand beside the guests that answered.
+func (e *Engine) lookAll(ctx context.Context, c Cluster, found []Found, n Needs) ([]*Live, []error) {
+	lives, errs := make([]*Live, len(found)), make([]error, len(found))
+	slots := make(chan struct{}, readAtOnce)
+	var group sync.WaitGroup
+	for k, f := range found {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			lives[k], errs[k] = e.look(ctx, c, f, n)
+		})
+	}
+	group.Wait()
+	return lives, errs
+}

@@ -1,0 +1,249 @@
+package change
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// seen is what reading back showed.
+type seen struct {
+	ok      bool
+	text    string
+	gone    bool
+	target  Target
+	diff    []Diff
+	pending []string
+}
+
+func (o *seen) into(r *Result) {
+	r.Observed, r.Status, r.Digest, r.Diff, r.Pending = o.text, o.target.Status, o.target.Digest, o.diff, o.pending
+}
+
+// observe reads the object until it is as the step wants it, for as long as that may take: guests under HA are started and stopped by
+// the manager, after the task has ended (F26). Where the task failed one look is enough.
+func (e *Engine) observe(ctx context.Context, c Cluster, s *Step, js store.PlanStep, patient bool) (seen, error) {
+	wait := e.opt.Timing.Settle
+	if s.Target.HA != "" {
+		wait = e.opt.Timing.HA
+	}
+	for deadline := e.now().Add(wait); ; {
+		o, err := e.readBack(ctx, c, s, js)
+		if err == nil && o.ok || !patient && err == nil || !e.now().Before(deadline) {
+			return o, err
+		}
+		if !sleep(ctx, e.opt.Timing.Poll) {
+			return o, ctx.Err()
+		}
+	}
+}
+
+func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.PlanStep) (seen, error) {
+	w, t := &s.Want, s.Target
+	switch {
+	case w.Ended != "":
+		return taskEnded(ctx, c, w.Ended)
+	case w.Pool != nil:
+		return e.pooled(ctx, c, s)
+	}
+	cfg, err := c.GuestConfig(ctx, t.Node, t.Type, t.VMID)
+	if fault.CodeOf(err) == fault.NotFound {
+		return seen{ok: w.Gone, gone: true, text: "it does not exist any more"}, nil
+	}
+	if err != nil {
+		return seen{}, err
+	}
+	st, err := c.GuestStatus(ctx, t.Node, t.Type, t.VMID)
+	if err != nil {
+		return seen{}, err
+	}
+	var b before
+	if err := json.Unmarshal(js.Before, &b); err != nil {
+		b = before{}
+	}
+	o := seen{ok: true, target: observed(t, lifeCount(t.Life), cfg, st), diff: diffOf(b.Config, cfg)}
+	o.compare(w, cfg, st, b)
+	if w.Snapshot != "" || w.NoSnapshot != "" {
+		if err := o.snapshots(ctx, c, s); err != nil {
+			return o, err
+		}
+	}
+	if s.Pending && o.target.Status == "running" {
+		o.pending, err = pendingKeys(ctx, c, t)
+	}
+	return o, err
+}
+
+// compare looks at each thing that is wanted; text says what is, not what was meant.
+func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before) {
+	var text []string
+	miss := func(bad bool, format string, args ...any) {
+		o.ok = o.ok && !bad
+		text = append(text, fmt.Sprintf(format, args...))
+	}
+	if w.Gone {
+		miss(true, "it still exists")
+	}
+	if w.Status != "" || len(w.Set)+len(w.Unset) == 0 && !w.Restarted {
+		miss(w.Status != "" && o.target.Status != w.Status, "it is %s", cmp.Or(o.target.Status, "in an unknown state"))
+	}
+	if w.Restarted {
+		up := int64(-1)
+		if st.Uptime != nil {
+			up = int64(*st.Uptime)
+		}
+		miss(up < 0 || up >= b.Uptime && b.Uptime > 0, "it is %s, up %s", o.target.Status, time.Duration(max(up, 0))*time.Second)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(w.Set), pve.CompareKeys) {
+		miss(!holds(k, w.Set[k], cfg), "%s is %s", k, shown(cfg, k))
+	}
+	for _, k := range w.Unset {
+		miss(cfg.Has(k), "%s is %s", k, shown(cfg, k))
+	}
+	if w.Parent != "" {
+		miss(cfg.Str("parent") != w.Parent, "its newest snapshot is %s", shown(cfg, "parent"))
+	}
+	o.text = strings.Join(text, ", ")
+}
+
+// holds says whether a configuration key has the value that was sent, in whatever spelling Proxmox VE gave it: lists are sorted, a
+// network device gets its address, a disk its size, a text its last line break.
+func holds(key, want string, cfg pve.Config) bool {
+	got := cfg.Str(key)
+	switch {
+	case !cfg.Has(key):
+		return false
+	case strings.TrimSpace(got) == strings.TrimSpace(want), strings.HasPrefix(want, "secret:"):
+		return true
+	case key == "tags":
+		return slices.Equal(slices.Compact(splitTags(strings.ToLower(got))), slices.Compact(sorted(splitTags(strings.ToLower(want)))))
+	}
+	return contains(got, want)
+}
+
+func sorted(s []string) []string { slices.Sort(s); return s }
+
+// contains says whether each part of a property string is in another. The first part, which names a volume or model, may have been
+// completed: "local:4" became "local:104/vm-104-disk-1.qcow2", "virtio" became "virtio=BC:24:...".
+func contains(got, want string) bool {
+	g, errG := pve.ParseProperties(got)
+	w, errW := pve.ParseProperties(want)
+	if errG != nil || errW != nil || len(g) < 2 && len(w) < 2 {
+		return false
+	}
+	for _, p := range w {
+		if p.Key == "" {
+			continue
+		}
+		if !slices.ContainsFunc(g, func(q pve.Property) bool {
+			return q.Key == p.Key && (q.Value == p.Value || sameSwitch(q.Value, p.Value))
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameSwitch(a, b string) bool {
+	on := map[string]string{"1": "1", "on": "1", "0": "0", "off": "0"}
+	return on[a] != "" && on[a] == on[b]
+}
+
+// diffOf is what changed in a configuration. The digest changes with everything and says nothing.
+func diffOf(old map[string]any, now pve.Config) []Diff {
+	if old == nil {
+		return nil
+	}
+	var out []Diff
+	a := pve.Config(old)
+	for _, k := range slices.SortedFunc(maps.Keys(union(a, now)), pve.CompareKeys) {
+		if k != "digest" && !same(a[k], now[k]) {
+			out = append(out, Diff{Field: k, Old: cleanLine(a.Str(k)), New: cleanLine(now.Str(k))})
+		}
+	}
+	return out
+}
+
+func (o *seen) snapshots(ctx context.Context, c Cluster, s *Step) error {
+	list, err := c.Snapshots(ctx, s.Target.Node, s.Target.Type, s.Target.VMID)
+	if err != nil {
+		return err
+	}
+	name := cmp.Or(s.Want.Snapshot, s.Want.NoSnapshot)
+	has := slices.ContainsFunc(list, func(x pve.Snapshot) bool { return string(x.Name) == name })
+	o.ok = o.ok && has == (s.Want.Snapshot != "")
+	word := "does not exist"
+	if has {
+		word = "exists"
+	}
+	o.text = fmt.Sprintf("snapshot %s %s; %s", cleanLine(name), word, o.text)
+	return nil
+}
+
+// pendingKeys are the keys whose change waits for a restart (GET .../pending, pve-api.md 41).
+func pendingKeys(ctx context.Context, c Cluster, t Target) ([]string, error) {
+	raw, err := c.Raw(ctx, "GET", (&Live{Target: t}).path("/pending"), nil)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		Key     string   `json:"key"`
+		Pending any      `json:"pending"`
+		Delete  *pve.Int `json:"delete"`
+	}
+	if err := json.Unmarshal(raw, &rows); err != nil {
+		return nil, fault.Wrap(fault.BadAnswer, err, "the list of pending changes cannot be read")
+	}
+	var out []string
+	for _, r := range rows {
+		if r.Pending != nil || r.Delete != nil {
+			out = append(out, r.Key)
+		}
+	}
+	slices.SortFunc(out, pve.CompareKeys)
+	return out, nil
+}
+
+// taskEnded looks whether a task runs no more.
+func taskEnded(ctx context.Context, c Cluster, upid string) (seen, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // a task that was told to end ends within its next step
+	defer cancel()
+	res, err := c.WaitTask(ctx, upid, nil)
+	switch {
+	case ctx.Err() != nil:
+		return seen{text: "the task still runs"}, nil
+	case err != nil && fault.CodeOf(err) != fault.TaskFailed && res.Outcome != proxmox.TaskUnknown:
+		return seen{}, err
+	}
+	return seen{ok: true, text: "the task has ended: " + cleanLine(cmp.Or(res.ExitStatus, string(res.Outcome)))}, nil
+}
+
+// pooled looks which pool the guest is a member of now.
+func (e *Engine) pooled(ctx context.Context, c Cluster, s *Step) (seen, error) {
+	pool := *s.Want.Pool
+	raw, err := c.Raw(ctx, "GET", "/cluster/resources", proxmox.Params{}.Str("type", "vm"))
+	if err != nil {
+		return seen{}, err
+	}
+	var rows []pve.Resource
+	if err := json.Unmarshal(raw, &rows); err != nil {
+		return seen{}, fault.Wrap(fault.BadAnswer, err, "the list of guests cannot be read")
+	}
+	for k := range rows {
+		if int(rows[k].VMID) == s.Target.VMID {
+			is := string(rows[k].Pool)
+			return seen{ok: is == pool, target: s.Target, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
+		}
+	}
+	return seen{gone: true, text: "it is not in the list of guests"}, nil
+}

@@ -1,0 +1,256 @@
+package change
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Grant allows a tier, and those below it, in a scope for a time. Until zero means that it does not end.
+type Grant struct {
+	Scope
+	Tier  Tier      `json:"tier"`
+	Until time.Time `json:"until,omitzero"`
+	By    string    `json:"by,omitempty"`
+	At    time.Time `json:"at,omitzero"`
+}
+
+// Rules are the owner's settings for changes. The zero value denies everything above reading.
+type Rules struct {
+	Maximum       Tier    // nothing above it, whatever is granted
+	OperatorForR2 bool    // approval.disruptive: operator
+	Deny          []Scope // wins over everything
+	Allow         []Scope // when there are any, one of them has to fit
+	Protected     []Scope // guests that nothing above R1 touches
+	Caps          Caps
+	BackupWithin  time.Duration // R3 needs a backup younger than this; 0: none is demanded
+}
+
+// Caps bound what a caller can do by itself; an operator's approval lifts none of them.
+type Caps struct {
+	PerPlan        int // guests of one plan
+	PerHour        int // steps above R1 in an hour
+	DestroyPerHour int // R3 steps in an hour
+	PerNode        int // steps above R1 on one node in an hour
+}
+
+// DefaultCaps are generous for a homelab and stop what runs away: the sixth destroy within an hour is refused (S07).
+var DefaultCaps = Caps{PerPlan: 50, PerHour: 100, DestroyPerHour: 5, PerNode: 60}
+
+// Sheriff is the Policy of this program.
+type Sheriff struct {
+	Rules Rules
+	// Grants are those in force now, as the operator gave them; read anew each time, so that running servers notice.
+	Grants func(ctx context.Context) ([]Grant, error)
+	// Stopped tells whether the emergency stop is on, with the reason.
+	Stopped func(ctx context.Context) (on bool, why string, err error)
+	// Self is what this server runs on: nothing above R1 touches it, whatever is granted.
+	Self func(ctx context.Context) []Protected
+	// Count counts journalled steps, for the caps.
+	Count func(ctx context.Context, f store.StepFilter) (int, error)
+	Clock func() time.Time
+}
+
+// Protected is something that must not be touched, with the reason in words.
+type Protected struct {
+	Scope
+	Why string
+}
+
+var _ Policy = (*Sheriff)(nil)
+
+// Level implements Policy.
+func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
+	if on, _, err := s.Stopped(ctx); on || err != nil {
+		return Read, err
+	}
+	grants, err := s.Grants(ctx)
+	if err != nil {
+		return Read, err
+	}
+	level := Read
+	for _, g := range s.inForce(grants) {
+		level = max(level, min(g.Tier, s.Rules.Maximum))
+	}
+	return level, nil
+}
+
+func (s *Sheriff) inForce(grants []Grant) []Grant {
+	now := s.Clock()
+	return slices.DeleteFunc(slices.Clone(grants), func(g Grant) bool { return !g.Until.IsZero() && !now.Before(g.Until) })
+}
+
+// Judge implements Policy. Each rule has to pass on the state that was planned for and on the live one, so that no step unlocks another.
+func (s *Sheriff) Judge(ctx context.Context, b *Body, who Caller, live []Target) (Verdict, error) {
+	if on, why, err := s.Stopped(ctx); err != nil {
+		return Verdict{}, err
+	} else if on {
+		return deny("the emergency stop is on: "+why, "its owner runs: proxmox-mcp stop --off"), nil
+	}
+	grants, err := s.Grants(ctx)
+	if err != nil {
+		return Verdict{}, err
+	}
+	grants = s.inForce(grants)
+	for k := range b.Steps {
+		if v, ok := s.step(ctx, &b.Steps[k], live, grants); !ok {
+			return v, nil
+		}
+	}
+	if v, ok, err := s.caps(ctx, b); !ok || err != nil {
+		return v, err
+	}
+	if v, ok := s.recovery(b); !ok {
+		return v, nil
+	}
+	return s.decide(b, who), nil
+}
+
+func deny(reason, hint string) Verdict {
+	return Verdict{Decision: Deny, Reasons: []string{reason}, Hint: hint}
+}
+
+// step asks the rules about one step, on each state of its object.
+func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Grant) (Verdict, bool) {
+	if st.Noop != "" {
+		return Verdict{}, true
+	}
+	states := []Target{st.Target}
+	for _, t := range live {
+		if t.VMID == st.Target.VMID && t.Cluster == st.Target.Cluster {
+			states = append(states, t)
+		}
+	}
+	for _, t := range states {
+		if v, ok := s.object(ctx, st, t, grants); !ok {
+			return v, false
+		}
+	}
+	return Verdict{}, true
+}
+
+func (s *Sheriff) object(ctx context.Context, st *Step, t Target, grants []Grant) (Verdict, bool) {
+	fits := func(c Scope) bool { return c.Fits(t) }
+	r := &s.Rules
+	if k := slices.IndexFunc(r.Deny, fits); k >= 0 {
+		return deny(fmt.Sprintf("guest %s is in a scope that the owner denies (%s)", t.Label(), r.Deny[k]), ""), false
+	}
+	if len(r.Allow) > 0 && !slices.ContainsFunc(r.Allow, fits) {
+		return deny(fmt.Sprintf("guest %s is in none of the scopes that the owner allows", t.Label()), ""), false
+	}
+	if st.Tier >= Disruptive {
+		if k := slices.IndexFunc(r.Protected, fits); k >= 0 {
+			return deny(fmt.Sprintf("guest %s is protected by the owner (%s)", t.Label(), r.Protected[k]), ""), false
+		}
+		for _, p := range s.Self(ctx) {
+			if p.Fits(t) {
+				return deny(fmt.Sprintf("guest %s: %s", t.Label(), p.Why), "a change here could end this server: do it by hand"), false
+			}
+		}
+	}
+	return s.granted(st, t, grants)
+}
+
+func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {
+	level := Read
+	for _, g := range grants {
+		if g.Fits(t) {
+			level = max(level, min(g.Tier, s.Rules.Maximum))
+		}
+	}
+	if st.Tier <= level {
+		return Verdict{}, true
+	}
+	is := fmt.Sprintf("%s changes are not allowed here; allowed: %s", st.Tier, level)
+	if level == Read {
+		is = "this server is read-only here"
+	}
+	if st.Tier > s.Rules.Maximum {
+		return deny(is, fmt.Sprintf("the configuration's changes.maximum is %s", s.Rules.Maximum)), false
+	}
+	return deny(is, fmt.Sprintf("its owner runs: proxmox-mcp allow %s --for 8h", st.Tier)), false
+}
+
+// caps counts what was sent within the last hour, on top of what the plan wants.
+func (s *Sheriff) caps(ctx context.Context, b *Body) (Verdict, bool, error) {
+	c := s.Rules.Caps
+	if c.PerPlan > 0 && len(byGuest(b.Steps)) > c.PerPlan {
+		return deny(fmt.Sprintf("the plan changes %d guests, at most %d are allowed at once", len(byGuest(b.Steps)), c.PerPlan), "narrow the query"), false, nil
+	}
+	nodes, heavy, destroys := map[string]int{}, 0, 0
+	for k := range b.Steps {
+		if st := &b.Steps[k]; st.Noop == "" && st.Tier >= Disruptive {
+			heavy++
+			nodes[st.Target.Node]++
+			if st.Tier >= Destructive {
+				destroys++
+			}
+		}
+	}
+	type limit struct {
+		name       string
+		want, most int
+		filter     store.StepFilter
+	}
+	hour := s.Clock().Add(-time.Hour)
+	limits := []limit{
+		{"disruptive steps", heavy, c.PerHour, store.StepFilter{MinTier: int(Disruptive), Since: hour}},
+		{"destructive steps", destroys, c.DestroyPerHour, store.StepFilter{MinTier: int(Destructive), Since: hour}},
+	}
+	for node, n := range nodes {
+		limits = append(limits, limit{"disruptive steps on node " + node, n, c.PerNode,
+			store.StepFilter{Cluster: b.Cluster, Node: node, MinTier: int(Disruptive), Since: hour}})
+	}
+	for _, l := range limits {
+		if l.want == 0 || l.most == 0 {
+			continue
+		}
+		n, err := s.Count(ctx, l.filter)
+		if err != nil {
+			return Verdict{}, false, err
+		}
+		if n+l.want > l.most {
+			return deny(fmt.Sprintf("%d %s within the last hour and %d more: at most %d are allowed", n, l.name, l.want, l.most),
+				"wait, or let the owner raise changes.caps"), false, nil
+		}
+	}
+	return Verdict{}, true, nil
+}
+
+// recovery demands a way back before something is destroyed (S11).
+func (s *Sheriff) recovery(b *Body) (Verdict, bool) {
+	if s.Rules.BackupWithin == 0 || b.Tier < Destructive {
+		return Verdict{}, true
+	}
+	oldest := s.Clock().Add(-s.Rules.BackupWithin)
+	if len(b.Blast.NoBackup)+len(b.Blast.Unknown) > 0 || b.Blast.LastBackup == nil || b.Blast.LastBackup.Before(oldest) {
+		return deny(fmt.Sprintf("the owner demands a backup of the last %s before anything is destroyed", s.Rules.BackupWithin), "back it up first"), false
+	}
+	return Verdict{}, true
+}
+
+// decide is who has to agree, by the plan's tier.
+func (s *Sheriff) decide(b *Body, who Caller) Verdict {
+	switch {
+	case b.Tier <= Reversible:
+		return Verdict{Decision: RunNow}
+	case b.Tier == Disruptive && !s.Rules.OperatorForR2:
+		if who.Elicits {
+			return Verdict{Decision: Ask, Reasons: []string{"it is disruptive"}}
+		}
+		return Verdict{Decision: Confirm, Reasons: []string{"it is disruptive: a second call applies it"}}
+	}
+	return Verdict{Decision: Operator, Reasons: []string{"it is " + b.Tier.String() + ": an operator approves it"}}
+}
+
+// Err is a verdict as an error, for who asked beforehand.
+func (v Verdict) Err() error {
+	if v.Decision != Deny {
+		return nil
+	}
+	return fault.New(fault.Denied, "%s", v.Reasons[0]).WithHint("%s", v.Hint)
+}

@@ -1,0 +1,99 @@
+package change
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Cluster is what the engine asks of one Proxmox VE cluster; proxmox.Client is it. Reads are live; Raw sends a write once and answers
+// fault.UnknownOutcome when it is not known whether it arrived.
+type Cluster interface {
+	GuestConfig(ctx context.Context, node string, t pve.GuestType, vmid int) (pve.Config, error)
+	GuestStatus(ctx context.Context, node string, t pve.GuestType, vmid int) (pve.GuestStatus, error)
+	Snapshots(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Snapshot, error)
+	ClusterStatus(ctx context.Context) ([]pve.ClusterMember, error)
+	NodeTasks(ctx context.Context, node string, f proxmox.NodeTaskFilter) ([]pve.TaskRow, error)
+	WaitTask(ctx context.Context, upid string, onProgress func(proxmox.TaskProgress)) (proxmox.TaskResult, error)
+	Raw(ctx context.Context, method, path string, params proxmox.Params) (json.RawMessage, error)
+	Identity() string
+}
+
+// Store is what the engine asks of the state store; store.DB is it.
+type Store interface {
+	AcquireLease(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, bool, error)
+	RenewLease(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error)
+	ReleaseLease(ctx context.Context, l store.Lease) error
+
+	SavePlan(ctx context.Context, p store.Plan, steps []store.PlanStep, a store.AuditEntry) (store.Plan, error)
+	PlanByID(ctx context.Context, id string) (store.Plan, bool, error)
+	Plans(ctx context.Context, f store.PlanFilter) ([]store.Plan, error)
+	MovePlan(ctx context.Context, m store.PlanMove, a ...store.AuditEntry) (store.Plan, error)
+	Steps(ctx context.Context, f store.StepFilter) ([]store.PlanStep, error)
+	CountSteps(ctx context.Context, f store.StepFilter) (int, error)
+	SaveStep(ctx context.Context, l store.Lease, s store.PlanStep, a ...store.AuditEntry) error
+	AppendAudit(ctx context.Context, a store.AuditEntry) (store.AuditRow, error)
+}
+
+// Found is a guest as the inventory knows it: what tells where to look, and what only the inventory knows. LastBackup is nil where
+// none is known, BackupsKnown says whether that means that there is none.
+type Found struct {
+	Target
+	Life         int // the inventory's count of lives
+	LastBackup   *time.Time
+	BackupsKnown bool
+	LinkedClones []string // labels of guests whose disks are based on this one's
+}
+
+// Guests is what the engine asks of the inventory.
+type Guests interface {
+	// FindOne resolves a vmid or a name; fault.NotFound and fault.Ambiguous as get_guest gives them.
+	FindOne(ctx context.Context, cluster, text string) (Found, error)
+	// FindAll gives the guests that a query of find_guests selects, by vmid.
+	FindAll(ctx context.Context, cluster, query string) ([]Found, error)
+	// Resync reads an object again after it was changed.
+	Resync(ctx context.Context, cluster string, vmid int)
+}
+
+// Policy decides about plans. It is asked when a plan is made, on the state that was read then, and again for each step on live state.
+type Policy interface {
+	// Judge decides about a whole plan. Targets are live; the plan's own are those of its making: a rule must pass on both.
+	Judge(ctx context.Context, p *Body, who Caller, live []Target) (Verdict, error)
+	// Level is the highest tier that a caller can reach at all, in whatever scope: what is listed depends on it.
+	Level(ctx context.Context, who Caller) (Tier, error)
+}
+
+// Caller is who asks, and through which door. Elicits says that its client declared that it can ask its user.
+type Caller struct {
+	Principal string
+	Door      string
+	Elicits   bool
+}
+
+// Decision is what policy says about a plan.
+type Decision string
+
+// The decisions.
+const (
+	RunNow   Decision = "run"      // without asking
+	Ask      Decision = "ask"      // the client's user, by elicitation; without it as Confirm
+	Confirm  Decision = "confirm"  // the plan is answered, a second call applies it
+	Operator Decision = "operator" // an operator approves it on a terminal or page
+	Deny     Decision = "deny"
+)
+
+// Verdict is a decision with its reasons, in words for the one who asked. Hint says how the owner would allow what is denied.
+type Verdict struct {
+	Decision Decision `json:"decision"`
+	Reasons  []string `json:"reasons,omitempty"`
+	Hint     string   `json:"hint,omitempty"`
+}
+
+// Secrets resolves references when a request is sent, and only then.
+type Secrets interface {
+	Resolve(ctx context.Context, name string) (string, error)
+}

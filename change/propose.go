@@ -1,0 +1,317 @@
+package change
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Request is what a caller wants: an action on one guest, or on those that a query selects.
+type Request struct {
+	Tool    string
+	Cluster string // "" = the only one
+	Guest   string // vmid or name
+	Query   string // of find_guests; instead of Guest
+	Action  Action
+	Caller  Caller
+}
+
+// Proposal is a plan that was kept, with what policy says about it. Without an ID there was nothing to do: each step says why.
+type Proposal struct {
+	Plan
+	Verdict Verdict
+}
+
+// Plan is a plan as it is kept, with its journal.
+type Plan struct {
+	store.Plan
+	Body    Body
+	Journal []store.PlanStep
+}
+
+// before is what was read of a guest when its step was planned: the base of the three-way difference.
+type before struct {
+	Config map[string]any `json:"config,omitempty"`
+	Status string         `json:"status,omitempty"`
+	Uptime int64          `json:"uptime,omitempty"`
+}
+
+// Propose makes a plan, asks policy about it and keeps it. It sends nothing. Errors: those of resolving and reading the guest, what
+// the action refuses, fault.Denied (audited) with what the owner would have to allow.
+func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
+	found, err := e.find(ctx, r)
+	if err != nil {
+		return Proposal{}, err
+	}
+	c, err := e.opt.Cluster(found[0].Cluster)
+	if err != nil {
+		return Proposal{}, err
+	}
+	lives, errs := e.lookAll(ctx, c, found, r.Action.Needs())
+	body := Body{V: 1, Tool: r.Tool, Title: r.Action.Title(), Cluster: found[0].Cluster, Requester: r.Caller.Principal, TTL: planTTL, Parallel: parallel}
+	var kept []*Live
+	for k, l := range lives {
+		steps, err := stepsOf(r.Action, l, errs[k])
+		switch {
+		case err != nil && r.Query == "":
+			return Proposal{}, err
+		case err != nil:
+			body.Skipped = append(body.Skipped, Skip{found[k].Label(), fault.Of(err).Error()})
+		default:
+			body.Steps, kept = append(body.Steps, steps...), append(kept, l)
+		}
+	}
+	if len(body.Steps) == 0 {
+		return Proposal{}, fault.New(fault.Conflict, "none of the %d guests that the query selects can be changed so", len(found)).
+			WithHint("%s", skipped(body.Skipped))
+	}
+	body.complete(kept)
+	return e.keep(ctx, body, r.Caller, kept)
+}
+
+func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
+	switch {
+	case r.Guest != "" && r.Query != "":
+		return nil, fault.BadField("query", "give guest or query, not both", "tag:web state:stopped")
+	case r.Guest != "":
+		f, err := e.opt.Guests.FindOne(ctx, r.Cluster, r.Guest)
+		return []Found{f}, err
+	case strings.TrimSpace(r.Query) == "":
+		return nil, fault.BadField("guest", "a vmid, a name or a query is needed", "104")
+	}
+	found, err := e.opt.Guests.FindAll(ctx, r.Cluster, r.Query)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fault.New(fault.NotFound, "no guest fits the query").WithNext("find_guests")
+	}
+	for _, f := range found {
+		if f.Cluster != found[0].Cluster {
+			return nil, fault.BadField("cluster", "the query selects guests of several clusters; one plan changes one cluster", f.Cluster)
+		}
+	}
+	return found, nil
+}
+
+func stepsOf(a Action, l *Live, err error) ([]Step, error) {
+	if err != nil {
+		return nil, err
+	}
+	return a.Steps(l)
+}
+
+func skipped(list []Skip) string {
+	var out []string
+	for _, s := range list[:min(len(list), 5)] {
+		out = append(out, s.Guest+": "+s.Reason)
+	}
+	return strings.Join(out, "; ")
+}
+
+// complete adds what follows from the steps: the tier, what is lost, and what else is touched.
+func (b *Body) complete(lives []*Live) {
+	for k := range b.Steps {
+		s := &b.Steps[k]
+		if s.Noop == "" {
+			b.Tier = max(b.Tier, s.Tier)
+			for _, lost := range s.Lost {
+				b.Lost = append(b.Lost, s.Target.Label()+": "+lost)
+			}
+		}
+	}
+	b.Blast = blastOf(lives)
+}
+
+func blastOf(lives []*Live) Blast {
+	b := Blast{Guests: len(lives)}
+	for _, l := range lives {
+		if l.Target.Status == "running" || l.Target.Status == "paused" {
+			b.Running = append(b.Running, l.Label())
+		}
+		if l.HA != "" {
+			b.HA = append(b.HA, l.Label())
+		}
+		b.Dependants = append(b.Dependants, l.Found.LinkedClones...)
+		if names := snapshotNames(l); len(names) > 0 {
+			b.Snapshots = append(b.Snapshots, l.ID()+": "+strings.Join(names, ", "))
+		}
+		b.backups(l)
+	}
+	return b
+}
+
+func (b *Blast) backups(l *Live) {
+	switch at := l.Found.LastBackup; {
+	case at != nil && (b.LastBackup == nil || at.Before(*b.LastBackup)):
+		b.LastBackup = at
+	case at == nil && l.Found.BackupsKnown:
+		b.NoBackup = append(b.NoBackup, l.Label())
+	case at == nil:
+		b.Unknown = append(b.Unknown, l.ID()+": backups")
+	}
+}
+
+func snapshotNames(l *Live) []string {
+	var names []string
+	for _, s := range l.Snapshots {
+		names = append(names, string(s.Name))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// idle says that no step has anything to do.
+func (b *Body) idle() bool {
+	return !slices.ContainsFunc(b.Steps, func(s Step) bool { return s.Noop == "" })
+}
+
+// keep asks policy and stores the plan. The same change that is still waiting for the same caller is the same plan.
+func (e *Engine) keep(ctx context.Context, body Body, who Caller, lives []*Live) (Proposal, error) {
+	p := Proposal{Plan: Plan{Body: body}}
+	p.Hash, p.Cluster, p.Tool, p.Title, p.Tier, p.State = body.Hash(), body.Cluster, body.Tool, body.Title, int(body.Tier), Planned
+	p.Requester = who.Principal
+	if body.idle() {
+		return p, nil
+	}
+	var err error
+	if p.Verdict, err = e.opt.Policy.Judge(ctx, &body, who, targets(lives)); err != nil {
+		return Proposal{}, err
+	}
+	st, err := e.opt.Store(ctx)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if p.Verdict.Decision == Deny {
+		return Proposal{}, e.denied(ctx, st, &p, who)
+	}
+	return e.insert(ctx, st, p, who, lives)
+}
+
+func targets(lives []*Live) []Target {
+	out := make([]Target, len(lives))
+	for k, l := range lives {
+		out[k] = l.Target
+	}
+	return out
+}
+
+func (e *Engine) denied(ctx context.Context, st Store, p *Proposal, who Caller) error {
+	why := strings.Join(p.Verdict.Reasons, "; ")
+	if _, err := st.AppendAudit(ctx, e.audit("deny", "denied", who, &p.Plan.Plan, why)); err != nil {
+		return err
+	}
+	d := fault.New(fault.Denied, "%s is not allowed: %s", p.Title, why)
+	if p.Verdict.Hint != "" {
+		d = d.WithHint("%s", p.Verdict.Hint)
+	}
+	return d
+}
+
+func (e *Engine) insert(ctx context.Context, st Store, p Proposal, who Caller, lives []*Live) (Proposal, error) {
+	same, err := st.Plans(ctx, store.PlanFilter{Hash: p.Hash, Limit: 500})
+	if err != nil {
+		return Proposal{}, err
+	}
+	now := e.now()
+	for k := range same {
+		if s := &same[k]; open(s.State) && now.Before(s.Expires) {
+			p.Plan.Plan = *s
+			p.Journal, err = st.Steps(ctx, store.StepFilter{Plan: s.ID})
+			return p, err
+		}
+	}
+	if p.Verdict.Decision == Operator {
+		p.State = Waiting
+	}
+	p.ID, p.Created, p.Expires = idOf(p.Hash, len(same)), now, now.Add(p.Body.TTL)
+	p.Plan.Plan.Body = p.Body.Canonical()
+	p.UndoOf = p.Body.Undoes
+	p.Journal = journal(&p, lives)
+	p.Plan.Plan, err = st.SavePlan(ctx, p.Plan.Plan, p.Journal, e.audit("plan", "", who, &p.Plan.Plan, p.Title))
+	return p, err
+}
+
+// open says that a plan in this state has not begun.
+func open(state string) bool { return state == Planned || state == Waiting || state == Approved }
+
+// journal is the journal of a plan that has not begun, with what was read of each guest.
+func journal(p *Proposal, lives []*Live) []store.PlanStep {
+	seen := map[int]json.RawMessage{}
+	for _, l := range lives {
+		if raw, err := json.Marshal(beforeOf(l)); err == nil {
+			seen[l.VMID] = raw
+		}
+	}
+	steps := make([]store.PlanStep, len(p.Body.Steps))
+	for k := range p.Body.Steps {
+		s := &p.Body.Steps[k]
+		steps[k] = store.PlanStep{Plan: p.ID, N: k + 1, State: StepPending, Cluster: s.Target.Cluster, Node: s.Target.Node, Object: s.Target.ID(),
+			Action: s.Action, Tier: int(s.Tier), Before: seen[s.Target.VMID]}
+	}
+	return steps
+}
+
+func beforeOf(l *Live) before {
+	b := before{Config: l.Config, Status: l.Target.Status}
+	if l.Status.Uptime != nil {
+		b.Uptime = int64(*l.Status.Uptime)
+	}
+	return b
+}
+
+// load reads a plan that a caller may see: its own, or any for an operator. Possession of an id alone gives nothing (S22).
+func (e *Engine) load(ctx context.Context, id string, who Caller) (Plan, Store, error) {
+	st, err := e.opt.Store(ctx)
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	row, ok, err := st.PlanByID(ctx, strings.TrimSpace(id))
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	if !ok || row.Requester != who.Principal && who.Principal != OperatorPrincipal {
+		return Plan{}, nil, fault.New(fault.NotFound, "no plan %.20q is known", id).WithNext("list_plans").WithHint("plans belong to who asked for them")
+	}
+	p := Plan{Plan: row}
+	if err := json.Unmarshal(row.Body, &p.Body); err != nil {
+		return Plan{}, nil, fault.Wrap(fault.StoreCorrupt, err, "plan %s cannot be read", row.ID)
+	}
+	if got := p.Body.Hash(); got != row.Hash {
+		return Plan{}, nil, fault.New(fault.StoreCorrupt, "plan %s is not what was planned: its hash is %s, not %s", row.ID, shortHash(got), shortHash(row.Hash))
+	}
+	p.Journal, err = st.Steps(ctx, store.StepFilter{Plan: row.ID})
+	return p, st, err
+}
+
+// OperatorPrincipal is who approves: a person who proved the operator's passphrase.
+const OperatorPrincipal = "operator"
+
+// Plan gives one plan.
+func (e *Engine) Plan(ctx context.Context, id string, who Caller) (Plan, error) {
+	p, _, err := e.load(ctx, id, who)
+	return p, err
+}
+
+// Plans lists a caller's plans, newest first; an operator sees all.
+func (e *Engine) Plans(ctx context.Context, f store.PlanFilter, who Caller) ([]store.Plan, error) {
+	st, err := e.opt.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if who.Principal != OperatorPrincipal {
+		f.Requester = who.Principal
+	}
+	return st.Plans(ctx, f)
+}
+
+// expired says that a plan has waited too long.
+func (p *Plan) expired(now time.Time) bool {
+	return !now.Before(p.Expires) && (open(p.State) || cmp.Or(p.State, Planned) == Interrupted)
+}

@@ -1,0 +1,184 @@
+package change
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Undo makes the plan that takes an applied one back, newest step first, out of the inverses that were recorded. It is refused where a
+// step has no way back, and where the object is not as the plan left it. The plan goes the way of every other: policy, approval, apply.
+func (e *Engine) Undo(ctx context.Context, id string, who Caller) (Proposal, error) {
+	p, _, err := e.load(ctx, id, who)
+	if err != nil {
+		return Proposal{}, err
+	}
+	switch p.State {
+	case Done, Failed, Interrupted:
+	case Unknown:
+		return Proposal{}, fault.New(fault.Conflict, "the outcome of plan %s is not known: look at its guests first", p.ID).WithNext("get_plan")
+	default:
+		return Proposal{}, fault.New(fault.Conflict, "plan %s is %s: there is nothing to undo", p.ID, p.State).WithNext("get_plan")
+	}
+	c, err := e.opt.Cluster(p.Cluster)
+	if err != nil {
+		return Proposal{}, err
+	}
+	body := Body{V: 1, Tool: "undo_change", Title: "undo " + p.ID + ": " + p.Title, Cluster: p.Cluster, Requester: who.Principal, TTL: planTTL,
+		Parallel: parallel, Undoes: p.ID}
+	var lives []*Live
+	for _, done := range lastFirst(&p) {
+		l, steps, err := e.inverse(ctx, c, done)
+		if err != nil {
+			return Proposal{}, err
+		}
+		body.Steps = append(body.Steps, steps...)
+		if !slices.ContainsFunc(lives, func(o *Live) bool { return o.VMID == l.VMID }) {
+			lives = append(lives, l)
+		}
+	}
+	if len(body.Steps) == 0 {
+		return Proposal{}, fault.New(fault.Conflict, "plan %s changed nothing: there is nothing to undo", p.ID)
+	}
+	body.complete(lives)
+	return e.keep(ctx, body, who, lives)
+}
+
+// doneStep is a step that was observed to have worked. after is the digest that the guest has to have now: that of its last step.
+type doneStep struct {
+	step   *Step
+	before before
+	result Result
+	after  string
+}
+
+func lastFirst(p *Plan) []doneStep {
+	var out []doneStep
+	last := map[string]string{}
+	for _, js := range slices.Backward(p.Journal) {
+		if js.State != StepDone {
+			continue
+		}
+		d := doneStep{step: &p.Body.Steps[js.N-1]}
+		if json.Unmarshal(js.Result, &d.result) != nil || json.Unmarshal(js.Before, &d.before) != nil {
+			continue
+		}
+		if _, ok := last[js.Object]; !ok {
+			last[js.Object] = d.result.Digest
+		}
+		d.after = last[js.Object]
+		out = append(out, d)
+	}
+	return out
+}
+
+// inverse makes the steps that take one step back.
+func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []Step, error) {
+	s := d.step
+	if s.NoUndo != "" || len(s.Undo) == 0 {
+		why := s.NoUndo
+		if why == "" {
+			why = "no way back is known"
+		}
+		return nil, nil, fault.New(fault.Conflict, "%s of %s cannot be undone: %s", s.Action, s.Target.Label(), why)
+	}
+	l, err := e.look(ctx, c, Found{Target: s.Target, Life: lifeCount(s.Target.Life)}, Needs{})
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case l.Life != s.Target.Life:
+		return nil, nil, notAsLeft(s, "another guest has its vmid now")
+	case l.Digest != d.after:
+		return nil, nil, notAsLeft(s, "its configuration was changed since")
+	case s.Want.Status != "" && l.Target.Status != d.result.Status:
+		return nil, nil, notAsLeft(s, fmt.Sprintf("it was %s and is %s now", d.result.Status, l.Target.Status))
+	}
+	var out []Step
+	for _, call := range d.result.Undo {
+		out = append(out, undoStep(s, l, call, d))
+	}
+	return l, out, nil
+}
+
+func notAsLeft(s *Step, how string) error {
+	return fault.New(fault.Stale, "guest %s is not as the change left it: %s; an undo would take that back too", s.Target.Label(), how).WithNext("find_changes")
+}
+
+// undoStep is one inverse request, with what reading back has to show: the state before.
+func undoStep(s *Step, l *Live, call Call, d doneStep) Step {
+	tier, _ := TierOfCall(call)
+	u := Step{Action: s.Action + ".undo", Tier: max(tier, s.Tier), Target: l.Target, Call: call, Task: taskOfCall(call, l), NoUndo: "it is an undo itself; ask for the change again",
+		Pending: s.Pending}
+	for _, f := range s.Diff {
+		u.Diff = append(u.Diff, Diff{Field: f.Field, Old: f.New, New: f.Old})
+	}
+	switch {
+	case s.Want.Snapshot != "":
+		u.Want.NoSnapshot = s.Want.Snapshot
+	case s.Want.Pool != nil:
+		pool := s.Target.Pool
+		u.Want.Pool = &pool
+	case s.Want.Status != "":
+		u.Want.Status = d.before.Status
+	default:
+		u.Want.Set, u.Want.Unset = wantBefore(call, d.before)
+	}
+	return u
+}
+
+// wantBefore are the keys of an inverse request as they were.
+func wantBefore(call Call, b before) (set map[string]string, unset []string) {
+	set = map[string]string{}
+	for _, p := range call.Params {
+		switch {
+		case p.Key == "delete":
+			unset = append(unset, strings.Split(p.Value, ",")...)
+		case p.Key != "digest" && b.Config[p.Key] != nil:
+			set[p.Key] = p.Value
+		}
+	}
+	return set, unset
+}
+
+// Cancel ends a plan that has not begun, by who asked for it.
+func (e *Engine) Cancel(ctx context.Context, id string, who Caller) (Plan, error) {
+	return e.move(ctx, id, who, "cancel", store.PlanMove{From: []string{Planned, Waiting, Approved, Interrupted}, To: Cancelled, Note: "by " + who.Principal})
+}
+
+// Approve lets a waiting plan run; who must be an operator that proved the passphrase. Reject refuses it for good.
+func (e *Engine) Approve(ctx context.Context, id string, who Caller, by string) (Plan, error) {
+	return e.move(ctx, id, who, "approve", store.PlanMove{From: []string{Waiting, Planned}, To: Approved, Approver: by, Approved: e.now()})
+}
+
+// Reject refuses a plan for good.
+func (e *Engine) Reject(ctx context.Context, id string, who Caller, why string) (Plan, error) {
+	return e.move(ctx, id, who, "reject", store.PlanMove{From: []string{Waiting, Planned, Approved, Interrupted}, To: Rejected, Note: why})
+}
+
+// operatorOnly are the moves that the requester cannot make.
+var operatorOnly = []string{"approve", "reject"}
+
+func (e *Engine) move(ctx context.Context, id string, who Caller, event string, m store.PlanMove) (Plan, error) {
+	if slices.Contains(operatorOnly, event) && who.Principal != OperatorPrincipal {
+		return Plan{}, fault.New(fault.Denied, "only an operator can %s a plan", event)
+	}
+	p, st, err := e.load(ctx, id, who)
+	if err != nil {
+		return Plan{}, err
+	}
+	if event == "approve" && p.expired(e.now()) {
+		return Plan{}, fault.New(fault.Conflict, "plan %s has expired", p.ID).WithHint("it has to be asked for again")
+	}
+	m.ID, m.At = p.ID, e.now()
+	if m.To != Approved {
+		m.Ended = m.At
+	}
+	p.Plan, err = st.MovePlan(ctx, m, e.audit(event, "ok", who, &p.Plan, m.Note))
+	return p, err
+}
