@@ -186,11 +186,12 @@ type cluster struct {
 	failed  error     // why the last sync failed, nil after a good one
 	failAt  time.Time // when
 
-	late  atomic.Pointer[flight] // a sync that a fresh read has waited for in vain
-	sweep sweep
-	agent breaker
-	asked asked
-	heard map[string]bool // tasks whose unheard end was asked for; only the running sync touches it
+	late    atomic.Pointer[flight] // a sync that a fresh read has waited for in vain
+	sweep   sweep
+	agent   breaker
+	asked   asked
+	heard   map[string]bool // tasks whose unheard end was asked for; only the running sync touches it
+	touched touched
 }
 
 // source opens the way to Proxmox VE at first use.

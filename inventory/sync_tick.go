@@ -33,6 +33,9 @@ func (r *run) tick(ctx context.Context) error {
 	for id := range r.applyRows(ctx, r.guestRows()) {
 		dirty[id] = true
 	}
+	for id := range r.c.touched.take() {
+		dirty[id], snaps[id] = true, true
+	}
 	r.recordRows()
 	r.readGuests(ctx, r.targets(func(id int) bool { return dirty[id] }, snaps))
 	if err := r.cut(ctx); err != nil {

@@ -1,0 +1,124 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+// Target is a guest that a change is about to touch: where it is, and what only the inventory knows of it. Its state is the last
+// known one; a change reads it again.
+type Target struct {
+	Cluster      string
+	VMID         int
+	Type         pve.GuestType
+	Node         string
+	Name         string
+	Pool         string
+	HAState      string
+	Life         int
+	LastBackup   *time.Time // nil: none was seen
+	BackupsKnown bool       // whether nil means that there is none; the task log alone never tells
+	LinkedClones []string   // "151 web-test": guests whose disks are based on this one's
+}
+
+// Targets gives the guests that a change names: one by vmid or name, or those that a query selects. Errors as Guest and FindGuests.
+func (i *Inventory) Targets(ctx context.Context, cluster, guest, query string) ([]Target, error) {
+	scope, err := i.ready(ctx, ReadOptions{Cluster: cluster})
+	if err != nil {
+		return nil, err
+	}
+	rows := []*row{nil}
+	if guest != "" {
+		rows[0], err = i.resolve(scope, guest)
+	} else {
+		rows, err = i.selected(scope, query)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Target, 0, len(rows))
+	for _, r := range rows {
+		if r.g.Node == "" {
+			return nil, fault.New(fault.NodeSilent, "it is not known on which node guest %d is", r.g.VMID).Retry()
+		}
+		out = append(out, i.target(r))
+	}
+	return out, nil
+}
+
+func (i *Inventory) selected(scope []*cluster, text string) ([]*row, error) {
+	q, err := parseQuery(text)
+	if err != nil {
+		return nil, err
+	}
+	rows, _ := i.selectRows(i.proj.view.Load(), scope, &q)
+	return rows, nil
+}
+
+func (i *Inventory) target(r *row) Target {
+	cv := i.proj.cluster(r.g.Cluster)
+	t := Target{Cluster: r.g.Cluster, VMID: r.g.VMID, Type: r.typ(), Node: r.g.Node, Name: name(r.g.Name), Pool: r.g.Pool,
+		HAState: r.g.HAState, Life: r.g.Life, LinkedClones: linkedClones(cv, r)}
+	if at, ok := cv.tasks.lastBackup(strconv.Itoa(r.g.VMID)); ok {
+		t.LastBackup = &at
+	}
+	return t
+}
+
+// linkedClones are the guests whose volumes name a base volume of this one: local:900/base-900-disk-0.qcow2/151/vm-151-disk-0.qcow2,
+// local-lvm:base-900-disk-0/vm-151-disk-0 (facts: pve-api.md 45).
+func linkedClones(cv *clusterView, of *row) []string {
+	base := fmt.Sprintf("base-%d-", of.g.VMID)
+	var out []string
+	for _, r := range cv.rows {
+		if r == of || r.f == nil {
+			continue
+		}
+		if slices.ContainsFunc(r.f.Volumes, func(v string) bool { return strings.Contains(v, base) }) {
+			out = append(out, strings.TrimSpace(strconv.Itoa(r.g.VMID)+" "+clean.Line(r.g.Name, maxName)))
+		}
+	}
+	return out
+}
+
+// touched are the guests that were changed by this program since the last tick.
+type touched struct {
+	mu  sync.Mutex
+	ids map[int]bool
+}
+
+func (t *touched) add(id int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ids == nil {
+		t.ids = map[int]bool{}
+	}
+	t.ids[id] = true
+}
+
+func (t *touched) take() map[int]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ids := t.ids
+	t.ids = nil
+	return ids
+}
+
+// Touched says that this program changed a guest: its configuration is read again at once, by a tick that begins now.
+func (i *Inventory) Touched(_ context.Context, clusterName string, vmid int) {
+	k := slices.IndexFunc(i.clusters, func(c *cluster) bool { return c.name == clusterName })
+	if k < 0 {
+		return
+	}
+	i.clusters[k].touched.add(vmid)
+	i.clusters[k].start(modeTick, false)
+}
