@@ -26,12 +26,20 @@ func addToolCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 		}
 		cmd.Use = useLine(verb, spec)
 		if nouns[noun] == nil {
-			nouns[noun] = &cobra.Command{Use: noun, Short: "Ask about " + noun + "s", GroupID: groupAsk,
+			nouns[noun] = &cobra.Command{Use: noun, Short: "Ask about " + plural(noun), GroupID: groupAsk,
 				Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 			root.AddCommand(nouns[noun])
 		}
 		nouns[noun].AddCommand(cmd)
 	}
+}
+
+// plural is enough English for the nouns of commands.
+func plural(noun string) string {
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return stem + "ies"
+	}
+	return noun + "s"
 }
 
 func useLine(verb string, spec tools.Spec) string {

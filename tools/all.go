@@ -17,6 +17,7 @@ var All = sync.OnceValue(func() []Spec {
 		getTask(),
 		findChanges(),
 		getMetrics(),
+		getHistory(),
 		checkHealth(),
 	}
 })

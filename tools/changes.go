@@ -104,10 +104,7 @@ func (o *changesOut) View(d Deps) View {
 	var last, lastBy string
 	for k := range p.Rows {
 		c := &p.Rows[k]
-		seen := shortStamp(d, c.At)
-		if gap := c.At.Sub(c.NotBefore); !c.NotBefore.IsZero() && gap > 2*time.Minute {
-			seen += " -" + span(gap)
-		}
+		seen := seenText(d, c.At, c.NotBefore)
 		row := []string{seen, objectName(c), changeText(c), byText(c)}
 		if what := seen + row[1]; what != last {
 			last, lastBy = what, row[3]

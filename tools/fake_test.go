@@ -25,6 +25,7 @@ type fake struct {
 	changes  inventory.ChangePage
 	metrics  inventory.MetricSet
 	err      error
+	fakePast
 
 	query   inventory.GuestQuery
 	ref     inventory.GuestRef

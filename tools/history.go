@@ -1,0 +1,192 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+type historyIn struct {
+	Object string `json:"object" req:"true" example:"104"`
+	At     string `json:"at" example:"yesterday" desc:"time: the config then"`
+	Diff   bool   `json:"diff_now"`
+	Cursor string `json:"cursor"`
+	Common
+}
+
+type historyOut struct {
+	Envelope
+	Cluster    string      `json:"cluster"`
+	Kind       string      `json:"kind"`
+	ID         string      `json:"id"`
+	Name       string      `json:"name,omitempty"`
+	GoneAt     string      `json:"gone_at,omitempty"`
+	Total      int         `json:"total"`
+	Columns    []string    `json:"columns,omitempty"`
+	Rows       [][]any     `json:"rows,omitempty"`
+	NextCursor string      `json:"next_cursor,omitempty"`
+	Config     *configAsOf `json:"config_as_of,omitempty"`
+	src        inventory.ObjectHistory
+}
+
+// configAsOf is a configuration of the past. Diff is null where it was not asked for and empty where nothing differs.
+type configAsOf struct {
+	At      string            `json:"at"`
+	Version string            `json:"version"`
+	Seen    string            `json:"seen"`
+	Until   string            `json:"seen_until,omitempty"`
+	Changed string            `json:"found_changed,omitempty"`
+	Config  map[string]string `json:"config"`
+	Diff    []keyDiff         `json:"diff,omitempty"`
+}
+
+type keyDiff struct {
+	Key  string `json:"key"`
+	What string `json:"what"`
+	Then string `json:"then,omitempty"`
+	Now  string `json:"now,omitempty"`
+}
+
+var versionColumns = []string{"version", "seen", "not_before", "keys", "task", "user"}
+
+func getHistory() Spec {
+	return define(Spec{
+		Name: "get_history", Title: "History", Family: "history", Command: "history show", Args: []string{"object"},
+		Summary: "Config versions of a guest, storage or pool: when, keys, by whom; its config at a time.",
+		Examples: []Example{
+			{CLI: "history show 104", Args: map[string]any{"object": "104"}, Why: "versions, newest first"},
+			{CLI: "history show 104 --at now --diff-now", Args: map[string]any{"object": "104", "at": "now", "diff_now": true}, Why: "the config then and what differs now"},
+		},
+	}, func(ctx context.Context, d Deps, in *historyIn) (*historyOut, error) {
+		at, err := when(d, "at", in.At)
+		if err != nil {
+			return nil, err
+		}
+		if in.Diff && at.IsZero() {
+			return nil, fault.BadField("diff_now", "it goes with at", "at=yesterday, diff_now=true")
+		}
+		h, err := d.Inventory.ObjectHistory(ctx, inventory.HistoryQuery{Object: strings.TrimSpace(in.Object), At: at, Diff: in.Diff,
+			Cursor: in.Cursor, ReadOptions: in.read()})
+		if err != nil {
+			return nil, err
+		}
+		return historyOf(d, h), nil
+	})
+}
+
+func historyOf(d Deps, h inventory.ObjectHistory) *historyOut {
+	out := &historyOut{Envelope: envelope(d, h.Meta), Cluster: h.Cluster, Kind: h.Kind, ID: h.ID, Name: h.Name, GoneAt: stampOrNone(d, h.GoneAt),
+		Total: h.Total, NextCursor: h.NextCursor, src: h}
+	if a := h.AsOf; a != nil {
+		out.Config = &configAsOf{At: stamp(d, a.At), Version: version(&a.Version), Seen: stamp(d, a.Version.SeenAt), Until: stampOrNone(d, a.Until),
+			Changed: stampOrNone(d, a.Changed), Config: map[string]string{}}
+		for _, kv := range a.Keys {
+			out.Config.Config[kv.Key] = kv.Value
+		}
+		for _, x := range a.Diff {
+			out.Config.Diff = append(out.Config.Diff, keyDiff{x.Key, x.What, x.Old, x.New})
+		}
+		return out
+	}
+	out.Columns, out.Rows = versionColumns, [][]any{}
+	for k := range h.Rows {
+		v := &h.Rows[k]
+		out.Rows = append(out.Rows, []any{version(v), stamp(d, v.SeenAt), orNull(stampOrNone(d, v.NotBefore)), v.Keys, orNull(v.Task), orNull(v.User)})
+	}
+	return out
+}
+
+// stampOrNone is stamp, "" for the zero time.
+func stampOrNone(d Deps, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return stamp(d, t)
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// version is the number of a version, with that of the life where an id was given again.
+func version(v *inventory.ObjectVersion) string {
+	if v.Life > 1 {
+		return fmt.Sprintf("%d.%d", v.Life, v.Seq)
+	}
+	return fmt.Sprint(v.Seq)
+}
+
+// View implements Answer.
+func (o *historyOut) View(d Deps) View {
+	h := o.src
+	v := View{Warnings: h.Warnings}
+	object := h.Kind + " " + h.ID
+	if h.Kind == "guest" {
+		object = strings.TrimSpace("guest " + h.ID + " " + cell(h.Name, 60))
+	}
+	object = strings.Replace(object, "storage_config", "storage", 1)
+	if !h.GoneAt.IsZero() {
+		object += ", gone since " + shortStamp(d, h.GoneAt)
+	}
+	if h.AsOf != nil {
+		configView(d, &v, object, h)
+		return v
+	}
+	v.Line("%s: %s, %s", object, counted(h.Total, "version"), asOf(d, h.Meta))
+	t := Table{Name: "versions", Main: true, Columns: []string{"version", "seen", "changed", "by"}}
+	for k := range h.Rows {
+		r := &h.Rows[k]
+		changed := strings.Join(r.Keys, ",")
+		if r.Keys == nil {
+			changed = "(first seen)"
+		}
+		by := byText(&inventory.Change{Task: r.Task, TaskType: r.TaskType, User: r.User})
+		t.Rows = append(t.Rows, []string{version(r), seenText(d, r.SeenAt, r.NotBefore), cell(changed, 200), by})
+	}
+	v.Table(t)
+	if h.NextCursor != "" {
+		v.Line("more: cursor %s", h.NextCursor)
+	}
+	return v
+}
+
+// seenText is when something was seen; a gap to the look before that is longer than ticks are apart is told.
+func seenText(d Deps, at, notBefore time.Time) string {
+	seen := shortStamp(d, at)
+	if gap := at.Sub(notBefore); !notBefore.IsZero() && gap > 2*time.Minute {
+		seen += " -" + span(gap)
+	}
+	return seen
+}
+
+// asOfValue is how much of a value a configuration of the past shows in text.
+const asOfValue = 200
+
+func configView(d Deps, v *View, object string, h inventory.ObjectHistory) {
+	a := h.AsOf
+	head := fmt.Sprintf("%s at %s: version %s of %d, seen %s", object, shortStamp(d, a.At), version(&a.Version), h.Total, shortStamp(d, a.Version.SeenAt))
+	switch {
+	case !a.Changed.IsZero():
+		head += fmt.Sprintf("; it changed between %s and %s, so the next version may have been there already", shortStamp(d, a.Until), shortStamp(d, a.Changed))
+	case !a.Until.IsZero():
+		head += " to " + shortStamp(d, a.Until)
+	}
+	v.Line("%s; %s", head, asOf(d, h.Meta))
+	t := Table{Name: "config", Main: true, Columns: []string{"key", "value"}}
+	for _, kv := range a.Keys {
+		t.Rows = append(t.Rows, []string{kv.Key, cell(kv.Value, asOfValue)})
+	}
+	v.Table(t)
+	diff := Table{Name: "now different"}
+	for _, x := range a.Diff {
+		diff.Rows = append(diff.Rows, []string{differenceText(x.What, x.Key, x.Old, x.New)})
+	}
+	v.Table(diff)
+}

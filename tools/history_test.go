@@ -1,0 +1,76 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// fakePast is the part of the fake that answers about the past.
+type fakePast struct {
+	versions inventory.ObjectHistory
+
+	past inventory.HistoryQuery
+}
+
+func (f *fake) ObjectHistory(_ context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error) {
+	f.past = q
+	return f.versions, f.err
+}
+
+// TestGoldenPast pins the text of answers about the past.
+func TestGoldenPast(t *testing.T) {
+	f := &fake{fakePast: fakePast{versions: someVersions()}}
+	for _, c := range []struct{ file, tool, args string }{
+		{"get_history.txt", "get_history", `{"object":"104"}`},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			golden(t, filepath.Join("testdata", "views", c.file), []byte(text(t, f, c.tool, c.args)+"\n"))
+		})
+	}
+}
+
+// someVersions is a guest with three versions in two lives.
+func someVersions() inventory.ObjectHistory {
+	at := now.Add(-90 * time.Minute)
+	return inventory.ObjectHistory{Meta: meta(12 * time.Second), Cluster: "lab", Kind: "guest", ID: "104", Name: "nas", Total: 3, Rows: []inventory.ObjectVersion{
+		{Life: 2, Seq: 2, SeenAt: at, NotBefore: at.Add(-5 * time.Hour), Keys: []string{"cores", "net0"}, Task: "t-7k3f9q2m", TaskType: "qmconfig", User: "root@pam"},
+		{Life: 2, Seq: 1, SeenAt: at.Add(-20 * time.Hour)}, {Life: 1, Seq: 1, SeenAt: at.Add(-90 * time.Hour)}}}
+}
+
+// TestHistoryAsked: what a call asks, its JSON, and the configuration as of a time as text.
+func TestHistoryAsked(t *testing.T) {
+	f := &fake{fakePast: fakePast{versions: someVersions()}}
+	s, err := Find("get_history")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Call(t.Context(), deps(f), json.RawMessage(`{"object":" nas "}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(res.Answer)
+	if want := `["2.2","2026-11-21T18:45:00Z","2026-11-21T13:45:00Z",["cores","net0"],"t-7k3f9q2m","root@pam"]`; err != nil || !strings.Contains(string(raw), want) {
+		t.Errorf("%s lacks %s (%v)", raw, want, err)
+	}
+	f.versions.AsOf = &inventory.ConfigAsOf{At: now.Add(-2 * time.Hour), Version: f.versions.Rows[1], Until: now.Add(-3 * time.Hour), Changed: now.Add(-time.Hour),
+		Keys: []inventory.KeyValue{{Key: "cores", Value: "2"}}, Diff: []inventory.Difference{{Key: "cores", What: "changed", Old: "2", New: "4"}}}
+	out := text(t, f, "get_history", `{"object":"nas","at":"2h","diff_now":true}`)
+	if q := f.past; q.Object != "nas" || !q.At.Equal(now.Add(-2*time.Hour)) || !q.Diff {
+		t.Errorf("asked %+v", q)
+	}
+	for _, part := range []string{"version 2.1 of 3", "may have been there already", "cores\t2", "now different:\ncores 2 > 4"} {
+		if !strings.Contains(out, part) {
+			t.Errorf("%s\nlacks %q", out, part)
+		}
+	}
+	if _, err := s.Call(t.Context(), deps(f), json.RawMessage(`{"object":"nas","diff_now":true}`)); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a difference without a time: %v", err)
+	}
+}
