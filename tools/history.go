@@ -13,7 +13,7 @@ import (
 type historyIn struct {
 	Object string `json:"object" req:"true" example:"104"`
 	At     string `json:"at" example:"yesterday" desc:"time: the config then"`
-	Diff   bool   `json:"diff_now"`
+	Diff   bool   `json:"diff_now" desc:"compare with now"`
 	Cursor string `json:"cursor"`
 	Common
 }
@@ -56,7 +56,7 @@ var versionColumns = []string{"version", "seen", "not_before", "keys", "task", "
 func getHistory() Spec {
 	return define(Spec{
 		Name: "get_history", Title: "History", Family: "history", Command: "history show", Args: []string{"object"},
-		Summary: "Config versions of a guest, storage or pool: when, keys, by whom; its config at a time.",
+		Summary: "Config versions of a guest, storage or pool; its config at a time.",
 		Examples: []Example{
 			{CLI: "history show 104", Args: map[string]any{"object": "104"}, Why: "versions, newest first"},
 			{CLI: "history show 104 --at now --diff-now", Args: map[string]any{"object": "104", "at": "now", "diff_now": true}, Why: "the config then and what differs now"},
