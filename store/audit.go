@@ -113,14 +113,19 @@ func (d *DB) audited(ctx context.Context, entries []AuditEntry, at time.Time, fn
 	defer func() { staged.discard() }()
 	err := d.inTxOf(ctx, d.durable, func(ctx context.Context, tx bun.Tx) error {
 		staged.discard() // of a run that gave way
-		err := fn(ctx, tx)
-		if err != nil || len(rows) == 0 {
+		if s := d.eng.durably(); s != "" {
+			if _, err := tx.ExecContext(ctx, s); err != nil {
+				return err
+			}
+		}
+		if err := fn(ctx, tx); err != nil || len(rows) == 0 {
 			return err
 		}
 		if err := d.link(ctx, tx, rows); err != nil {
 			return err
 		}
 		last := &rows[len(rows)-1]
+		var err error
 		staged, err = d.head.stage(AuditHead{last.Seq, last.Hash})
 		return err
 	})

@@ -14,8 +14,10 @@ type engine interface {
 	prepare(ctx context.Context) (fresh bool, err error)
 	// writePool gives the pool of writers; its transactions take the write lock when they begin.
 	writePool() (*sql.DB, error)
-	// durablePool is one of writers whose commits outlast a power failure; nil where those of writePool do anyway.
+	// durablePool is one of writers whose commits outlast a power failure; nil where those of writePool can do so as well: then
+	// durably begins such a transaction.
 	durablePool() (*sql.DB, error)
+	durably() string
 	// migrationPool is a pool of one writing connection that is never replaced: a lost one would end the transaction unseen.
 	migrationPool() (*sql.DB, error)
 	// readPool gives a pool that cannot write.

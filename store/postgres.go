@@ -51,8 +51,13 @@ func (e *postgresEngine) rowLock() string          { return "FOR UPDATE" }
 func (e *postgresEngine) remote() bool             { return true }
 func (e *postgresEngine) headFile() string         { return "" }
 
-// durablePool is not needed: the server writes a commit to disk before it answers.
+// durablePool is not needed: a transaction says for itself whether its commit is awaited until it is on the disk.
 func (e *postgresEngine) durablePool() (*sql.DB, error) { return nil, nil }
+
+// durably leaves the stricter values, which wait for standbys, as they are.
+func (e *postgresEngine) durably() string {
+	return "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+}
 
 // lockSchema waits for whoever migrates now; the lock ends with the transaction, so that a crash leaves none.
 func (e *postgresEngine) lockSchema() string {

@@ -54,6 +54,7 @@ func (e *sqliteEngine) migrations() fs.FS       { return sqliteMigrations }
 func (e *sqliteEngine) lockSchema() string      { return "BEGIN IMMEDIATE" }
 func (e *sqliteEngine) rowLock() string         { return "" }
 func (e *sqliteEngine) remote() bool            { return false }
+func (e *sqliteEngine) durably() string         { return "" }
 func (e *sqliteEngine) headFile() string        { return e.path + headSuffix }
 
 func (e *sqliteEngine) tables() string {
