@@ -131,7 +131,7 @@ func testUpgrade(t *testing.T, path string) {
 	}
 }
 
-// TestUpgradeFrom opens a store of each earlier schema, with a version and a change in it: what was stored is read back through what is new.
+// TestUpgradeFrom looks at a store of each earlier schema, with a version and a change in it, and then lets 8 handles open it at once: what was stored is read back through what is new.
 func TestUpgradeFrom(t *testing.T) {
 	names, err := fs.Glob(sqliteMigrations, "migrations/sqlite/*.up.sql")
 	if err != nil || len(names) < 2 {
@@ -170,6 +170,11 @@ func testUpgradeFrom(t *testing.T, place string, n int) {
 	if err := old.Close(); err != nil {
 		t.Fatal(err)
 	}
+	r, err := Inspect(t.Context(), Options{Path: place})
+	if err != nil || !r.OK() || r.Schema == r.Known || r.Rows["contents"] != 2 {
+		t.Errorf("looked at before: %v, %+v", err, r)
+	}
+	openedByEight(t, place)
 	d, err := Open(t.Context(), Options{Path: place})
 	if err != nil {
 		t.Fatal(err)
@@ -183,9 +188,28 @@ func testUpgradeFrom(t *testing.T, place string, n int) {
 	changes, err1 := d.Changes(t.Context(), f)
 	revisions, err2 := d.Revisions(t.Context(), f)
 	report, err3 := d.Check(t.Context())
-	if err := errors.Join(err1, err2, err3); err != nil || len(changes) != 2 || len(revisions) != 1 || !report.OK() || report.Schema != report.Known {
+	if err := errors.Join(err1, err2, err3); err != nil || len(changes) != 2 || len(revisions) != 1 || !report.OK() ||
+		report.Schema != report.Known || report.Rows["audit"] != 8 {
 		t.Errorf("%d changes, %d revisions, %+v, %v", len(changes), len(revisions), report, err)
 	}
+}
+
+// openedByEight opens a store with 8 handles at once, each of which writes to a table that is new.
+func openedByEight(t *testing.T, place string) {
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			d, err := Open(t.Context(), Options{Path: place})
+			if err == nil {
+				_, err = d.AppendAudit(t.Context(), AuditEntry{Event: "send"})
+				err = errors.Join(err, d.Close())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestUpgradeFails breaks the second of two migrations: neither is kept, and the released program goes on with its store.

@@ -44,7 +44,8 @@ func Child(open func(ctx context.Context, place string) (Store, error)) {
 	os.Exit(0)
 }
 
-var tasks = map[string]func(context.Context, Store) error{"open": openOnce, "write": writeForever, "share": share, "hold": hold}
+var tasks = map[string]func(context.Context, Store) error{"open": openOnce, "write": writeForever, "share": share, "hold": hold,
+	"append": appendMany, "change": changeForever}
 
 func child(t *testing.T, place, task string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary

@@ -16,7 +16,9 @@ const processes = 8
 
 // RunProcesses tries what a store promises to several processes at once, of which some are killed. TestMain has to call Child.
 func RunProcesses(t *testing.T, b Backend) {
-	for name, test := range map[string]func(*testing.T, *suite){"Open": testOpenProcesses, "Kill": testKill, "Eight": testEight} {
+	for name, test := range map[string]func(*testing.T, *suite){
+		"Open": testOpenProcesses, "Kill": testKill, "Eight": testEight, "Append": testAppendProcesses, "KillChange": testKillChange,
+	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, &suite{b: b, place: b.New(t), now: time.Now()})
 		})
