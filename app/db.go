@@ -32,7 +32,7 @@ func (a *App) storeOptions(g cli.Globals) (store.Options, error) {
 		}
 		state = cfg.State
 	}
-	return store.Options{Path: state.Path, Password: state.Password, Clock: a.Clock}, nil
+	return store.Options{Path: state.Path, Password: state.Password, HeadFile: state.HeadFile, Clock: a.Clock}, nil
 }
 
 func (a *App) openDB(ctx context.Context, g cli.Globals) (*store.DB, error) {

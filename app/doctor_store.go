@@ -34,7 +34,7 @@ func checkStore(ctx context.Context, at config.State, o DoctorOptions) Check {
 	defer cancel()
 	c := Check{Name: "store"}
 	if config.IsDatabase(at.Path) {
-		return checkDatabase(ctx, c, store.Options{Path: at.Path, Password: at.Password, Clock: o.Clock})
+		return checkDatabase(ctx, c, store.Options{Path: at.Path, Password: at.Password, HeadFile: at.HeadFile, Clock: o.Clock})
 	}
 	return checkFile(ctx, c, at.Path, o)
 }

@@ -93,7 +93,8 @@ func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.D
 	if p.db != nil {
 		return p.db, nil
 	}
-	db, err := store.Open(ctx, store.Options{Path: p.cfg.State.Path, Password: p.cfg.State.Password, Clock: clock, Logger: p.log})
+	db, err := store.Open(ctx, store.Options{Path: p.cfg.State.Path, Password: p.cfg.State.Password, HeadFile: p.cfg.State.HeadFile,
+		Clock: clock, Logger: p.log})
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@ package config
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,6 +19,9 @@ type State struct {
 	// Password reads the database user's password when the store is opened, not before: a command may ask its user something. nil
 	// when none is configured.
 	Password func(ctx context.Context) (redact.Secret, error)
+	// HeadFile is where the end of the audit is noted on this machine when a database server holds the store; "" for a file, which has
+	// it beside itself, and where no folder for state is known.
+	HeadFile string
 }
 
 // envStatePassword counts before the file's password, and alone with --state and PROXMOX_MCP_STATE.
@@ -37,11 +43,21 @@ func IsDatabase(path string) bool {
 // StateAt is the state at a place that a flag or the environment names. The file's password belongs to the file's address and is not
 // sent to another one.
 func StateAt(o LoadOptions, path string) State {
-	s := State{Path: path}
+	s := State{Path: path, HeadFile: headFile(o, path)}
 	if secret := strings.TrimSpace(o.env(envStatePassword)); secret != "" && IsDatabase(path) {
 		s.Password = func(context.Context) (redact.Secret, error) { return redact.NewSecret(secret), nil }
 	}
 	return s
+}
+
+// headFile has a name for each database: several can be used from one machine.
+func headFile(o LoadOptions, path string) string {
+	folder := filepath.Dir(DefaultStatePath(o))
+	if !IsDatabase(path) || !filepath.IsAbs(folder) {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(folder, "audit-head-"+hex.EncodeToString(sum[:6]))
 }
 
 // state checks the section state; passwords are not read yet.
@@ -68,10 +84,11 @@ func (l *loader) state(raw rawState) State {
 	case secret.set():
 		s.Password = l.statePassword(secret)
 	}
-	if byEnv := StateAt(l.opts, s.Path); byEnv.Password != nil {
-		return byEnv
+	byEnv := StateAt(l.opts, s.Path)
+	if byEnv.Password == nil {
+		byEnv.Password = s.Password
 	}
-	return s
+	return byEnv
 }
 
 // statePassword reads the password when it is called.

@@ -98,3 +98,20 @@ func TestStateAt(t *testing.T) {
 	wantPassword(t, StateAt(o, database), canarySecret)
 	wantPassword(t, StateAt(o, "/var/lib/s.db"), "-")
 }
+
+// TestHeadFile gives each database a file of its own in the state's folder; a file has its own beside it.
+func TestHeadFile(t *testing.T) {
+	t.Parallel()
+	o := home(t, nil)
+	one, two := StateAt(o, database).HeadFile, StateAt(o, database+"2").HeadFile
+	if folder := filepath.Join(o.Home, ".local", "state", "proxmox-mcp"); filepath.Dir(one) != folder || one == two {
+		t.Errorf("%s, %s; want two in %s", one, two, folder)
+	}
+	if got := StateAt(o, "/var/lib/s.db").HeadFile; got != "" {
+		t.Errorf("of a file: %s", got)
+	}
+	o.Home = ""
+	if got := StateAt(o, database).HeadFile; got != "" {
+		t.Errorf("without a home folder: %s", got)
+	}
+}

@@ -74,6 +74,9 @@ func (h headFile) stage(at AuditHead) (stagedHead, error) {
 	if h == "" {
 		return s, nil
 	}
+	if err := os.MkdirAll(filepath.Dir(string(h)), folderMode); err != nil {
+		return s, h.fault(err, "write")
+	}
 	f, err := os.CreateTemp(filepath.Dir(string(h)), filepath.Base(string(h))+".*.partial")
 	if err != nil {
 		return s, h.fault(err, "write")

@@ -21,7 +21,7 @@ import (
 // audited is a store whose audit has five rows and a head file, on either engine.
 func audited(t *testing.T, place string) (*DB, Options) {
 	t.Helper()
-	o := Options{Path: place, HeadFile: filepath.Join(t.TempDir(), "head")}
+	o := Options{Path: place, HeadFile: filepath.Join(t.TempDir(), "made", "head")}
 	d := openWith(t, o)
 	for i := range 5 {
 		appended(t, d, fmt.Sprintf("step %d", i+1))
@@ -253,10 +253,10 @@ func TestHeadFileBehind(t *testing.T) {
 	})
 }
 
-// TestNoHeadFileNoWrite cannot note the head: nothing of the write is kept.
+// TestNoHeadFileNoWrite cannot write the head, the new file's name being too long for a file system: nothing of the write is kept.
 func TestNoHeadFileNoWrite(t *testing.T) {
 	onBoth(t, func(t *testing.T, place string) {
-		d := openWith(t, Options{Path: place, HeadFile: filepath.Join(t.TempDir(), "none", "head")})
+		d := openWith(t, Options{Path: place, HeadFile: filepath.Join(t.TempDir(), "made", strings.Repeat("h", 250))})
 		wantNothing(t, d, fault.Store)
 	})
 }

@@ -41,6 +41,7 @@ type PlanFilter struct {
 }
 
 // PlanMove changes a plan's state. Zero fields of what it sets stay as they are. It happens only when the plan is in one of From.
+// At is the time of audit entries that have none.
 type PlanMove struct {
 	ID       string
 	From     []string
@@ -74,7 +75,7 @@ type PlanStep struct {
 	Error   string
 }
 
-// StepFilter counts or lists journalled steps that were sent.
+// StepFilter counts or lists journalled steps; pending ones too, unless Since or States leaves them out.
 type StepFilter struct {
 	Plan    string
 	Cluster string
@@ -112,12 +113,13 @@ type AuditRow struct {
 	Hash string
 }
 
-// AuditFilter selects rows. Newest first unless Forward, which begins behind Seq After.
+// AuditFilter selects rows, newest first unless Forward. After, a sequence number, is where the page before ended: what comes behind
+// it in that order is given.
 type AuditFilter struct {
 	After     int64
 	Forward   bool
-	Since     time.Time
-	Until     time.Time
+	Since     time.Time // at or after
+	Until     time.Time // before
 	Principal string
 	Cluster   string
 	Object    string
