@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"strconv"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func BenchmarkTools(b *testing.B) {
 	r := newRig(b, w)
 	r.sync(b)
 	a := &App{Clock: time.Now}
-	d := a.deps(r.parts)
+	d := a.deps(r.parts, server.LocalPrincipal(), "cli")
 	guest := strconv.Itoa(w.Guests()[0].VMID)
 	for _, c := range []struct{ tool, args string }{
 		{"get_overview", `{}`}, {"find_guests", `{}`}, {"get_guest", `{"guest":"` + guest + `"}`}, {"list_nodes", `{}`}, {"check_health", `{}`},

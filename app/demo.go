@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"io"
 	"log/slog"
 	"os"
@@ -71,7 +72,7 @@ func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, e
 	defer func() { _ = d.Close() }()
 	ctx, cancel := deadline(ctx, time.Minute)
 	defer cancel()
-	p := demoPrinter{out: out, deps: a.deps(d.parts)}
+	p := demoPrinter{out: out, deps: a.deps(d.parts, server.LocalPrincipal(), "cli")}
 	reports, err := d.parts.inv.Sync(ctx, inventory.SyncRequest{})
 	if err != nil {
 		return err

@@ -10,10 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
@@ -24,6 +26,10 @@ type parts struct {
 	inv  *inventory.Inventory
 	pool *proxmox.Pool
 	log  *slog.Logger
+
+	grants  *change.GrantFile
+	sheriff *change.Sheriff
+	eng     *change.Engine
 
 	mu sync.Mutex
 	db *store.DB
@@ -37,7 +43,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 	for _, c := range cfg.Clusters {
 		clusters = append(clusters, clientConfig(c))
 	}
-	pool, err := proxmox.NewPool(clusters, append([]proxmox.Option{proxmox.WithLogger(log), proxmox.WithClock(a.Clock)}, more...)...)
+	pool, err := proxmox.NewPool(clusters, append([]proxmox.Option{proxmox.WithLogger(log), proxmox.WithClock(a.Clock), proxmox.WithPermits()}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +66,8 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 		pool.Close()
 		return nil, err
 	}
+	p.grants = &change.GrantFile{Path: a.allowedPath()}
+	p.eng = p.newEngine(a.Clock)
 	return p, nil
 }
 
@@ -104,7 +112,7 @@ func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.D
 
 // Close ends background work, then connections, then the store.
 func (p *parts) Close() error {
-	err := p.inv.Close()
+	err := errors.Join(p.eng.Close(), p.inv.Close())
 	p.pool.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,8 +123,9 @@ func (p *parts) Close() error {
 	return err
 }
 
-func (a *App) deps(p *parts) tools.Deps {
-	return tools.Deps{Inventory: p.inv, Now: a.Clock, Zone: p.cfg.Location()}
+// deps are what a call works with. door says which door it came through; who it is for the transport tells.
+func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
+	return tools.Deps{Inventory: p.inv, Changes: p.eng, Who: change.Caller{Principal: who.String(), Door: door}, Now: a.Clock, Zone: p.cfg.Location()}
 }
 
 // Open implements cli.Program.
@@ -134,5 +143,5 @@ func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
 		defer cancel()
 		return p.inv.Complete(ctx, "", func(e inventory.Progress) { progress(e.Cluster+": first sync, "+e.Phase, e.Done, e.Total) })
 	}
-	return cli.Session{Deps: a.deps(p), Complete: complete, Settle: p.inv.Wait, Close: p.Close}, nil
+	return cli.Session{Deps: a.deps(p, server.LocalPrincipal(), "cli"), Complete: complete, Settle: p.inv.Wait, Close: p.Close}, nil
 }

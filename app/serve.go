@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/buildinfo"
@@ -71,12 +72,13 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 	var ticking sync.WaitGroup
 	ticking.Go(func() { tick(ctx, l, log) })
 	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: tools.All(), Caller: caller, Logger: log,
+		Level: func(ctx context.Context) tools.Tier { return a.level(ctx, l, log) },
 		Deps: func(ctx context.Context) (tools.Deps, error) {
 			p, err := l.get(ctx)
 			if err != nil {
 				return tools.Deps{}, err
 			}
-			return a.deps(p), nil
+			return a.deps(p, server.PrincipalOf(ctx), "stdio"), nil
 		}})
 	err := server.ServeStdio(ctx, srv, in, out, log)
 	cancel()
@@ -85,6 +87,23 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 		err = cerr
 	}
 	return err
+}
+
+// level is the highest tier that is allowed now. Where nothing is, neither configuration nor store is opened for it.
+func (a *App) level(ctx context.Context, l *lazy, log *slog.Logger) tools.Tier {
+	if grants, err := (&change.GrantFile{Path: a.allowedPath()}).Grants(ctx); err == nil && len(grants) == 0 {
+		return tools.R0
+	}
+	p, err := l.get(ctx)
+	if err != nil {
+		return tools.R0
+	}
+	level, err := p.sheriff.Level(ctx, change.Caller{Principal: server.PrincipalOf(ctx).String()})
+	if err != nil {
+		log.Warn("what is allowed cannot be read: only reading is offered", "err", err)
+		return tools.R0
+	}
+	return level
 }
 
 // tick keeps the store in step while the server runs.
@@ -98,6 +117,9 @@ func tick(ctx context.Context, l *lazy, log *slog.Logger) {
 	if err != nil {
 		log.Warn("not watching the cluster", "err", err)
 		return
+	}
+	if err := p.eng.Recover(ctx); err != nil {
+		log.Warn("changes that were cut off cannot be followed", "err", err)
 	}
 	learning := sync.WaitGroup{}
 	learning.Go(func() { p.learnPins(ctx) })

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"testing"
 	"time"
 
@@ -37,11 +38,11 @@ func TestLimitTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := spec.Call(t.Context(), a.deps(c.r.parts), json.RawMessage(c.args))
+			res, err := spec.Call(t.Context(), a.deps(c.r.parts, server.LocalPrincipal(), "cli"), json.RawMessage(c.args))
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := res.Answer.View(a.deps(c.r.parts)).Compact()
+			text := res.Answer.View(a.deps(c.r.parts, server.LocalPrincipal(), "cli")).Compact()
 			enc, err := tokenizer.Get(tokenizer.O200kBase)
 			if err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -29,6 +30,19 @@ var tierNames = []string{"read", "reversible", "disruptive", "destructive", "hos
 
 // String is the tier as people grant it.
 func (t Tier) String() string { return tierNames[min(max(int(t), 0), len(tierNames)-1)] }
+
+// MarshalText makes files that people read say reversible, not 1.
+func (t Tier) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *Tier) UnmarshalText(text []byte) error {
+	v, ok := TierOf(string(text))
+	if !ok {
+		return fault.BadField("tier", "must be one of read, reversible, disruptive, destructive, host", "reversible")
+	}
+	*t = v
+	return nil
+}
 
 // TierOf reads a tier's name; false for what is none.
 func TierOf(name string) (Tier, bool) {

@@ -65,9 +65,6 @@ var _ Policy = (*Sheriff)(nil)
 
 // Level implements Policy.
 func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
-	if on, _, err := s.Stopped(ctx); on || err != nil {
-		return Read, err
-	}
 	grants, err := s.Grants(ctx)
 	if err != nil {
 		return Read, err
@@ -75,6 +72,12 @@ func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
 	level := Read
 	for _, g := range s.inForce(grants) {
 		level = max(level, min(g.Tier, s.Rules.Maximum))
+	}
+	if level == Read { // a read-only server lists its tools without opening the store
+		return Read, nil
+	}
+	if on, _, err := s.Stopped(ctx); on || err != nil {
+		return Read, err
 	}
 	return level, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/app"
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -37,6 +38,15 @@ func newRig(t *testing.T, world *pvesim.World, opts ...pvesim.Option) *rig {
 	return &rig{sim: sim, home: home, app: &app.App{Env: func(string) string { return "" }, Home: home, GOOS: runtime.GOOS, Clock: time.Now, Stderr: io.Discard}}
 }
 
+// allow lets everything happen that an operator can allow.
+func (r *rig) allow(t *testing.T) {
+	t.Helper()
+	f := change.GrantFile{Path: filepath.Join(r.home, ".config", "proxmox-mcp", "allowed.json")}
+	if err := f.Write([]change.Grant{{Tier: change.Host}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run runs one command line in this process.
 func (r *rig) run(ctx context.Context, args ...string) (out, errOut string, code int) {
 	var o, e bytes.Buffer
@@ -54,6 +64,7 @@ var (
 // TestExamples runs every example that any help shows in the simulated homelab, whose one silent node makes answers partial.
 func TestExamples(t *testing.T) {
 	r := newRig(t, pvesim.DemoWorld(time.Now()))
+	r.allow(t)
 	found, _, _ := r.run(t.Context(), "guest", "show", "200", "--detail", "full")
 	health, _, _ := r.run(t.Context(), "health")
 	handle := taskHandle.FindString(found + health)

@@ -104,7 +104,7 @@ func TestToolCommands(t *testing.T) {
 // TestFlagHelp keeps the bounds in the help and those of the schema together.
 func TestFlagHelp(t *testing.T) {
 	for _, spec := range tools.All() {
-		schema := string(spec.InputSchema(tools.Caller{}))
+		schema := string(spec.InputSchema(tools.Caller{Level: tools.R4}))
 		for name, bounds := range map[string][2]string{"limit": {"1 to 500", `"minimum":1,"maximum":500`}, "wait_s": {"0 to 600", `"minimum":0,"maximum":600`}} {
 			_, tail, has := strings.Cut(schema, `"`+name+`":{`)
 			if has && (!strings.Contains(tail[:strings.Index(tail, "}")], bounds[1]) || !strings.Contains(flagHelp[name], bounds[0])) {

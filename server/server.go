@@ -17,6 +17,9 @@ type Options struct {
 	Version string
 	Specs   []tools.Spec
 	Caller  tools.Caller
+	// Level is the highest tier that a caller can reach now; nil: reading. It is asked at each list, and touches no database where
+	// nothing but reading is allowed.
+	Level func(ctx context.Context) tools.Tier
 	// Deps is asked on each call: the first one opens the store and the clusters, so that listing tools touches neither.
 	Deps   func(ctx context.Context) (tools.Deps, error)
 	Logger *slog.Logger
@@ -33,7 +36,8 @@ func New(o Options) *mcpserver.MCPServer {
 	s := mcpserver.NewMCPServer("proxmox-mcp", o.Version,
 		mcpserver.WithTitle("Proxmox VE"),
 		mcpserver.WithInstructions(Instructions),
-		mcpserver.WithToolCapabilities(false),
+		mcpserver.WithToolCapabilities(true),
+		mcpserver.WithToolFilter(listed(o)),
 		mcpserver.WithToolHandlerMiddleware(drain),
 		mcpserver.WithToolHandlerMiddleware(logCalls(o.Logger)),
 		mcpserver.WithToolHandlerMiddleware(recoverCalls(o.Logger)),
@@ -42,10 +46,31 @@ func New(o Options) *mcpserver.MCPServer {
 	)
 	list := make([]mcpserver.ServerTool, 0, len(o.Specs))
 	for _, spec := range o.Specs {
-		list = append(list, spec.ServerTool(o.Caller, o.Deps))
+		list = append(list, spec.ServerTool(tools.Caller{MultiCluster: o.Caller.MultiCluster, Level: tools.R4}, o.Deps))
 	}
 	s.AddTools(list...)
 	return s
+}
+
+// listed shows the tools and actions that are allowed now. A call names one tool and passes: the engine of changes refuses what is not
+// allowed, and writes down that it did (S01).
+func listed(o Options) mcpserver.ToolFilterFunc {
+	return func(ctx context.Context, all []mcp.Tool) []mcp.Tool {
+		if len(all) == 1 {
+			return all
+		}
+		c := o.Caller
+		if o.Level != nil {
+			c.Level = o.Level(ctx)
+		}
+		out := make([]mcp.Tool, 0, len(all))
+		for _, spec := range o.Specs {
+			if spec.Tier <= c.Level {
+				out = append(out, spec.Tool(c))
+			}
+		}
+		return out
+	}
 }
 
 // logCalls logs each call once, at the edge: tool, principal, duration, outcome. Arguments stay out of the log.

@@ -94,8 +94,8 @@ func TestStdioSession(t *testing.T) {
 		`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, call(3, "list_nodes", `{}`), call(4, "get_guest", `{"guest":"slow"}`),
 		call(5, "get_guest", `{"guest":"denied"}`), call(6, "get_guest", `{"gest":"100"}`), call(7, "nosuch", `{}`),
 		call(8, "get_guest", `{"guest":104}`))
-	if n := len(got["2"]["result"].(map[string]any)["tools"].([]any)); n != len(tools.All()) {
-		t.Errorf("%d tools listed, want %d", n, len(tools.All()))
+	if n := len(got["2"]["result"].(map[string]any)["tools"].([]any)); n != len(tools.Listed(tools.R0)) {
+		t.Errorf("%d tools listed, want %d", n, len(tools.Listed(tools.R0)))
 	}
 	for id, want := range map[string]struct {
 		text    string

@@ -19,6 +19,7 @@ var All = sync.OnceValue(func() []Spec {
 		getMetrics(),
 		getHistory(),
 		checkHealth(),
+		powerGuest(),
 	}
 })
 

@@ -54,7 +54,7 @@ func indented(t *testing.T, v any) []byte {
 func TestGoldenTools(t *testing.T) {
 	for _, s := range All() {
 		t.Run(s.Name, func(t *testing.T) {
-			golden(t, filepath.Join("testdata", "golden", s.Name+".json"), indented(t, mcpTool(s, Caller{})))
+			golden(t, filepath.Join("testdata", "golden", s.Name+".json"), indented(t, mcpTool(s, Caller{Level: R4})))
 		})
 	}
 }

@@ -22,13 +22,21 @@ const callDeadline = 60 * time.Second
 
 // ServerTool is the tool as mcp-go registers it. deps is asked on each call, because the first one opens store and cluster.
 func (s Spec) ServerTool(c Caller, deps func(ctx context.Context) (Deps, error)) server.ServerTool {
+	return server.ServerTool{Tool: s.Tool(c), Handler: s.handler(deps)}
+}
+
+// Tool is the tool as a caller sees it.
+func (s Spec) Tool(c Caller) mcp.Tool {
 	tool := mcp.Tool{
 		Name: s.Name, Title: s.Title, Description: s.Summary, RawInputSchema: s.InputSchema(c),
-		Annotations: mcp.ToolAnnotation{Title: s.Title, ReadOnlyHint: pve.Ptr(s.Tier == R0), DestructiveHint: pve.Ptr(false),
+		Annotations: mcp.ToolAnnotation{Title: s.Title, ReadOnlyHint: pve.Ptr(s.Tier == R0), DestructiveHint: pve.Ptr(s.Highest(c.Level) >= R3),
 			IdempotentHint: pve.Ptr(s.Tier == R0), OpenWorldHint: pve.Ptr(true)},
 	}
+	if s.Highest(c.Level) >= R3 {
+		tool.Meta = &mcp.Meta{AdditionalFields: map[string]any{"anthropic/requiresUserInteraction": true}}
+	}
 	tool.RawOutputSchema = s.OutputSchema()
-	return server.ServerTool{Tool: tool, Handler: s.handler(deps)}
+	return tool
 }
 
 func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolHandlerFunc {

@@ -56,9 +56,9 @@ func number(s string) *int64 {
 // generated from the struct (schemas.go), so that a server's start pays for no reflection.
 func (s Spec) InputSchema(c Caller) json.RawMessage {
 	if c.MultiCluster {
-		return json.RawMessage(schemas[s.Name].multi)
+		return s.acts(schemas[s.Name].multi, c.Level)
 	}
-	return json.RawMessage(schemas[s.Name].single)
+	return s.acts(schemas[s.Name].single, c.Level)
 }
 
 // OutputSchema is that of the structured result, nil where text alone is the answer.

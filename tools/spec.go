@@ -7,17 +7,39 @@ import (
 	"sync"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // Tier is how much a tool can disturb; the annotations of the MCP door and the policy of writes derive from it alone.
-type Tier int
+type Tier = change.Tier
 
-// The tiers of DESIGN §2. Only reading exists so far.
+// The tiers of DESIGN §2.
 const (
-	R0 Tier = iota // read
+	R0 = change.Read
+	R1 = change.Reversible
+	R2 = change.Disruptive
+	R3 = change.Destructive
+	R4 = change.Host
 )
+
+// Act is one value of a tool's input "action", with its tier.
+type Act struct {
+	Name string
+	Tier Tier
+}
+
+// Changes is what the tools ask of package change.
+type Changes interface {
+	Propose(ctx context.Context, r change.Request) (change.Proposal, error)
+	Apply(ctx context.Context, id string, who change.Caller, o change.ApplyOptions) (change.Plan, error)
+	Undo(ctx context.Context, id string, who change.Caller) (change.Proposal, error)
+	Cancel(ctx context.Context, id string, who change.Caller) (change.Plan, error)
+	Plan(ctx context.Context, id string, who change.Caller) (change.Plan, error)
+	Plans(ctx context.Context, f store.PlanFilter, who change.Caller) ([]store.Plan, error)
+}
 
 // Inventory is what the tools ask of package inventory.
 type Inventory interface {
@@ -35,8 +57,13 @@ type Inventory interface {
 // Deps is what a handler may use. Now and Zone are injected, so that answers are the same bytes in tests.
 type Deps struct {
 	Inventory Inventory
-	Now       func() time.Time
-	Zone      *time.Location
+	Changes   Changes
+	Who       change.Caller // who asks; plans belong to it
+	// Agreed is the plan that the client's user was asked about, with the answer; "" when nobody was.
+	Agreed   string
+	Accepted bool
+	Now      func() time.Time
+	Zone     *time.Location
 	// Progress, if set, hears of long work: how far it is, of how much (0 = unknown), and a few words.
 	Progress func(done, total float64, text string)
 }
@@ -44,6 +71,7 @@ type Deps struct {
 // Caller tells the table what the door's deployment looks like; it decides which inputs are shown.
 type Caller struct {
 	MultiCluster bool // the input "cluster" exists only where several clusters are configured
+	Level        Tier // tools and actions above it are not shown
 }
 
 // Example is a call that works in the demo world: documentation, help texts and tests use it.
@@ -60,8 +88,9 @@ type Spec struct {
 	Family   string
 	Command  string   // noun verb, the CLI form
 	Args     []string // inputs that the CLI takes as positional arguments, in order
-	Tier     Tier
-	Summary  string // what a model reads: when to use it, what it answers
+	Tier     Tier     // the lowest of its actions
+	Acts     []Act    // values of the input "action", in order; nil where there is none
+	Summary  string   // what a model reads: when to use it, what it answers
 	Examples []Example
 	Handle   reflect.Type // output type of the structured result, nil where text alone is the answer
 

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+var (
+	_ change.Store   = (*store.DB)(nil)
+	_ change.Cluster = (*proxmox.Client)(nil)
+	_ change.Guests  = guests{}
+)
+
+// guests is the inventory as package change wants to see it.
+type guests struct{ inv *inventory.Inventory }
+
+// FindOne implements change.Guests.
+func (g guests) FindOne(ctx context.Context, cluster, text string) (change.Found, error) {
+	list, err := g.inv.Targets(ctx, cluster, text, "")
+	if err != nil {
+		return change.Found{}, err
+	}
+	return foundOf(list[0]), nil
+}
+
+// FindAll implements change.Guests.
+func (g guests) FindAll(ctx context.Context, cluster, query string) ([]change.Found, error) {
+	list, err := g.inv.Targets(ctx, cluster, "", query)
+	out := make([]change.Found, len(list))
+	for k := range list {
+		out[k] = foundOf(list[k])
+	}
+	return out, err
+}
+
+// Resync implements change.Guests.
+func (g guests) Resync(ctx context.Context, cluster string, vmid int) {
+	g.inv.Touched(ctx, cluster, vmid)
+}
+
+func foundOf(t inventory.Target) change.Found {
+	return change.Found{
+		Target: change.Target{Cluster: t.Cluster, Type: t.Type, VMID: t.VMID, Node: t.Node, Name: t.Name, Pool: t.Pool, HA: t.HAState},
+		Life:   t.Life, LastBackup: t.LastBackup, BackupsKnown: t.BackupsKnown, LinkedClones: t.LinkedClones,
+	}
+}
+
+// allowedPath is the file of what the operator allows: beside the default configuration, one for all processes of this user.
+func (a *App) allowedPath() string {
+	return filepath.Join(filepath.Dir(config.DefaultPath(a.loadOptions(cli.Globals{}))), "allowed.json")
+}
+
+// newEngine makes the engine of changes over the parts.
+func (p *parts) newEngine(clock func() time.Time) *change.Engine {
+	open := func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, clock) }
+	p.sheriff = &change.Sheriff{Rules: change.Rules{Maximum: change.Host, Caps: change.DefaultCaps}, Grants: p.grants.Grants, Clock: clock,
+		Stopped: func(ctx context.Context) (bool, string, error) {
+			db, err := open(ctx)
+			if err != nil {
+				return false, "", err
+			}
+			s, err := db.Stopped(ctx)
+			return s.On, s.Reason, err
+		},
+		Self: func(context.Context) []change.Protected { return nil },
+		Count: func(ctx context.Context, f store.StepFilter) (int, error) {
+			db, err := open(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return db.CountSteps(ctx, f)
+		}}
+	return change.New(change.Options{
+		Store:   func(ctx context.Context) (change.Store, error) { return open(ctx) },
+		Cluster: func(name string) (change.Cluster, error) { return p.pool.Get(name) },
+		Guests:  guests{p.inv}, Policy: p.sheriff, Clock: clock, Logger: p.log,
+	})
+}

@@ -1,0 +1,295 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Write are the inputs that every writing tool has.
+type Write struct {
+	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
+	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
+	Query   string `json:"query" example:"tag:web state:stopped" desc:"as find_guests, instead of guest"`
+	DryRun  bool   `json:"dry_run" desc:"plan only, send nothing"`
+	Waiting
+}
+
+// Waiting are the inputs of what can take long.
+type Waiting struct {
+	Wait   *int   `json:"wait_s" min:"0" max:"600" example:"30" desc:"seconds to wait, default 30"`
+	Format string `json:"format" enum:"text,json"`
+}
+
+func (w *Waiting) wantsJSON() bool { return w.Format == "json" }
+
+const (
+	// defaultWait is how long a call waits for its change unless told otherwise.
+	defaultWait = 30 * time.Second
+	// longestWait: no call blocks longer (DESIGN §2), whatever was asked; what still runs then is said to run.
+	longestWait = 45 * time.Second
+)
+
+func (w *Waiting) wait() time.Duration {
+	if w.Wait == nil {
+		return defaultWait
+	}
+	return min(time.Duration(*w.Wait)*time.Second, longestWait)
+}
+
+// perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched.
+func perform(ctx context.Context, d Deps, in *Write, tool string, a change.Action) (*planOut, error) {
+	p, err := d.Changes.Propose(ctx, change.Request{Tool: tool, Cluster: in.Cluster, Guest: strings.TrimSpace(in.Guest), Query: strings.TrimSpace(in.Query),
+		Action: a, Caller: d.Who})
+	if err != nil {
+		return nil, err
+	}
+	if in.DryRun {
+		return planned(d, p, "dry run: nothing was sent"), nil
+	}
+	return carryOn(ctx, d, p, in.wait())
+}
+
+// carryOn does with a plan what its verdict says.
+func carryOn(ctx context.Context, d Deps, p change.Proposal, wait time.Duration) (*planOut, error) {
+	switch {
+	case p.ID == "":
+		return planned(d, p, "nothing to do"), nil
+	case p.Verdict.Decision == change.RunNow:
+		return apply(ctx, d, p.ID, wait, false)
+	case p.Verdict.Decision == change.Ask && d.Agreed == p.ID && d.Accepted:
+		return apply(ctx, d, p.ID, wait, true)
+	case p.Verdict.Decision == change.Ask && d.Agreed == p.ID:
+		if _, err := d.Changes.Cancel(ctx, p.ID, d.Who); err != nil {
+			return nil, err
+		}
+		return nil, fault.New(fault.Denied, "the user did not agree; nothing was sent and plan %s is cancelled", p.ID)
+	case p.Verdict.Decision == change.Ask:
+		out := planned(d, p, "")
+		out.question = question(p)
+		return out, nil
+	case p.Verdict.Decision == change.Confirm:
+		return planned(d, p, "not applied yet: apply_plan "+p.ID+" runs it"), nil
+	}
+	return planned(d, p, "waits for an operator; its owner runs: proxmox-mcp plan approve "+p.ID), nil
+}
+
+func apply(ctx context.Context, d Deps, id string, wait time.Duration, agreed bool) (*planOut, error) {
+	o := change.ApplyOptions{Wait: wait, Agreed: agreed}
+	if d.Progress != nil {
+		o.Progress = func(p change.Progress) { d.Progress(float64(p.Done), float64(p.Total), p.Text) }
+	}
+	p, err := d.Changes.Apply(ctx, id, d.Who, o)
+	if err != nil {
+		return nil, err
+	}
+	return outcome(d, p)
+}
+
+// question is what the client's user is asked: the effect and the exact targets, free of control characters.
+func question(p change.Proposal) string {
+	var what []string
+	for _, s := range p.Body.Steps {
+		if s.Noop == "" {
+			what = append(what, clean.Line(s.Target.Label(), 80))
+		}
+	}
+	return fmt.Sprintf("Plan %s: %s on %s?", p.ID, clean.Line(p.Title, 200), strings.Join(what[:min(len(what), 10)], ", "))
+}
+
+// outcome is the answer about a plan that was applied: a refusal before anything was sent is an error.
+func outcome(d Deps, p change.Plan) (*planOut, error) {
+	if p.State == change.Stale {
+		return nil, fault.New(fault.Stale, "%s", clean.Line(p.Note, 600)).WithHint("ask for the change again: a new plan is made from what is now")
+	}
+	return planOf(d, p, ""), nil
+}
+
+type planOut struct {
+	ID      string     `json:"plan,omitempty"`
+	State   string     `json:"state"`
+	Tier    string     `json:"tier"`
+	Title   string     `json:"title"`
+	Hash    string     `json:"hash,omitempty"`
+	Expires string     `json:"expires,omitempty"`
+	Note    string     `json:"note,omitempty"`
+	Next    string     `json:"next,omitempty"`
+	Steps   []stepOut  `json:"steps"`
+	Lost    []string   `json:"lost,omitempty"`
+	Skipped []string   `json:"skipped,omitempty"`
+	Undo    string     `json:"undo,omitempty"`
+	Blast   [][]string `json:"blast,omitempty"`
+
+	question string
+}
+
+type stepOut struct {
+	N       int        `json:"n"`
+	Guest   string     `json:"guest"`
+	Action  string     `json:"action"`
+	State   string     `json:"state"`
+	Call    string     `json:"call,omitempty"`
+	Diff    [][]string `json:"diff,omitempty"` // field, old, new
+	Seen    string     `json:"observed,omitempty"`
+	Task    string     `json:"task,omitempty"`
+	Pending []string   `json:"pending_restart,omitempty"`
+	Error   string     `json:"error,omitempty"`
+}
+
+func planned(d Deps, p change.Proposal, next string) *planOut {
+	out := planOf(d, p.Plan, next)
+	for _, r := range p.Verdict.Reasons {
+		out.Note = strings.TrimPrefix(out.Note+"; "+r, "; ")
+	}
+	return out
+}
+
+// planOf is a plan as it is, with what was observed of each step.
+func planOf(d Deps, p change.Plan, next string) *planOut {
+	out := &planOut{ID: p.ID, State: p.State, Tier: p.Body.Tier.String(), Title: clean.Line(p.Title, 200), Note: clean.Line(p.Note, 600), Next: next, Steps: []stepOut{}}
+	if p.ID == "" {
+		out.State = "nothing to do"
+	} else {
+		out.Hash, out.Expires = p.Hash[:min(16, len(p.Hash))], stamp(d, p.Expires)
+	}
+	journal := map[int]store.PlanStep{}
+	for _, j := range p.Journal {
+		journal[j.N] = j
+	}
+	for k := range p.Body.Steps {
+		out.Steps = append(out.Steps, stepOf(&p.Body.Steps[k], k+1, journal[k+1]))
+	}
+	for _, l := range p.Body.Lost {
+		out.Lost = append(out.Lost, clean.Line(l, 200))
+	}
+	for _, s := range p.Body.Skipped {
+		out.Skipped = append(out.Skipped, clean.Line(s.Guest+": "+s.Reason, 200))
+	}
+	out.Blast = blastRows(d, &p.Body.Blast)
+	if p.State == change.Done && undoable(&p) {
+		out.Undo = "undo_change " + p.ID
+	}
+	if p.State == change.Applying {
+		out.Next = "it runs; get_plan " + p.ID + " follows it"
+	}
+	return out
+}
+
+func undoable(p *change.Plan) bool {
+	for k := range p.Body.Steps {
+		if s := &p.Body.Steps[k]; s.Noop == "" && (s.NoUndo != "" || len(s.Undo) == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func stepOf(s *change.Step, n int, j store.PlanStep) stepOut {
+	out := stepOut{N: n, Guest: clean.Line(s.Target.Label(), 80), Action: s.Action, State: j.State, Error: clean.Line(j.Error, 400)}
+	if s.Noop != "" {
+		out.State, out.Seen = change.StepNoop, s.Noop
+		return out
+	}
+	out.Call = s.Call.Method + " " + s.Call.Path
+	for _, f := range s.Diff {
+		out.Diff = append(out.Diff, []string{f.Field, clean.Line(f.Old, 80), clean.Line(f.New, 80)})
+	}
+	var res change.Result
+	if len(j.Result) > 0 && json.Unmarshal(j.Result, &res) == nil {
+		out.Seen, out.Task, out.Pending = clean.Line(res.Observed, 200), res.Task, res.Pending
+	}
+	return out
+}
+
+func blastRows(d Deps, b *change.Blast) [][]string {
+	var rows [][]string
+	add := func(name string, list []string) {
+		if len(list) > 0 {
+			shown := clean.Line(strings.Join(list[:min(len(list), 5)], ", "), 200)
+			if more := len(list) - 5; more > 0 {
+				shown += fmt.Sprintf(" and %d more", more)
+			}
+			rows = append(rows, []string{name, shown})
+		}
+	}
+	add("running", b.Running)
+	add("ha", b.HA)
+	add("linked clones", b.Dependants)
+	add("snapshots", b.Snapshots)
+	add("no backup", b.NoBackup)
+	add("not known", b.Unknown)
+	if b.LastBackup != nil {
+		rows = append(rows, []string{"last backup", shortStamp(d, *b.LastBackup)})
+	}
+	return rows
+}
+
+// View implements Answer.
+func (o *planOut) View(Deps) View {
+	v := View{}
+	head := o.Title + ": " + o.State
+	if o.ID != "" {
+		head = "plan " + o.ID + " " + head + " (" + o.Tier + ")"
+	}
+	v.Line("%s", head)
+	t := Table{Name: "steps", Main: true, Columns: []string{"guest", "step", "state", "change", "observed"}}
+	for _, s := range o.Steps[:min(len(o.Steps), planRows)] {
+		t.Rows = append(t.Rows, []string{s.Guest, s.Action, s.State, diffText(s), observedText(s)})
+	}
+	v.Table(t)
+	if more := len(o.Steps) - planRows; more > 0 {
+		v.Line("and %d steps more: format json shows all", more)
+	}
+	for _, line := range [][2]string{{"lost for good", strings.Join(o.Lost[:min(len(o.Lost), 8)], "; ")}, {"left out", strings.Join(o.Skipped[:min(len(o.Skipped), 8)], "; ")},
+		{"note", o.Note}} {
+		if line[1] != "" {
+			v.Line("%s: %s", line[0], line[1])
+		}
+	}
+	for _, b := range o.Blast {
+		v.Line("%s: %s", b[0], b[1])
+	}
+	if o.Next != "" {
+		v.Line("%s", o.Next)
+	}
+	if o.Undo != "" {
+		v.Line("to take it back: %s", o.Undo)
+	}
+	return v
+}
+
+// planRows is how many steps a review shows: it stays below 600 tokens (DESIGN §10).
+const planRows = 12
+
+func diffText(s stepOut) string {
+	var out []string
+	for _, f := range s.Diff {
+		switch {
+		case f[1] == "":
+			out = append(out, "+"+f[0]+" "+f[2])
+		case f[2] == "":
+			out = append(out, "-"+f[0]+" "+f[1])
+		default:
+			out = append(out, f[0]+" "+f[1]+" > "+f[2])
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func observedText(s stepOut) string {
+	text := s.Seen
+	if s.Error != "" {
+		text = s.Error
+	}
+	if len(s.Pending) > 0 {
+		text += " (after a restart: " + strings.Join(s.Pending, ", ") + ")"
+	}
+	return text
+}
