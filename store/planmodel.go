@@ -85,7 +85,7 @@ type StepFilter struct {
 	MinTier int
 	Since   time.Time // sent at or after
 	States  []string
-	Limit   int // 0 = 500
+	Limit   int // 0 = 500, with Plan all
 }
 
 // AuditEntry is one thing that goes into the audit: a write before and after dispatch, a denial, an approval, a switch, a login.

@@ -17,7 +17,7 @@ const (
 	// planLimit is how many plans a filter without limit gives.
 	planLimit = 50
 	// planBodyAge is how long an ended plan keeps its body, by far its largest part. The row, its outcome, its steps with what they
-	// found, and the audit stay: who did what to which guest can be told for good, and it can still be undone.
+	// found, and the audit stay: who did what to which guest can be told for good.
 	planBodyAge = 90 * 24 * time.Hour
 )
 

@@ -79,9 +79,12 @@ func (d *DB) SaveStep(ctx context.Context, l Lease, s PlanStep, a ...AuditEntry)
 // Steps gives the steps that f selects: those of one plan in their order, else the last sent first.
 func (d *DB) Steps(ctx context.Context, f StepFilter) ([]PlanStep, error) {
 	var rows []stepRow
-	q := d.read.NewSelect().Model(&rows).Limit(int64(limitOr(f.Limit, stepLimit)))
+	q := d.read.NewSelect().Model(&rows)
 	if f.Plan == "" {
 		q.Order("sent DESC")
+	}
+	if f.Plan == "" || f.Limit > 0 { // a journal with its end missing would be a wrong one
+		q.Limit(int64(limitOr(f.Limit, stepLimit)))
 	}
 	f.where(q.Order("plan", "n"))
 	if err := q.Scan(ctx); err != nil {

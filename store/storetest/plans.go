@@ -233,7 +233,10 @@ func testStepFilter(t *testing.T, s *suite) {
 		same(t, fmt.Sprintf("%+v", c.f), c.want, strings.Join(got, " "))
 		same(t, "count", len(got), must(s.CountSteps(t.Context(), c.f))(t))
 	}
-	limited := store.StepFilter{Limit: 1}
+	s.save(t, plan("p-c"), 501)
+	same(t, "a long journal", 501, len(must(s.Steps(t.Context(), store.StepFilter{Plan: "p-c"}))(t)))
+	same(t, "of all plans", 500, len(must(s.Steps(t.Context(), store.StepFilter{}))(t)))
+	limited := store.StepFilter{Plan: "p-a", Limit: 1}
 	same(t, "limited", 1, len(must(s.Steps(t.Context(), limited))(t)))
-	same(t, "count", 4, must(s.CountSteps(t.Context(), limited))(t))
+	same(t, "count", 3, must(s.CountSteps(t.Context(), limited))(t))
 }
