@@ -95,7 +95,7 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"get_overview", map[string]any{}}, {"find_guests", map[string]any{}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode1)}},
 		{"list_nodes", map[string]any{}}, {"get_task", map[string]any{"task": m.tasks.ended}}, {"check_health", map[string]any{}},
 		{"find_changes", map[string]any{}}, {"get_metrics", map[string]any{"object": fmt.Sprint(onNode1)}}, {"get_metrics", map[string]any{"object": "node03"}},
-		{"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
+		{"find_tasks", map[string]any{}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
 		{"find_guests", map[string]any{"query": "state:running"}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode2), "detail": "full"}},
 		{"get_guest", map[string]any{"guest": fmt.Sprint(onNode3)}}, {"get_task", map[string]any{"task": m.tasks.running}},
 	}

@@ -22,6 +22,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"get_task", map[string]any{"task": task}},
 		{"find_changes", map[string]any{}},
 		{"get_metrics", map[string]any{"object": "100", "timeframe": "hour"}},
+		{"find_tasks", map[string]any{"since": "2h"}},
 		{"get_history", map[string]any{"object": "100"}},
 		{"check_health", map[string]any{}},
 	}

@@ -3,9 +3,7 @@ package inventory
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -69,7 +67,7 @@ type ChangePage struct {
 // Changes answers what changed, from the store alone: what happened while nobody looked is dated between two looks. Errors:
 // fault.NotFound for an object that is not known, fault.Invalid for a window or cursor that breaks a rule.
 func (i *Inventory) Changes(ctx context.Context, q ChangeQuery) (ChangePage, error) {
-	offset, err := q.resume()
+	offset, err := resumeWindow(q.Cursor, q.key(), &q.Since, &q.Until)
 	if err != nil {
 		return ChangePage{}, err
 	}
@@ -107,30 +105,9 @@ func (q *ChangeQuery) span(now time.Time) error {
 	return nil
 }
 
-// A cursor of changes is that of a page with the times of the first page, which its check sum covers.
-func (q *ChangeQuery) cursor(offset int) string {
-	return pageCursor(offset, q.sum()) + "." + base36(q.Since) + "." + base36(q.Until)
-}
-
-func base36(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 36) }
-
-// resume takes offset and times of the cursor, if there is one.
-func (q *ChangeQuery) resume() (int, error) {
-	if q.Cursor == "" {
-		return 0, nil
-	}
-	page, times, _ := strings.Cut(q.Cursor, ".")
-	since, until, _ := strings.Cut(times, ".")
-	from, err1 := strconv.ParseInt(since, 36, 64)
-	to, err2 := strconv.ParseInt(until, 36, 64)
-	if err := errors.Join(err1, err2); err == nil {
-		q.Since, q.Until = time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC()
-	}
-	return decodePage(page, q.sum())
-}
-
-func (q *ChangeQuery) sum() string {
-	return cursorSum(strings.Join([]string{q.Object, q.Field, q.Cluster, q.Window, base36(q.Since), base36(q.Until)}, "\x00"))
+// key is what pages of one question have in common.
+func (q *ChangeQuery) key() string {
+	return strings.Join([]string{q.Object, q.Field, q.Cluster, q.Window}, "\x00")
 }
 
 // knownSince is when the last of the clusters was first looked at, where that is within the window: what changed before is not
@@ -138,17 +115,22 @@ func (q *ChangeQuery) sum() string {
 func (h *historian) knownSince() time.Time {
 	var last time.Time
 	for _, c := range h.scope {
-		var first time.Time
-		for _, o := range h.view.clusters[c.name].nodeObjs {
-			if first.IsZero() || o.FirstSeen.Before(first) {
-				first = o.FirstSeen
-			}
-		}
+		first := h.view.clusters[c.name].firstLook()
 		if first.After(h.q.Since) && first.After(last) {
 			last = first
 		}
 	}
 	return last
+}
+
+// firstLook is when a cluster was first looked at.
+func (c *clusterView) firstLook() (first time.Time) {
+	for _, o := range c.nodeObjs {
+		if first.IsZero() || o.FirstSeen.Before(first) {
+			first = o.FirstSeen
+		}
+	}
+	return first
 }
 
 // historian reads the past for one question.
@@ -286,7 +268,7 @@ func (h *historian) page(m Meta, offset int) ChangePage {
 		p.Rows = h.rows[offset:end]
 	}
 	if end < len(h.rows) {
-		p.NextCursor = h.q.cursor(end)
+		p.NextCursor = windowCursor(end, h.q.key(), h.q.Since, h.q.Until)
 	}
 	return p
 }

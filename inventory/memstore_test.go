@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -205,14 +206,28 @@ func (m *memStore) Content(_ context.Context, hash string) (json.RawMessage, err
 func (m *memStore) Tasks(_ context.Context, f store.TaskFilter) ([]store.Task, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	out := m.selected(f)
+	slices.SortFunc(out, func(a, b store.Task) int { return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(b.UPID, a.UPID)) })
+	out = out[min(len(out), f.Offset):]
+	return out[:min(len(out), f.Limit)], nil
+}
+
+func (m *memStore) selected(f store.TaskFilter) []store.Task {
 	var out []store.Task
 	for _, t := range m.tasks {
-		if t.Cluster == f.Cluster && !t.Start.Before(f.Since) {
+		if t.Cluster == f.Cluster && !t.Start.Before(f.Since) && (f.Until.IsZero() || t.Start.Before(f.Until)) && (f.ID == "" || f.ID == t.ID) &&
+			(f.Node == "" || f.Node == t.Node) && likeName(t.Type, f.Type) && (f.State == "" || f.State == taskState(t)) &&
+			(f.User == "" || f.User == t.User || strings.HasPrefix(t.User, f.User+"@") || strings.HasPrefix(t.User, f.User+"!")) {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b store.Task) int { return b.Start.Compare(a.Start) })
-	return out[:min(len(out), f.Limit)], nil
+	return out
+}
+
+func (m *memStore) CountTasks(_ context.Context, f store.TaskFilter) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.selected(f)), nil
 }
 
 func (m *memStore) TaskByHandle(_ context.Context, handle string) (store.Task, bool, error) {

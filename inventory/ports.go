@@ -82,6 +82,7 @@ type Store interface {
 	Objects(ctx context.Context, cluster string, afterGen int64) ([]store.Object, error)
 	Content(ctx context.Context, hash string) (json.RawMessage, error)
 	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
+	CountTasks(ctx context.Context, f store.TaskFilter) (int, error) // whatever the filter's offset and limit
 	Changes(ctx context.Context, f store.HistoryFilter) ([]store.Change, error)
 	Revisions(ctx context.Context, f store.HistoryFilter) ([]store.Revision, error)
 	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error) // all lives, oldest first

@@ -189,10 +189,13 @@ type TaskFilter struct {
 	Cluster string
 	ID      string    // object id, "" = any
 	Node    string    // "" = any
+	Type    string    // "" = any; a beginning where it ends in *
+	User    string    // user@realm or user; their tokens too. "" = any
+	State   string    // running, ok, warning, failed, unknown (ended, nobody saw how); "" = any
 	Since   time.Time // started at or after; zero = any
-	Failed  bool      // only those that ended in an error
-	Running bool      // only those that have not ended
-	Limit   int       // 0 = 50
+	Until   time.Time // started before; zero = any
+	Offset  int
+	Limit   int // 0 = 50
 }
 
 // HistoryFilter selects what happened to objects or what versions became known, newest first, in [Since, Until).

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -49,28 +52,56 @@ func (r *taskRow) task() Task {
 	}
 }
 
-// Tasks gives the tasks that f selects, newest first. A task that ended without a known exit text is no failed one.
+// Tasks gives the tasks that f selects, newest first.
 func (d *DB) Tasks(ctx context.Context, f TaskFilter) ([]Task, error) {
 	var rows []taskRow
-	q := d.read.NewSelect().Model(&rows).Order("started DESC", "upid DESC").Limit(int64(limitOr(f.Limit, taskLimit)))
+	q := f.narrow(d.read.NewSelect().Model(&rows)).Order("started DESC", "upid DESC").Offset(int64(f.Offset)).Limit(int64(limitOr(f.Limit, taskLimit)))
+	if err := q.Scan(ctx); err != nil {
+		return nil, d.fault(err)
+	}
+	return convert(rows, (*taskRow).task), nil
+}
+
+// CountTasks counts the tasks that f selects, whatever its offset and limit.
+func (d *DB) CountTasks(ctx context.Context, f TaskFilter) (int, error) {
+	n, err := f.narrow(d.read.NewSelect().Model((*taskRow)(nil))).Count(ctx)
+	return int(n), d.fault(err)
+}
+
+// states are conditions for the states of a task, by Proxmox VE's exit text: OK, "WARNINGS: n", an error. A task that vanished has
+// "unexpected status" or nothing; it is no failed one.
+var states = map[string]string{
+	"running": "exit = '' AND ended = 0",
+	"ok":      "exit = 'OK'",
+	"warning": "substr(exit, 1, 8) = 'WARNINGS'",
+	"unknown": "(exit = '' AND ended > 0 OR exit IN ('unexpected status', 'unknown'))",
+	"failed":  "exit NOT IN ('', 'OK', 'unexpected status', 'unknown') AND substr(exit, 1, 8) <> 'WARNINGS'",
+}
+
+func (f TaskFilter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	for column, value := range map[string]string{"cluster": f.Cluster, "object": f.ID, "node": f.Node} {
 		if value != "" {
 			q.Where("? = ?", bun.Ident(column), clean(value))
 		}
 	}
+	if start, some := strings.CutSuffix(clean(f.Type), "*"); some {
+		q.Where("substr(type, 1, ?) = ?", utf8.RuneCountInString(start), start)
+	} else if f.Type != "" {
+		q.Where("type = ?", start)
+	}
+	if f.User != "" {
+		q.Where("(username = ? OR substr(username, 1, ?) IN (?, ?))", clean(f.User), utf8.RuneCountInString(clean(f.User))+1, clean(f.User)+"@", clean(f.User)+"!")
+	}
+	if f.State != "" {
+		q.Where(cmp.Or(states[f.State], "1 = 0"))
+	}
 	if !f.Since.IsZero() {
 		q.Where("started >= ?", millis(f.Since))
 	}
-	if f.Running {
-		q.Where("ended = 0")
+	if !f.Until.IsZero() {
+		q.Where("started < ?", millis(f.Until))
 	}
-	if f.Failed {
-		q.Where("ended > 0 AND exit NOT IN ('', 'OK') AND exit NOT LIKE 'WARNINGS:%'")
-	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, d.fault(err)
-	}
-	return convert(rows, (*taskRow).task), nil
+	return q
 }
 
 // TaskByHandle finds a task by its short name (pve.TaskHandle). Should two tasks share it, the newer one is meant.

@@ -15,6 +15,7 @@ var All = sync.OnceValue(func() []Spec {
 		getGuest(),
 		listNodes(),
 		getTask(),
+		findTasks(),
 		findChanges(),
 		getMetrics(),
 		getHistory(),

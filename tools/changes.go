@@ -47,10 +47,7 @@ func findChanges() Spec {
 	}, func(ctx context.Context, d Deps, in *changesIn) (*changesOut, error) {
 		q := inventory.ChangeQuery{Window: in.Since + " to " + in.Until, Object: strings.TrimSpace(in.Object), Field: strings.TrimSpace(in.Field), Limit: in.Limit, Cursor: in.Cursor, ReadOptions: in.read()}
 		var err error
-		if q.Since, err = when(d, "since", in.Since); err != nil {
-			return nil, err
-		}
-		if q.Until, err = when(d, "until", in.Until); err != nil {
+		if q.Since, q.Until, err = between(d, in.Since, in.Until); err != nil {
 			return nil, err
 		}
 		p, err := d.Inventory.Changes(ctx, q)

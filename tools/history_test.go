@@ -15,8 +15,10 @@ import (
 // fakePast is the part of the fake that answers about the past.
 type fakePast struct {
 	versions inventory.ObjectHistory
+	tasks    inventory.TaskPage
 
-	past inventory.HistoryQuery
+	past    inventory.HistoryQuery
+	listing inventory.TaskListQuery
 }
 
 func (f *fake) ObjectHistory(_ context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error) {
@@ -24,10 +26,16 @@ func (f *fake) ObjectHistory(_ context.Context, q inventory.HistoryQuery) (inven
 	return f.versions, f.err
 }
 
+func (f *fake) Tasks(_ context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error) {
+	f.listing = q
+	return f.tasks, f.err
+}
+
 // TestGoldenPast pins the text of answers about the past.
 func TestGoldenPast(t *testing.T) {
-	f := &fake{fakePast: fakePast{versions: someVersions()}}
+	f := &fake{fakePast: fakePast{versions: someVersions(), tasks: someTasks()}}
 	for _, c := range []struct{ file, tool, args string }{
+		{"find_tasks.txt", "find_tasks", `{}`},
 		{"get_history.txt", "get_history", `{"object":"104"}`},
 	} {
 		t.Run(c.file, func(t *testing.T) {

@@ -50,6 +50,7 @@ type Inventory interface {
 	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
 	Changes(ctx context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error)
 	Metrics(ctx context.Context, q inventory.MetricQuery) (inventory.MetricSet, error)
+	Tasks(ctx context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error)
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
 	Health(ctx context.Context, o inventory.ReadOptions) (inventory.Health, error)
 }

@@ -187,7 +187,8 @@ func testTasks(t *testing.T, s *suite) {
 		{UPID: upid(2), Node: "pve2", ID: "100", Start: t0.Add(time.Minute), End: t0.Add(time.Hour), Exit: "command failed"},
 		{UPID: upid(3), Node: "pve1", ID: "101", Start: t0.Add(2 * time.Minute)},
 		{UPID: upid(4), Node: "pve1", ID: "101", Start: t0.Add(3 * time.Minute), End: t0.Add(time.Hour), Exit: "WARNINGS: 2"},
-		{UPID: upid(5), Node: "pve1", Start: t0.Add(4 * time.Minute), End: t0.Add(time.Hour)},
+		{UPID: upid(5), Node: "pve1", Start: t0.Add(4 * time.Minute), End: t0.Add(time.Hour), User: "root@pam!auto", Type: "vzdump"},
+		{UPID: upid(7), Node: "pve3", Start: t0.Add(-2 * time.Hour), End: t0.Add(time.Hour), User: "rooty@pam", Type: "qmstop", Exit: "unexpected status"},
 	}
 	gen := s.apply(t, l, store.Batch{Tasks: tasks}).Generation
 	s.apply(t, l, store.Batch{Cluster: "b", Tasks: []store.Task{{UPID: upid(6), Start: t0.Add(-time.Hour)}}})
@@ -195,13 +196,24 @@ func testTasks(t *testing.T, s *suite) {
 		f    store.TaskFilter
 		want []int
 	}{
-		"all":     {store.TaskFilter{}, []int{5, 4, 3, 2, 1, 6}},
-		"cluster": {store.TaskFilter{Cluster: "a"}, []int{5, 4, 3, 2, 1}},
+		"all":     {store.TaskFilter{}, []int{5, 4, 3, 2, 1, 6, 7}},
+		"cluster": {store.TaskFilter{Cluster: "a"}, []int{5, 4, 3, 2, 1, 7}},
 		"object":  {store.TaskFilter{ID: "100"}, []int{2, 1}},
 		"node":    {store.TaskFilter{Node: "pve2"}, []int{2}},
 		"since":   {store.TaskFilter{Since: t0.Add(2 * time.Minute)}, []int{5, 4, 3}},
-		"failed":  {store.TaskFilter{Failed: true}, []int{2}},
-		"running": {store.TaskFilter{Running: true, Cluster: "a"}, []int{3}},
+		"failed":  {store.TaskFilter{State: "failed"}, []int{2}},
+		"running": {store.TaskFilter{State: "running", Cluster: "a"}, []int{3}},
+		"ok":      {store.TaskFilter{State: "ok"}, []int{1}},
+		"warning": {store.TaskFilter{State: "warning"}, []int{4}},
+		"unknown": {store.TaskFilter{State: "unknown"}, []int{5, 7}},
+		"state?":  {store.TaskFilter{State: "none such"}, nil},
+		"until":   {store.TaskFilter{Until: t0}, []int{6, 7}},
+		"type":    {store.TaskFilter{Type: "qmstart"}, []int{1}},
+		"types":   {store.TaskFilter{Type: "qm*"}, []int{1, 7}},
+		"LIKE":    {store.TaskFilter{Type: "qm_tart"}, nil},
+		"user":    {store.TaskFilter{User: "root@pam"}, []int{5, 1}},
+		"realm":   {store.TaskFilter{User: "root"}, []int{5, 1}},
+		"offset":  {store.TaskFilter{Offset: 5}, []int{6, 7}},
 		"limit":   {store.TaskFilter{Limit: 2}, []int{5, 4}},
 	} {
 		var want, got []string
@@ -212,6 +224,9 @@ func testTasks(t *testing.T, s *suite) {
 			got = append(got, task.UPID)
 		}
 		same(t, name, want, got)
+		if tc.f.Offset == 0 && tc.f.Limit == 0 {
+			same(t, name+": count", len(want), must(s.CountTasks(t.Context(), tc.f))(t))
+		}
 	}
 	tasks[0].Cluster, tasks[0].Gen = "a", gen
 	got, ok, err := s.TaskByHandle(t.Context(), pve.TaskHandle(upid(1)))

@@ -31,6 +31,7 @@ type Store interface {
 	Objects(ctx context.Context, cluster string, afterGen int64) ([]store.Object, error)
 	Content(ctx context.Context, hash string) (json.RawMessage, error)
 	Tasks(ctx context.Context, f store.TaskFilter) ([]store.Task, error)
+	CountTasks(ctx context.Context, f store.TaskFilter) (int, error)
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error)
 	Changes(ctx context.Context, f store.HistoryFilter) ([]store.Change, error)
