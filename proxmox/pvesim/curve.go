@@ -1,63 +1,74 @@
 package pvesim
 
 import (
-	"hash/fnv"
 	"math"
 	"time"
 )
 
-// A curve is how busy something is over time, as a factor around 1: less at night, most in the evening, a little less at
-// weekends, and never the same twice. It depends on nothing but a name and the time, so what is asked for again is the same.
+// A curve is how busy something is over time, as a factor around 1: less at night, most in the evening, a little more at
+// weekends, and never the same twice. It is a sum of waves, so that its integral is known: a counter that follows it and the
+// mean of any stretch of time agree. It depends on nothing but a seed and the time, so what is asked for again is the same.
 type curve struct {
 	seed  uint64
-	swing float64 // how much it follows the time of day, 0..1
+	swing float64 // how much it moves, 0..1
 }
 
-func curveOf(name string, swing float64) curve {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name)) // a hash takes everything
-	return curve{h.Sum64(), swing}
+// wave is one part of a curve. Those with a peak are the same for all: seconds of the day (UTC) or since Thursday
+// 1970-01-01; the others have a phase and a length of each curve's own.
+type wave struct {
+	period, peak, part float64
 }
 
-// at is the factor at a time.
-func (c curve) at(t time.Time) float64 {
-	hours := float64(t.Unix()%86400) / 3600
-	// two humps: one around noon and a higher one at 20:00
-	day := 0.55*hump(hours, 13, 4) + hump(hours, 20, 3) - 0.35
-	if d := t.UTC().Weekday(); d == time.Saturday || d == time.Sunday {
-		day *= 0.8
+// waves add up to 1.14, so that a curve with a swing of 0.85 or less stays above 0.
+var waves = [...]wave{
+	{86400, 18.5 * 3600, 0.40}, {43200, 19.5 * 3600, 0.18}, {7 * 86400, 2.8 * 86400, 0.20}, // evenings; Saturday night
+	{19000, -1, 0.13}, {2900, -1, 0.10}, {190, -1, 0.08}, {37, -1, 0.05},
+}
+
+func curveOf(seed uint64, swing float64) curve { return curve{mix(seed), swing} }
+
+// mix makes numbers that are near each other differ in all of their bits (splitmix64).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// turn is the speed of a wave in radians per second, and its angle at a time.
+func (c *curve) turn(i int, t float64) (speed, angle float64) {
+	w := &waves[i]
+	if w.peak >= 0 {
+		speed = 2 * math.Pi / w.period
+		return speed, speed * math.Mod(t-w.peak, w.period)
 	}
-	noise := 0.5*c.noise(t, 6*time.Hour) + 0.3*c.noise(t, 40*time.Minute) + 0.2*c.noise(t, 3*time.Minute)
-	return max(0.05, 1+c.swing*day+0.5*c.swing*noise)
+	bits := c.seed >> (8 * (i - 3))
+	period := w.period * (0.8 + 0.4*float64(bits&0xff)/256)
+	return 2 * math.Pi / period, 2 * math.Pi * (math.Mod(t, period)/period + float64(bits>>5&0xff)/256)
 }
 
-// hump is a bell around an hour of the day.
-func hump(hours, middle, width float64) float64 {
-	d := math.Abs(hours - middle)
-	d = min(d, 24-d)
-	return math.Exp(-d * d / (2 * width * width))
+// at is the factor at a time, as the mean over a step that ends then: what comes and goes within one does not show.
+func (c *curve) at(t time.Time, step time.Duration) float64 {
+	if step > 0 {
+		return c.between(t.Add(-step), t) / step.Seconds()
+	}
+	sum, at := 0.0, seconds(t)
+	for i := range waves {
+		_, angle := c.turn(i, at)
+		sum += waves[i].part * math.Cos(angle)
+	}
+	return 1 + c.swing*sum
 }
 
-// noise is a smooth value between -1 and 1 that changes about once per period.
-func (c curve) noise(t time.Time, period time.Duration) float64 {
-	p := period.Seconds()
-	x := float64(t.Unix()) / p
-	i := math.Floor(x)
-	f := x - i
-	f = f * f * (3 - 2*f)
-	return c.random(i, p)*(1-f) + c.random(i+1, p)*f
+// between is the integral from a to b, in seconds: as long as it would be at a factor of 1.
+func (c *curve) between(a, b time.Time) float64 {
+	sum, from, to := 0.0, seconds(a), seconds(b)
+	for i := range waves {
+		speed, begin := c.turn(i, from)
+		_, end := c.turn(i, to)
+		sum += waves[i].part / speed * (math.Sin(end) - math.Sin(begin))
+	}
+	return to - from + c.swing*sum
 }
 
-// random is a value between -1 and 1 that belongs to a place in a sequence.
-func (c curve) random(i, period float64) float64 {
-	x := c.seed ^ uint64(int64(i))*0x9e3779b97f4a7c15 ^ uint64(period)<<32
-	x ^= x >> 30
-	x *= 0xbf58476d1ce4e5b9
-	x ^= x >> 27
-	x *= 0x94d049bb133111eb
-	x ^= x >> 31
-	return float64(x>>11)/float64(1<<52) - 1
-}
-
-// past is a figure at an earlier time, when it is value now.
-func (c curve) past(value float64, t, now time.Time) float64 { return value * c.at(t) / c.at(now) }
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -43,8 +43,8 @@ func (b *builder) demoNeglect() {
 	b.w.Node("pve2").CertEnds = b.now.Add(11 * day)
 	since := b.now.Add(-3 * time.Hour)
 	b.w.Guest(202).Surge = &Surge{Since: since, CPU: 0.22, NetIn: 96 * mib, NetOut: 2 * mib, DiskWrite: 94 * mib, IOWait: 12}
-	b.w.Guest(200).Surge = &Surge{Since: since, CPU: 0.05, IOWait: 61}
-	b.w.Node("pve1").Surge = &Surge{Since: since, IOWait: 34}
+	b.w.Guest(200).Surge = &Surge{Since: since, CPU: 0.05, IOWait: 61, Cause: 202}
+	b.w.Node("pve1").Surge = &Surge{Since: since, IOWait: 34, Cause: 202}
 }
 
 // fill sets how much of a storage is used on a node.

@@ -135,6 +135,7 @@ func EditedByFile(vmid int) Fault {
 func CountersReset(vmid int) Fault {
 	return onWorld(fmt.Sprintf("F53 counters of %d reset", vmid), func(w *World) {
 		if g := w.Guest(vmid); g != nil {
+			g.Live.at = w.Now()
 			g.Live.NetIn, g.Live.NetOut, g.Live.DiskRead, g.Live.DiskWrite = 0, 0, 0, 0
 		}
 	}, nil)

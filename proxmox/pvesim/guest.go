@@ -70,11 +70,15 @@ type Live struct {
 	// DiskSize is what a running container sees as the size of its root file system, 0 = that of the volume.
 	DiskSize                           int64
 	NetIn, NetOut, DiskRead, DiskWrite int64
+	// at is when these figures were true; zero is when the world was taken or the guest started, whatever is later.
+	at time.Time
+	// cpuWait and ioWait are the shares of time in percent in which the guest waits for processors and for disks.
+	cpuWait, ioWait float64
 	// seen is when these figures were true, where the node has gone off since.
 	seen time.Time
 }
 
-// Surge is what a guest does or suffers since some time beyond its everyday load.
+// Surge is what a guest does or suffers since some time beyond its everyday load. It ends when the guest is started anew.
 type Surge struct {
 	Since time.Time
 	// CPU is added to the load (0..1).
@@ -83,6 +87,8 @@ type Surge struct {
 	NetIn, NetOut, DiskRead, DiskWrite int64
 	// IOWait is the share of time in percent in which it waits for its disks.
 	IOWait float64
+	// Cause is the guest whose surge makes this one: it ends with that. 0 is none.
+	Cause int
 }
 
 // Agent is the state of a QEMU guest agent.

@@ -1,7 +1,9 @@
 package pvesim
 
 import (
+	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,7 +142,7 @@ func guestCurrent(c *call, g *Guest) (any, error) {
 
 // figures is a guest in its node's list, and with current set in status/current.
 func (c *call) figures(g *Guest, current, full bool) fields {
-	l := g.Live
+	l := c.w.live(g, c.now)
 	f := fields{{"vmid", g.VMID}, {"name", g.Name()}, {"status", g.Status()}, {"cpus", g.cpus(c.w)}, {"cpu", l.cpu()},
 		{"mem", l.Mem}, {"maxmem", g.maxMem()}, {"disk", l.Disk}, {"maxdisk", g.maxDisk()}, {"uptime", l.uptime(c.now)},
 		{"netin", l.NetIn}, {"netout", l.NetOut}}
@@ -153,26 +155,39 @@ func (c *call) figures(g *Guest, current, full bool) fields {
 		f.add("pid", l.PID)
 	}
 	if g.Type == typeLXC {
-		return g.containerFigures(f)
+		return g.containerFigures(f, &l)
 	}
-	return g.machineFigures(f, current, full)
+	return g.machineFigures(f, &l, current, full)
 }
 
 var pressures = []string{"pressurecpusome", "pressurecpufull", "pressureiosome", "pressureiofull", "pressurememorysome", "pressurememoryfull"}
 
-func (g *Guest) containerFigures(f fields) fields {
-	f = append(f, field{"type", typeLXC}, field{"swap", g.Live.Swap}, field{"maxswap", swapBytes(g.Config)},
-		field{"diskread", g.Live.DiskRead}, field{"diskwrite", g.Live.DiskWrite})
-	if g.Live.Running {
-		for _, k := range pressures {
-			f.add(k, "0.00") // a string for containers, a number for virtual machines (facts 26)
+// pressure are the values of pressures: the share of time in percent that it waited for each.
+func (l *Live) pressure() [6]float64 {
+	return [...]float64{l.cpuWait, 0, l.ioWait, 0.8 * l.ioWait, 0, 0}
+}
+
+// hundredths rounds a figure as the API does; 0 is an integer there.
+func hundredths(v float64) any {
+	if v = math.Round(100*v) / 100; v == 0 {
+		return 0
+	}
+	return v
+}
+
+func (g *Guest) containerFigures(f fields, l *Live) fields {
+	f = append(f, field{"type", typeLXC}, field{"swap", l.Swap}, field{"maxswap", swapBytes(g.Config)},
+		field{"diskread", l.DiskRead}, field{"diskwrite", l.DiskWrite})
+	if l.Running {
+		for i, v := range l.pressure() {
+			f.add(pressures[i], fmt.Sprintf("%.2f", v)) // a string for containers, a number for virtual machines (facts 26)
 		}
 	}
 	return f
 }
 
-func (g *Guest) machineFigures(f fields, current, full bool) fields {
-	f.add("memhost", g.Live.MemHost)
+func (g *Guest) machineFigures(f fields, l *Live, current, full bool) fields {
+	f.add("memhost", l.MemHost)
 	if has(g.Config, "serial0") {
 		f.add("serial", 1)
 	}
@@ -182,22 +197,22 @@ func (g *Guest) machineFigures(f fields, current, full bool) fields {
 	if current && has(g.Config, "vga") {
 		f.add("clipboard", nil)
 	}
-	if g.Live.Running {
-		for _, k := range pressures {
-			f.add(k, 0)
+	if l.Running {
+		for i, v := range l.pressure() {
+			f.add(pressures[i], hundredths(v))
 		}
-		if nics := g.nics(); full && len(nics) > 0 {
+		if nics := g.nics(l); full && len(nics) > 0 {
 			f.add("nics", nics)
 		}
 		// The QEMU of the recordings reported no block statistics and had no such keys; worlds with figures show them.
-		if full && g.Live.DiskRead+g.Live.DiskWrite > 0 {
-			f.add("diskread", g.Live.DiskRead)
-			f.add("diskwrite", g.Live.DiskWrite)
+		if full && l.DiskRead+l.DiskWrite > 0 {
+			f.add("diskread", l.DiskRead)
+			f.add("diskwrite", l.DiskWrite)
 		}
 	}
 	if full {
 		state := g.Status()
-		if g.Live.Paused {
+		if l.Paused {
 			state = "paused"
 		}
 		f.add("qmpstatus", state)
@@ -206,7 +221,7 @@ func (g *Guest) machineFigures(f fields, current, full bool) fields {
 }
 
 // nics shows the traffic of each tap device; all of it on the first, since the world keeps one figure per guest.
-func (g *Guest) nics() Object {
+func (g *Guest) nics(l *Live) Object {
 	out := Object{}
 	for i := range 32 {
 		if !has(g.Config, "net"+strconv.Itoa(i)) {
@@ -214,7 +229,7 @@ func (g *Guest) nics() Object {
 		}
 		name := "tap" + strconv.Itoa(g.VMID) + "i" + strconv.Itoa(i)
 		if len(out) == 0 {
-			out[name] = Object{"netin": g.Live.NetIn, "netout": g.Live.NetOut}
+			out[name] = Object{"netin": l.NetIn, "netout": l.NetOut}
 		} else {
 			out[name] = Object{"netin": 0, "netout": 0}
 		}

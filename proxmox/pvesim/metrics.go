@@ -75,7 +75,7 @@ func figures(list fields) Object {
 
 func (m *metrics) node(n *Node) {
 	id := "node/" + n.Name
-	s := figures(n.sampler(m.c.w, m.c.now)(m.at))
+	s := figures(n.sampler(m.c.w)(m.at, metricStep))
 	m.point(id, "uptime", "gauge", n.uptime(m.at))
 	for _, p := range [][2]string{{"cpu_current", "cpu"}, {"cpu_max", "maxcpu"}, {"cpu_avg1", "loadavg"}, {"cpu_iowait", "iowait"}, {"mem_total", "memtotal"},
 		{"mem_used", "memused"}, {"swap_total", "swaptotal"}, {"swap_used", "swapused"}, {"disk_total", "roottotal"}, {"disk_used", "rootused"}} {
@@ -96,7 +96,7 @@ func (m *metrics) node(n *Node) {
 }
 
 func (m *metrics) guest(g *Guest) {
-	id, l := g.Type+"/"+strconv.Itoa(g.VMID), g.Live
+	id, l := g.Type+"/"+strconv.Itoa(g.VMID), m.c.w.live(g, m.at)
 	running := l.Running && !m.at.Before(l.Since)
 	up := int64(0)
 	if running {
@@ -109,15 +109,13 @@ func (m *metrics) guest(g *Guest) {
 	if !running {
 		return
 	}
-	s := figures(g.sampler(m.c.w, m.c.now)(m.at))
-	m.point(id, "cpu_current", "gauge", s["cpu"])
-	m.point(id, "mem_used", "gauge", s["mem"])
-	m.point(id, "disk_used", "gauge", s["disk"])
-	past := m.at.Sub(l.Since).Seconds() / max(1, m.c.now.Sub(l.Since).Seconds())
+	m.point(id, "cpu_current", "gauge", l.cpu())
+	m.point(id, "mem_used", "gauge", l.Mem)
+	m.point(id, "disk_used", "gauge", l.Disk)
 	for _, counter := range []struct {
 		name string
 		n    int64
 	}{{"net_in", l.NetIn}, {"net_out", l.NetOut}, {"disk_read", l.DiskRead}, {"disk_write", l.DiskWrite}} {
-		m.point(id, counter.name, "derive", int64(float64(counter.n)*past))
+		m.point(id, counter.name, "derive", counter.n)
 	}
 }

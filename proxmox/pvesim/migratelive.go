@@ -224,6 +224,7 @@ func (m *migration) switched(online []*movingVolume, total int64, began time.Tim
 
 // newProcess is what a VM shows that went on in another QEMU: its uptime and its counters begin anew (F53).
 func (m *migration) newProcess(g *Guest) {
-	g.Live.PID, g.Live.Since = m.w.nextPID(), m.startup
+	g.Live = m.w.live(g, m.w.Now())
+	g.Live.PID, g.Live.Since, g.Live.at = m.w.nextPID(), m.startup, m.w.Now()
 	g.Live.NetIn, g.Live.NetOut, g.Live.DiskRead, g.Live.DiskWrite = 0, 0, 0, 0
 }

@@ -1,5 +1,7 @@
 package pvesim
 
+import "fmt"
+
 func nodeRoutes() []route {
 	audit := need("/nodes/{node}", "Sys.Audit")
 	open := []route{
@@ -65,11 +67,20 @@ func nodeStatus(c *call) (any, error) {
 	stored, _ := c.node.Info["status"].(Object)
 	out := clone(stored)
 	out["uptime"] = c.node.uptime(c.now)
-	out["cpu"] = Live{CPU: c.node.CPU}.cpu()
+	l := c.w.nodeLive(c.node, c.now, 0)
+	out["cpu"] = Live{CPU: l.cpu}.cpu()
+	if !c.w.recorded {
+		out["wait"] = l.wait
+		load := l.load(float64(c.w.nodeCPUs(c.node.Name)))
+		out["loadavg"] = []string{fmt.Sprintf("%.2f", load), fmt.Sprintf("%.2f", 0.95*load), fmt.Sprintf("%.2f", 0.9*load)}
+	}
 	if memory, ok := stored["memory"].(Object); ok {
 		m := clone(memory)
 		total := integer(m["total"])
-		m["used"], m["free"] = c.node.Mem, total-c.node.Mem
+		m["used"], m["free"] = l.mem, total-l.mem
+		if !c.w.recorded {
+			m["available"] = total - l.mem
+		}
 		out["memory"] = m
 	}
 	return out, nil

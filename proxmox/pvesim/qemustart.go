@@ -104,7 +104,8 @@ const (
 // pause halts the processors of a running VM, or lets them go on.
 func (w *World) pause(g *Guest, halt bool) {
 	w.touch(g)
-	g.Live.Paused = halt
+	g.Live = w.live(g, w.Now())
+	g.Live.Paused, g.Live.at = halt, w.Now()
 }
 
 // hasCloudInit is whether the VM has a cloud-init drive, which every start writes anew.

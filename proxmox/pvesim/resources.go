@@ -117,7 +117,7 @@ func (w *World) statTick(at time.Time) int64 {
 }
 
 func (c *call) guestFigures(f fields, g *Guest) fields {
-	l := g.Live
+	l := c.w.live(g, c.statTime())
 	f = append(f, field{"name", g.Name()}, field{"status", g.Status()}, field{"template", bit(g.Template())},
 		field{"uptime", l.uptime(c.now)}, field{"maxcpu", g.cpus(c.w)}, field{"cpu", l.cpu()}, field{"maxmem", g.maxMem()},
 		field{"mem", l.Mem}, field{"maxdisk", g.maxDisk()}, field{"disk", l.Disk}, field{"netin", l.NetIn}, field{"netout", l.NetOut},
@@ -172,12 +172,9 @@ func (c *call) nodeRow(n *Node, resources bool) fields {
 }
 
 func (c *call) nodeFigures(n *Node) fields {
-	status, _ := n.Info["status"].(Object)
-	memory, _ := status["memory"].(Object)
-	rootfs, _ := status["rootfs"].(Object)
-	cpuinfo, _ := status["cpuinfo"].(Object)
-	return fields{{"uptime", n.uptime(c.now)}, {"cpu", Live{CPU: n.CPU}.cpu()}, {"maxcpu", cpuinfo["cpus"]}, {"mem", n.Mem},
-		{"maxmem", memory["total"]}, {"disk", rootfs["used"]}, {"maxdisk", rootfs["total"]}}
+	l, root := c.w.nodeLive(n, c.statTime(), 0), n.hardware("rootfs")
+	return fields{{"uptime", n.uptime(c.now)}, {"cpu", Live{CPU: l.cpu}.cpu()}, {"maxcpu", n.hardware("cpuinfo")["cpus"]}, {"mem", l.mem},
+		{"maxmem", n.hardware("memory")["total"]}, {"disk", root["used"]}, {"maxdisk", root["total"]}}
 }
 
 // uptime is that of the last figures of a node that is off.

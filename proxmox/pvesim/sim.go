@@ -93,6 +93,7 @@ func New(w *World, opts ...Option) *Sim {
 	s.certs = newCertificates(w, s.now)
 	w.clock = s.now
 	w.knowArchives()
+	w.startFigures()
 	w.startScheduler()
 	w.startHA()
 	s.refresh()

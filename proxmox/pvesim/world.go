@@ -109,7 +109,7 @@ type Node struct {
 	Firewall *Firewall
 	// Tasks are newest first.
 	Tasks []*Task
-	// CPU is the load as a fraction 0..1, Mem the bytes in use.
+	// CPU is the load as a fraction 0..1, Mem the bytes in use, both when the world was taken; never less than its guests use.
 	CPU float64
 	Mem int64
 	// Surge is what it suffers at present beyond its everyday load; only IOWait counts, as the share of time in percent that
@@ -118,7 +118,8 @@ type Node struct {
 	// CertEnds is when its certificate ends; zero is in two years, as it is made.
 	CertEnds time.Time
 
-	latest *Task // the task that started or ended last
+	own    nodeLive // the part of its figures that is not its guests'
+	latest *Task    // the task that started or ended last
 	runs   map[string]jobRun
 	vnets  []Object // the SDN networks that the node has as bridges
 }
