@@ -39,13 +39,15 @@ func mix(x uint64) uint64 {
 func (c *curve) turn(i int, t float64) (speed, angle float64) {
 	w := &waves[i]
 	if w.peak >= 0 {
-		speed = 2 * math.Pi / w.period
-		return speed, speed * math.Mod(t-w.peak, w.period)
+		return 2 * math.Pi / w.period, turns((t - w.peak) / w.period)
 	}
 	bits := c.seed >> (8 * (i - 3))
 	period := w.period * (0.8 + 0.4*float64(bits&0xff)/256)
-	return 2 * math.Pi / period, 2 * math.Pi * (math.Mod(t, period)/period + float64(bits>>5&0xff)/256)
+	return 2 * math.Pi / period, turns(t/period + float64(bits>>5&0xff)/256)
 }
+
+// turns is an angle of so many turns, without the whole ones: math.Mod is slow where there are many.
+func turns(n float64) float64 { return 2 * math.Pi * (n - math.Floor(n)) }
 
 // at is the factor at a time, as the mean over a step that ends then: what comes and goes within one does not show.
 func (c *curve) at(t time.Time, step time.Duration) float64 {

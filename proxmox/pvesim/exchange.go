@@ -79,6 +79,8 @@ type call struct {
 	// console is what a websocket is to be connected to; attaches says that one may be asked for.
 	console  *console
 	attaches bool
+	// running are the guests that run by their node, once figures of nodes were asked for.
+	running map[string][]*Guest
 	// squeeze compresses the answer whether or not the client asked for that.
 	squeeze bool
 	// upload is the file that came with the request.

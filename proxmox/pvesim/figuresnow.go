@@ -38,7 +38,10 @@ func (w *World) taken(l *Live) time.Time {
 func (w *World) live(g *Guest, at time.Time) Live { return w.liveMean(g, at, 0) }
 
 // liveMean is live with the mean load over a step that ends then.
-func (w *World) liveMean(g *Guest, at time.Time, step time.Duration) Live {
+func (w *World) liveMean(g *Guest, at time.Time, step time.Duration) Live { return w.liveLoad(g, at, step, true) }
+
+// liveLoad is liveMean, with counters that have moved or as they were.
+func (w *World) liveLoad(g *Guest, at time.Time, step time.Duration, counters bool) Live {
 	l := g.Live
 	if w.recorded || !l.Running || l.Paused {
 		return l
@@ -54,7 +57,9 @@ func (w *World) liveMean(g *Guest, at time.Time, step time.Duration) Live {
 		if load := curveOf(seed|seedLoad, swingLoad); l.CPU > 0 {
 			l.CPU *= load.at(at, step) / load.at(from, 0)
 		}
-		l.grow(g, from, at)
+		if counters {
+			l.grow(g, from, at)
+		}
 	}
 	w.surge(g, &l, at)
 	l.cpuWait, l.CPU = 100*max(0, l.CPU-crowded), min(1, l.CPU)
@@ -162,19 +167,22 @@ const (
 
 // nodeLive gives the figures of a node at a time, as means over a step that ends then.
 func (w *World) nodeLive(n *Node, at time.Time, step time.Duration) nodeLive {
+	return w.nodeSum(n, w.running()[n.Name], at, step)
+}
+
+// nodeSum is nodeLive for a node whose guests are known.
+func (w *World) nodeSum(n *Node, guests []*Guest, at time.Time, step time.Duration) nodeLive {
 	if w.recorded {
 		return nodeLive{cpu: n.CPU, mem: n.Mem}
 	}
 	sum, cpus := n.own, float64(w.nodeCPUs(n.Name))
 	c := curveOf(uint64(n.ID)|seedNode, swingLoad)
 	sum.cpu *= c.at(at, step)
-	w.sortGuests()
-	for _, id := range w.order {
-		g := w.guests[id]
-		if g.Node != n.Name || !g.Live.Running || at.Before(g.Live.Since) {
+	for _, g := range guests {
+		if at.Before(g.Live.Since) {
 			continue
 		}
-		l := w.liveMean(g, at, step)
+		l := w.liveLoad(g, at, step, step > 0)
 		sum.cpu += l.CPU * number(g.cpus(w)) / cpus
 		sum.mem += l.Mem
 		if step > 0 {
@@ -190,6 +198,18 @@ func (w *World) nodeLive(n *Node, at time.Time, step time.Duration) nodeLive {
 		sum.mem = min(sum.mem, total*99/100)
 	}
 	return sum
+}
+
+// running are the guests that run by their node, in order: sums of fractions depend on it.
+func (w *World) running() map[string][]*Guest {
+	w.sortGuests()
+	list := map[string][]*Guest{}
+	for _, id := range w.order {
+		if g := w.guests[id]; g.Live.Running {
+			list[g.Node] = append(list[g.Node], g)
+		}
+	}
+	return list
 }
 
 // rates are how fast the counters of a guest grew in the step that ended then, in bytes per second; l is the guest at its end.

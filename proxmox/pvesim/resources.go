@@ -172,7 +172,10 @@ func (c *call) nodeRow(n *Node, resources bool) fields {
 }
 
 func (c *call) nodeFigures(n *Node) fields {
-	l, root := c.w.nodeLive(n, c.statTime(), 0), n.hardware("rootfs")
+	if c.running == nil {
+		c.running = c.w.running()
+	}
+	l, root := c.w.nodeSum(n, c.running[n.Name], c.statTime(), 0), n.hardware("rootfs")
 	return fields{{"uptime", n.uptime(c.now)}, {"cpu", Live{CPU: l.cpu}.cpu()}, {"maxcpu", n.hardware("cpuinfo")["cpus"]}, {"mem", l.mem},
 		{"maxmem", n.hardware("memory")["total"]}, {"disk", root["used"]}, {"maxdisk", root["total"]}}
 }

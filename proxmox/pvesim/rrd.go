@@ -58,11 +58,12 @@ func nodeRRD(c *call) (any, error) { return c.series(c.node.sampler(c.w)), nil }
 // sampler tells the figures of a node since it was started.
 func (n *Node) sampler(w *World) sampler {
 	memory, swap, root, cpus := n.hardware("memory"), n.hardware("swap"), n.hardware("rootfs"), float64(w.nodeCPUs(n.Name))
+	guests := w.running()[n.Name]
 	return func(at time.Time, step time.Duration) fields {
 		if at.Before(n.Booted) {
 			return nil
 		}
-		l := w.nodeLive(n, at, step)
+		l := w.nodeSum(n, guests, at, step)
 		io := 100 * l.wait
 		return fields{{"cpu", Live{CPU: l.cpu}.cpu()}, {"maxcpu", n.hardware("cpuinfo")["cpus"]}, {"loadavg", l.load(cpus)}, {"iowait", l.wait},
 			{"memused", l.mem}, {"memtotal", memory["total"]}, {"memavailable", integer(memory["total"]) - l.mem},
