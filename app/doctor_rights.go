@@ -3,16 +3,15 @@ package app
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
-
-// auditPrivileges are what reading everything takes (security.md 6, PVEAuditor); the one that reads guests' addresses comes on top.
-var auditPrivileges = []string{"VM.Audit", "Sys.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit", "Mapping.Audit"}
 
 // compareLine shows a node's certificate on the node itself; a certificate of one's own is pveproxy-ssl.pem.
 const compareLine = "pvenode cert info"
@@ -30,43 +29,46 @@ var setupLines = []string{
 	"pveum user token add " + setupUser + " " + setupToken + " --privsep 0",
 }
 
-// held is what an identity may do, as far as this program cares.
+// held is what an identity may do, judged by the needs of the tools: the table that check_access answers from.
 type held struct {
-	missing  []string // audit privileges that do not hold on / and below
-	surplus  []string // privileges, on any path, that do more than read
-	paths    []string // where rights are held, sorted
-	noAgent  bool     // guests' addresses stay unknown, by choice: Proxmox VE 8 has no privilege that only reads them
-	everyone bool     // there is at least one right
+	lacks   []tools.Lack // rights that tools miss; without a fix it is no fault
+	surplus []string     // privileges, on any path, that do more than read
+	none    bool         // there is no right at all
 }
 
-// weigh sorts effective rights into missing and surplus. In Proxmox VE 8 the privilege that reads addresses also runs programs in
-// guests (VM.Monitor), so it is not asked for and counts as surplus.
-func weigh(p proxmox.Privileges, f proxmox.Features) held {
-	wanted := slices.Clone(auditPrivileges)
-	if f.AgentReadPrivilege != f.AgentExecPrivilege {
-		wanted = append(wanted, f.AgentReadPrivilege)
-	}
-	h := held{paths: slices.Sorted(maps.Keys(p))}
-	h.noAgent = f.AgentReadPrivilege == f.AgentExecPrivilege && !p.Has(f.AgentReadPrivilege, "/")
-	for _, priv := range wanted {
-		if !p["/"][priv] {
-			h.missing = append(h.missing, priv)
-		}
-	}
-	for _, privs := range p {
-		for priv := range privs {
-			h.everyone = true
-			if !readsOnly(priv) && !slices.Contains(h.surplus, priv) {
-				h.surplus = append(h.surplus, priv)
-			}
-		}
-	}
-	slices.Sort(h.surplus)
-	return h
+// weigh judges effective rights. grant makes the line that gives a privilege.
+func weigh(p proxmox.Privileges, v pve.Version, grant func(priv, path string) string) held {
+	reading := tools.Listed(tools.R0)
+	a := inventory.Access{Rights: inventory.Rights(p), Major: v.Major(), Grant: grant}
+	return held{lacks: tools.Lacks(a, reading), surplus: tools.Surplus(a.Rights, reading), none: len(p) == 0}
 }
 
-// readsOnly knows the privileges that change nothing: *.Audit, and the cluster log.
-func readsOnly(priv string) bool { return strings.HasSuffix(priv, ".Audit") || priv == "Sys.Syslog" }
+// missing are the lacks that are worth mending.
+func (h held) missing() []tools.Lack {
+	return slices.DeleteFunc(slices.Clone(h.lacks), func(l tools.Lack) bool { return l.Fix == "" })
+}
+
+// says names the missing rights with the tools that miss them.
+func (h held) says() string {
+	var out []string
+	for _, l := range h.missing() {
+		out = append(out, fmt.Sprintf("%s on %s (%s)", l.Privilege, l.Path, some(slices.Concat(l.Fails, l.Partial), 3)))
+	}
+	return strings.Join(out, ", ")
+}
+
+// fix is what grants the missing rights, to be run as root on a node.
+func (h held) fix() string { return strings.Join(tools.FixLines(h.missing()), "; ") }
+
+// note says what is missing by choice.
+func (h held) note() string {
+	for _, l := range h.lacks {
+		if l.Fix == "" {
+			return fmt.Sprintf(", but not %s: %s", strings.Join(l.Parts, ", "), l.Note)
+		}
+	}
+	return ""
+}
 
 // rights reports what is missing, the trap of separated tokens, and what is too much for a server that only reads.
 func (d *clusterDoctor) rights(ctx context.Context) {
@@ -75,27 +77,19 @@ func (d *clusterDoctor) rights(ctx context.Context) {
 		d.unknown("rights", err)
 		return
 	}
-	h := weigh(p, proxmox.FeaturesOf(d.version))
-	fix := "as root on a node: " + d.client.GrantLine("VM.Audit", "/")
+	h := weigh(p, d.version, d.client.GrantLine)
 	switch {
-	case !h.everyone:
-		d.bad(CheckFail, "rights", fix, "%s", noRights(d.client.Identity()))
-	case len(h.missing) > 0:
-		d.bad(CheckWarn, "rights", fix, "missing on /: %s (held on %s)", strings.Join(h.missing, ", "), some(h.paths, 4))
+	case h.none:
+		d.bad(CheckFail, "rights", "as root on a node: "+d.client.GrantLine("VM.Audit", "/"), "%s", noRights(d.client.Identity()))
+	case len(h.missing()) > 0:
+		d.bad(CheckWarn, "rights", "as root on a node: "+h.fix(), "missing: %s", h.says())
 	default:
-		d.ok("rights", "can read everything%s", agentNote(h))
+		d.ok("rights", "can read everything%s", h.note())
 	}
 	if len(h.surplus) > 0 && d.c.ReadOnly {
 		d.bad(CheckWarn, "surplus", "make a token that only reads: "+strings.Join(setupLines, "; ")+"; then: proxmox-mcp init --name "+d.c.Name+" --force",
 			"this server only reads, but %s may also: %s", d.client.Identity(), some(h.surplus, 6))
 	}
-}
-
-func agentNote(h held) string {
-	if h.noAgent {
-		return ", but not guests' addresses (in Proxmox VE 8 that right would also run programs in guests)"
-	}
-	return ""
 }
 
 // noRights explains an identity that sees nothing.

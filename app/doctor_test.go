@@ -258,38 +258,40 @@ func TestCheckStore(t *testing.T) {
 
 func TestWeigh(t *testing.T) {
 	t.Parallel()
-	auditor := map[string]bool{"VM.Audit": true, "Sys.Audit": true, "Datastore.Audit": true, "Pool.Audit": true, "SDN.Audit": true, "Mapping.Audit": true}
 	with := func(extra map[string]bool) proxmox.Privileges {
-		m := map[string]bool{}
-		for _, from := range []map[string]bool{auditor, extra} {
-			maps.Copy(m, from)
-		}
+		m := map[string]bool{"VM.Audit": true, "Sys.Audit": true, "Datastore.Audit": true, "Pool.Audit": true, "SDN.Audit": true, "Mapping.Audit": true}
+		maps.Copy(m, extra)
 		return proxmox.Privileges{"/": m}
 	}
-	v9, v8 := proxmox.FeaturesOf(pve.Version{Version: "9.2.1"}), proxmox.FeaturesOf(pve.Version{Version: "8.4.1"})
 	for name, c := range map[string]struct {
 		p       proxmox.Privileges
-		f       proxmox.Features
+		version string
 		missing []string
 		surplus []string
-		noAgent bool
+		note    string
 	}{
-		"9, auditor":          {p: with(map[string]bool{"VM.GuestAgent.Audit": true}), f: v9},
-		"9, no agent":         {p: with(nil), f: v9, missing: []string{"VM.GuestAgent.Audit"}},
-		"8, auditor":          {p: with(nil), f: v8, noAgent: true},
-		"8, monitor":          {p: with(map[string]bool{"VM.Monitor": true}), f: v8, surplus: []string{"VM.Monitor"}},
-		"not propagating":     {p: with(map[string]bool{"VM.GuestAgent.Audit": true, "VM.Audit": false}), f: v9, missing: []string{"VM.Audit"}},
-		"log reader":          {p: with(map[string]bool{"VM.GuestAgent.Audit": true, "Sys.Syslog": true}), f: v9},
-		"surplus, two places": {p: proxmox.Privileges{"/": with(nil)["/"], "/vms/1": {"VM.PowerMgmt": true, "VM.Console": true}, "/vms/2": {"VM.PowerMgmt": true}}, f: v8, noAgent: true, surplus: []string{"VM.Console", "VM.PowerMgmt"}},
+		"9, auditor":      {p: with(map[string]bool{"VM.GuestAgent.Audit": true}), version: "9.2.1"},
+		"9, no agent":     {p: with(nil), version: "9.2.1", missing: []string{"VM.GuestAgent.Audit on /vms"}},
+		"8, auditor":      {p: with(nil), version: "8.4.1", note: "runs programs in guests"},
+		"8, monitor":      {p: with(map[string]bool{"VM.Monitor": true}), version: "8.4.1", surplus: []string{"VM.Monitor"}},
+		"not propagating": {p: with(map[string]bool{"VM.GuestAgent.Audit": true, "VM.Audit": false}), version: "9.2.1", missing: []string{"VM.Audit on /vms"}},
+		"log reader":      {p: with(map[string]bool{"VM.GuestAgent.Audit": true, "Sys.Syslog": true}), version: "9.2.1"},
+		"surplus, two places": {p: proxmox.Privileges{"/": with(map[string]bool{"VM.GuestAgent.Audit": true})["/"],
+			"/vms/1": {"VM.Audit": true, "VM.GuestAgent.Audit": true, "VM.PowerMgmt": true, "VM.Console": true}, "/vms/2": {"VM.Audit": true, "VM.GuestAgent.Audit": true, "VM.PowerMgmt": true}},
+			version: "9.2.1", surplus: []string{"VM.Console", "VM.PowerMgmt"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := weigh(c.p, c.f)
-			if diff := cmp.Diff([][]string{c.missing, c.surplus}, [][]string{h.missing, h.surplus}); diff != "" {
+			h := weigh(c.p, pve.Version{Version: c.version}, func(priv, path string) string { return "grant " + priv + " " + path })
+			var missing []string
+			for _, l := range h.missing() {
+				missing = append(missing, l.Privilege+" on "+l.Path)
+			}
+			if diff := cmp.Diff([][]string{c.missing, c.surplus}, [][]string{missing, h.surplus}); diff != "" {
 				t.Error(diff)
 			}
-			if h.noAgent != c.noAgent {
-				t.Errorf("noAgent = %v", h.noAgent)
+			if (h.note() != "") != (c.note != "") || !strings.Contains(h.note(), c.note) {
+				t.Errorf("note %q", h.note())
 			}
 		})
 	}

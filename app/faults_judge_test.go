@@ -2,12 +2,14 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
 // The stated deadlines of DESIGN §2 and §6. A guest's addresses may take 3 s of their own, and a task that runs is asked for 5 s.
@@ -18,6 +20,7 @@ const (
 	boundAddresses = 3 * time.Second
 	boundTask      = 5 * time.Second
 	boundMetrics   = 5 * time.Second
+	boundAccess    = 7 * time.Second
 	boundWait      = 45 * time.Second
 	boundMargin    = 500 * time.Millisecond
 )
@@ -28,6 +31,8 @@ func (r reply) bound(empty bool) time.Duration {
 	switch {
 	case r.tool == "get_task" && r.args["wait_s"] != nil:
 		return boundWait + 2*boundTask + boundMargin
+	case r.tool == "check_access":
+		return boundAccess + boundMargin
 	case r.tool == "get_task":
 		return 2*boundTask + boundMargin // its state, its log
 	case r.fresh:
@@ -110,6 +115,10 @@ func (m *matrixRig) judge(row *faultRow, st stage, r reply) {
 	if b := r.bound(st.empty); r.took > b {
 		bad("I4: took %s, bound %s", r.took, b)
 	}
+	if r.tool == "check_access" {
+		m.judgeAccess(row, r, bad)
+		return
+	}
 	if r.err != nil {
 		if !row.mayFail(st, r) {
 			bad("I3: failed with %s", r.err.Code)
@@ -154,6 +163,35 @@ func (m *matrixRig) judge(row *faultRow, st stage, r reply) {
 		}
 	case "list_nodes":
 		judgeNodes(row, st, r, a.Nodes, bad)
+	}
+}
+
+// judgeAccess: rights are never stored, so that an error is a true answer, but not where only nodes are away or nothing is to be noticed;
+// and nobody is told of rights that were not given.
+func (m *matrixRig) judgeAccess(row *faultRow, r reply, bad complaint) {
+	m.t.Helper()
+	if r.err != nil {
+		if row.quiet || len(row.dark) > 0 && !row.all {
+			bad("I4: failed with %s", r.err.Code)
+		}
+		if r.err.Message == "" || r.err.Code == fault.Internal {
+			bad("I3: an error without an explanation")
+		}
+		return
+	}
+	var a accessReply
+	if err := json.Unmarshal(r.json, &a); err != nil || len(a.Clusters) != 1 {
+		bad("%v", err)
+		return
+	}
+	given := false
+	m.sim.Update(func(w *pvesim.World) {
+		given = slices.ContainsFunc(w.Access.ACL, func(o pvesim.Object) bool {
+			return o["path"] == "/" && strings.HasPrefix(fmt.Sprint(o["ugid"]), matrixUser)
+		})
+	})
+	if !given && len(a.missing()) == 0 {
+		bad("I3: rights that were never given")
 	}
 }
 

@@ -96,6 +96,7 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"list_nodes", map[string]any{}}, {"get_task", map[string]any{"task": m.tasks.ended}}, {"check_health", map[string]any{}},
 		{"find_changes", map[string]any{}}, {"get_metrics", map[string]any{"object": fmt.Sprint(onNode1)}}, {"get_metrics", map[string]any{"object": "node03"}},
 		{"find_tasks", map[string]any{}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
+		{"check_access", map[string]any{}},
 		{"find_guests", map[string]any{"query": "state:running"}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode2), "detail": "full"}},
 		{"get_guest", map[string]any{"guest": fmt.Sprint(onNode3)}}, {"get_task", map[string]any{"task": m.tasks.running}},
 	}
@@ -173,7 +174,7 @@ func runEmpty(t *testing.T, row *faultRow, first int) {
 		for _, q := range m.questions(first, fresh, false)[:6] {
 			r := m.call(q.tool, q.args)
 			m.judge(row, st, r)
-			if row.codes != nil && r.err == nil {
+			if row.codes != nil && r.err == nil && q.tool != "check_access" { // what it asks may be readable all the same
 				t.Errorf("I3: %s answered though nothing could be read:\n%s", r.name(), indent(r.text))
 			}
 		}

@@ -172,7 +172,7 @@ func (d *initDialogue) look(ctx context.Context) (clusterSeen, error) {
 		return s, err
 	}
 	p, err := client.Permissions(ctx)
-	s.rights, s.rightsErr = weigh(p, proxmox.FeaturesOf(s.version)), err
+	s.rights, s.rightsErr = weigh(p, s.version, client.GrantLine), err
 	s.members, s.membersErr = client.ClusterStatus(ctx)
 	s.nameCluster()
 	s.countGuests(ctx, client)
@@ -232,12 +232,12 @@ func (d *initDialogue) showRights(s clusterSeen) {
 	switch {
 	case s.rightsErr != nil:
 		d.say("  rights: unknown: %s", explain(s.rightsErr))
-	case !h.everyone:
+	case h.none:
 		d.say("  rights: %s.\n    As root on a node: %s", noRights(s.identity), s.grant)
-	case len(h.missing) > 0:
-		d.say("  rights: missing on /: %s\n    As root on a node: %s", strings.Join(h.missing, ", "), s.grant)
+	case len(h.missing()) > 0:
+		d.say("  rights: missing: %s\n    As root on a node: %s", h.says(), h.fix())
 	default:
-		d.say("  rights: can read everything%s", agentNote(h))
+		d.say("  rights: can read everything%s", h.note())
 	}
 	if len(h.surplus) > 0 {
 		d.say("  This server only reads, but the token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))

@@ -203,7 +203,7 @@ func TestInitShowsRights(t *testing.T) {
 				w.AddACL("/vms", "user", "part@pve", "PVEAuditor", true)
 				return w.AddToken("part@pve", "tt", initSecret, false)
 			},
-			[]string{"rights: missing on /: VM.Audit, Sys.Audit", "nodes: unknown: "},
+			[]string{"rights: missing: Sys.Audit on /", "nodes: unknown: "},
 		},
 		"root": {
 			func(w *pvesim.World) string { return w.AddToken("root@pam", "tt", initSecret, false) },

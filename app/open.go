@@ -125,7 +125,9 @@ func (p *parts) Close() error {
 
 // deps are what a call works with. door says which door it came through; who it is for the transport tells.
 func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
-	return tools.Deps{Inventory: p.inv, Changes: p.eng, Who: change.Caller{Principal: who.String(), Door: door}, Now: a.Clock, Zone: p.cfg.Location()}
+	caller := change.Caller{Principal: who.String(), Door: door}
+	return tools.Deps{Inventory: p.inv, Changes: p.eng, Who: caller, Now: a.Clock, Zone: p.cfg.Location(),
+		Level: func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
 }
 
 // Open implements cli.Program.

@@ -25,6 +25,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"find_tasks", map[string]any{"since": "2h"}},
 		{"get_history", map[string]any{"object": "100"}},
 		{"check_health", map[string]any{}},
+		{"check_access", map[string]any{}},
 	}
 }
 

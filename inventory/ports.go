@@ -31,6 +31,14 @@ type Source interface {
 	Snapshots(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Snapshot, error)
 	GuestAddresses(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Interface, error)
 
+	// User is a user's entry with its tokens; Forbidden without Sys.Audit on the user's groups.
+	User(ctx context.Context, userid string) (pve.User, error)
+	// Identity is the token id or user that is logged in, ReadOnly whether nothing but GET is sent, and Grant the shell line that gives
+	// the identity a privilege on a path, separated being whether it is a token with separated privileges (nil = unknown).
+	Identity() string
+	ReadOnly() bool
+	Grant(priv, path string, separated *bool) string
+
 	TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, error)
 	TaskLog(ctx context.Context, upid string, start, limit int) (lines []string, total int, err error)
 

@@ -418,3 +418,18 @@ func (w *world) task(node, typ, id string, start, end time.Time, status string) 
 	w.tasks = append(w.tasks, t)
 	return upid
 }
+
+func (w *world) User(ctx context.Context, userid string) (pve.User, error) {
+	leave, err := w.enter(ctx, "user", "", 0)
+	if err != nil {
+		return pve.User{}, err
+	}
+	defer leave()
+	return pve.User{Tokens: map[string]pve.UserToken{"agent": {PrivSep: pve.Ptr(pve.Bool(true))}}}, nil
+}
+
+func (w *world) Identity() string { return "mcp@pve!agent" }
+
+func (w *world) ReadOnly() bool { return true }
+
+func (w *world) Grant(priv, path string, _ *bool) string { return "grant " + priv + " on " + path }

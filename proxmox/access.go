@@ -32,6 +32,12 @@ func (c *Client) Permissions(ctx context.Context) (Privileges, error) {
 	return out, nil
 }
 
+// User reads GET /access/users/{userid} (12/005): a user's entry with its tokens. It takes Sys.Audit or User.Modify on a group of the
+// user or on /access/groups; a token is not its user and has no right to its own entry.
+func (c *Client) User(ctx context.Context, userid string) (pve.User, error) {
+	return get[pve.User](ctx, c, nil, "access", "users", userid)
+}
+
 // EffectivePrivileges is Permissions, remembered for 5 minutes.
 func (c *Client) EffectivePrivileges(ctx context.Context) (Privileges, error) {
 	c.mu.Lock()

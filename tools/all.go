@@ -8,7 +8,14 @@ import (
 )
 
 // All is the one list of tools, in the order in which doors show them.
-var All = sync.OnceValue(func() []Spec {
+func All() []Spec { return all() }
+
+// all is made at first use, not at the start. It is set by init, because check_access judges the list that it is on.
+var all func() []Spec
+
+func init() { all = sync.OnceValue(list) }
+
+func list() []Spec {
 	return []Spec{
 		getOverview(),
 		findGuests(),
@@ -20,9 +27,10 @@ var All = sync.OnceValue(func() []Spec {
 		getMetrics(),
 		getHistory(),
 		checkHealth(),
+		checkAccess(),
 		powerGuest(),
 	}
-})
+}
 
 // Find returns the tool of that name; the error names the nearest one.
 func Find(name string) (Spec, error) {

@@ -38,6 +38,7 @@ var changeColumns = []string{"seen", "not_before", "cluster", "kind", "id", "nam
 func findChanges() Spec {
 	return define(Spec{
 		Name: "find_changes", Title: "Changes", Family: "history", Command: "history list", Args: []string{"object"},
+		Needs:   []Need{needGuests, needTasks, needStorages, needPools},
 		Summary: "What changed, newest first: config keys old and new, moves, starts and stops, guests that came and went, with the task and user where one fits. Seen between two looks.",
 		Examples: []Example{
 			{CLI: "history list", Args: map[string]any{}, Why: "the last 24 hours"},

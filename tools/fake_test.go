@@ -24,6 +24,7 @@ type fake struct {
 	health   inventory.Health
 	changes  inventory.ChangePage
 	metrics  inventory.MetricSet
+	access   inventory.AccessList
 	err      error
 	fakePast
 
@@ -71,6 +72,10 @@ func (f *fake) Metrics(_ context.Context, q inventory.MetricQuery) (inventory.Me
 
 func (f *fake) Health(context.Context, inventory.ReadOptions) (inventory.Health, error) {
 	return f.health, f.err
+}
+
+func (f *fake) Access(context.Context, inventory.ReadOptions) (inventory.AccessList, error) {
+	return f.access, f.err
 }
 
 func deps(f *fake) Deps {

@@ -69,7 +69,7 @@ func TestGoldenViews(t *testing.T) {
 	page := manyGuests(8)
 	page.NextCursor = "8-0"
 	page.Counts.Total = 1000
-	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics()}
+	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics(), access: someAccess()}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_guests.txt", "find_guests", `{"fields":["mem","ip"]}`},
 		{"get_guest.txt", "get_guest", `{"guest":"104"}`},
@@ -77,6 +77,7 @@ func TestGoldenViews(t *testing.T) {
 		{"find_changes.txt", "find_changes", `{"since":"yesterday"}`},
 		{"get_metrics.txt", "get_metrics", `{"object":"tank","timeframe":"year"}`},
 		{"get_overview.txt", "get_overview", `{}`},
+		{"check_access.txt", "check_access", `{}`},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			golden(t, filepath.Join("testdata", "views", c.file), []byte(text(t, f, c.tool, c.args)+"\n"))

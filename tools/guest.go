@@ -96,6 +96,7 @@ type taskRef struct {
 func getGuest() Spec {
 	return define(Spec{
 		Name: "get_guest", Title: "Guest", Family: "guest", Command: "guest show", Args: []string{"guest"},
+		Needs:   []Need{needGuests.orNothing(), needAgent, needTasks, needPools, needRunning},
 		Summary: "One guest: live state, addresses, disks, NICs, snapshots, last tasks, allowed actions; full adds the config.",
 		Examples: []Example{
 			{CLI: "guest show 104", Args: map[string]any{"guest": "104"}, Why: "by vmid"},

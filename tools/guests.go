@@ -53,6 +53,7 @@ func (r guestRows) MarshalJSON() ([]byte, error) {
 func findGuests() Spec {
 	return define(Spec{
 		Name: "find_guests", Title: "Find guests", Family: "guest", Command: "guest list", Args: []string{"query"},
+		Needs:   []Need{needGuests, needPools},
 		Summary: "VMs and containers that match a query, with counts over all matches; pages of 50.",
 		Examples: []Example{
 			{CLI: "guest list", Args: map[string]any{}, Why: "all guests"},

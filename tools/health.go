@@ -35,6 +35,7 @@ type findingOut struct {
 func checkHealth() Spec {
 	return define(Spec{
 		Name: "check_health", Title: "Health findings", Family: "cluster", Command: "health",
+		Needs:   []Need{needGuests, needCluster, needNodes, needTasks, needJobs, needStorages, needRunning},
 		Summary: "Every problem found, worst first, with evidence and what to do.",
 		Examples: []Example{
 			{CLI: "health", Args: map[string]any{}, Why: "all findings"},

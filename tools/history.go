@@ -56,6 +56,7 @@ var versionColumns = []string{"version", "seen", "not_before", "keys", "task", "
 func getHistory() Spec {
 	return define(Spec{
 		Name: "get_history", Title: "History", Family: "history", Command: "history show", Args: []string{"object"},
+		Needs:   []Need{needGuests.orNothing(), needStorages.orNothing(), needPools.orNothing(), needTasks},
 		Summary: "Config versions of a guest, storage or pool; its config at a time.",
 		Examples: []Example{
 			{CLI: "history show 104", Args: map[string]any{"object": "104"}, Why: "versions, newest first"},

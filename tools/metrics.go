@@ -54,6 +54,7 @@ type metricOut struct {
 func getMetrics() Spec {
 	return define(Spec{
 		Name: "get_metrics", Title: "Metrics", Family: "metrics", Command: "metric show", Args: []string{"object"},
+		Needs:   []Need{needGuestFigures, needNodeFigures, needStorageFigures},
 		Summary: "CPU, memory, disk, network, IO wait, pressure over time: last, min, mean, p95, max, trend, sparkline.",
 		Examples: []Example{
 			{CLI: "metric show jellyfin --timeframe week", Args: map[string]any{"object": "jellyfin", "timeframe": "week"}, Why: "a guest's week"},

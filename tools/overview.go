@@ -62,6 +62,7 @@ type storageOut struct {
 func getOverview() Spec {
 	return define(Spec{
 		Name: "get_overview", Title: "Cluster overview", Family: "cluster", Command: "overview",
+		Needs:   []Need{needGuests, needCluster, needNodes, needTasks, needStorages, needRunning},
 		Summary: "Start here: nodes, guest counts, storage fill, tasks and the ranked problems of the whole Proxmox VE cluster.",
 		Examples: []Example{
 			{CLI: "overview", Args: map[string]any{}, Why: "the cluster at a glance"},

@@ -18,6 +18,7 @@ func powerGuest() Spec {
 	return define(Spec{
 		Name: "power_guest", Title: "Power", Family: "change", Command: "guest power", Args: []string{"guest", "action"}, Tier: R1,
 		Acts:    []Act{{"start", R1}, {"shutdown", R2}, {"reboot", R2}, {"stop", R2}, {"reset", R2}, {"suspend", R2}, {"resume", R1}},
+		Needs:   []Need{needPower.orNothing(), needGuests},
 		Summary: "Start, shut down, restart or pause one guest or those of a query.",
 		Examples: []Example{
 			{CLI: "guest power 208 start", Args: map[string]any{"guest": "208", "action": "start"}, Why: "start one guest"},

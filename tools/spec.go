@@ -53,6 +53,7 @@ type Inventory interface {
 	Tasks(ctx context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error)
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
 	Health(ctx context.Context, o inventory.ReadOptions) (inventory.Health, error)
+	Access(ctx context.Context, o inventory.ReadOptions) (inventory.AccessList, error)
 }
 
 // Deps is what a handler may use. Now and Zone are injected, so that answers are the same bytes in tests.
@@ -63,8 +64,10 @@ type Deps struct {
 	// Agreed is the plan that the client's user was asked about, with the answer; "" when nobody was.
 	Agreed   string
 	Accepted bool
-	Now      func() time.Time
-	Zone     *time.Location
+	// Level is the highest tier that the caller may use now; nil: only reading.
+	Level func(ctx context.Context) (Tier, error)
+	Now   func() time.Time
+	Zone  *time.Location
 	// Progress, if set, hears of long work: how far it is, of how much (0 = unknown), and a few words.
 	Progress func(done, total float64, text string)
 }
@@ -93,6 +96,7 @@ type Spec struct {
 	Acts     []Act    // values of the input "action", in order; nil where there is none
 	Summary  string   // what a model reads: when to use it, what it answers
 	Examples []Example
+	Needs    []Need       // rights that its calls take; without one it fails or its answer is partial
 	Handle   reflect.Type // output type of the structured result, nil where text alone is the answer
 
 	in     reflect.Type

@@ -34,6 +34,7 @@ var taskColumns = []string{"task", "upid", "cluster", "started", "ended", "type"
 func findTasks() Spec {
 	return define(Spec{
 		Name: "find_tasks", Title: "Tasks", Family: "task", Command: "task list", Args: []string{"guest"},
+		Needs:   []Need{needGuests, needTasks, needRunning},
 		Summary: "Proxmox tasks (backups, starts, ...), newest first, with their errors.",
 		Examples: []Example{
 			{CLI: "task list --since 24h --status failed", Args: map[string]any{"since": "24h", "status": "failed"}, Why: "what failed since yesterday"},

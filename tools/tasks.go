@@ -50,6 +50,7 @@ type taskFields struct {
 func getTask() Spec {
 	return define(Spec{
 		Name: "get_task", Title: "Task", Family: "task", Command: "task show", Args: []string{"task"},
+		Needs:   []Need{needTask, needLog, needRunning},
 		Handle:  reflect.TypeFor[taskHandle](),
 		Summary: "A task's state, progress, exit text and log tail; can wait for its end.",
 		Examples: []Example{

@@ -1,0 +1,225 @@
+package tools
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// Need is a right that calls behind a tool take, and what is missing without it. A tool's needs stand in its Spec; check_access and
+// doctor both judge a login by them. Sources: the permissions in the schema of the API, and the recordings 11/034 to 11/060, which show
+// that most lists shrink where a right is missing and do not refuse.
+type Need struct {
+	Privileges []string // any of them does; the first is the one to ask for
+	Path       string   // it has to hold on all that lies below
+	Exact      bool     // on Path itself, whatever holds below
+	Or         string   // or on this path itself
+	Part       string   // what the answer lacks without it
+	Fails      bool     // a tool has no answer at all where none of its needs with this mark holds anywhere
+	Unasked    bool     // not worth asking for in Proxmox VE 8, whose privilege for it does more than read
+}
+
+// The rights that reading takes.
+var (
+	// Lists of guests, their configuration, status and snapshots (02/004; 11/045, 11/047; schema: /nodes/{node}/qemu/{vmid}/config).
+	needGuests = Need{Privileges: []string{"VM.Audit"}, Path: "/vms", Part: "guests"}
+	// Figures over time are those of one object (schema: rrddata).
+	needGuestFigures   = Need{Privileges: []string{"VM.Audit"}, Path: "/vms", Part: "figures of guests"}
+	needNodeFigures    = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "figures of nodes"}
+	needStorageFigures = Need{Privileges: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Path: "/storage", Part: "figures of storages"}
+	// Power of guests (11/008).
+	needPower = Need{Privileges: []string{"VM.PowerMgmt"}, Path: "/vms", Part: "guests"}
+	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.
+	needAgent = Need{Privileges: []string{"VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted", "VM.Monitor"}, Path: "/vms", Part: "addresses that agents tell", Unasked: true}
+	// /cluster/status and the guests that no job backs up are refused (11/041; schema).
+	needCluster = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "cluster name and quorum"}
+	needJobs    = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "backup coverage"}
+	// Nodes are listed without figures (pve-api.md 23), their status is refused (11/043).
+	needNodes = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "node figures"}
+	// Other people's tasks are left out of lists (11/042, 11/051); their status and log are refused (pve-api.md 71). Running ones are in
+	// /cluster/tasks alone.
+	needRunning = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "running tasks of others"}
+	needTasks   = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "tasks of others"}
+	// A task that is in no list cannot be named: /cluster/tasks has the last 25 of each node, for Sys.Audit on / (faults.md 3.4).
+	needTask = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Or: "/", Part: "tasks of others", Fails: true}
+	needLog  = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "state and log of tasks of others"}
+	// Storages are left out of lists (11/049, 11/052).
+	needStorages = Need{Privileges: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Path: "/storage", Part: "storages"}
+	// The node's address is in /cluster/status alone.
+	needMembers = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "node addresses"}
+	// Pools are left out of lists (11/053; schema: /pools).
+	needPools = Need{Privileges: []string{"Pool.Audit"}, Path: "/pool", Part: "pools"}
+	// A token may not read its own user's entry (schema: /access/users/{userid}, userid-group).
+	needLogin = Need{Privileges: []string{"Sys.Audit", "User.Modify"}, Path: "/access/groups", Exact: true, Part: "expiry and privilege separation"}
+)
+
+// Lack is a right that a login misses, with the tools that miss it.
+type Lack struct {
+	Privilege string   `json:"privilege"`
+	Path      string   `json:"path"`
+	HeldOn    []string `json:"held_on,omitempty"` // the only places where it holds
+	Fails     []string `json:"fails,omitempty"`   // tools that cannot answer
+	Partial   []string `json:"partial,omitempty"` // tools whose answers lack Parts
+	Parts     []string `json:"lacking"`
+	Fix       string   `json:"fix,omitempty"` // the line that grants it, to be run as root on a node; none where it is not worth it
+	Note      string   `json:"note,omitempty"`
+}
+
+// Lacks judges what a login may do by the needs of tools: one Lack per right, in the order in which tools need them.
+func Lacks(a inventory.Access, specs []Spec) []Lack {
+	var out []Lack
+	for _, s := range specs {
+		mute := s.mute(a.Rights)
+		for _, n := range s.Needs {
+			if n.met(a.Rights) {
+				continue
+			}
+			priv := n.Privileges[0]
+			k := slices.IndexFunc(out, func(l Lack) bool { return l.Privilege == priv && l.Path == n.Path })
+			if k < 0 {
+				k = len(out)
+				out = append(out, n.lack(a))
+			}
+			out[k].add(s.Name, n, mute && n.Fails)
+		}
+	}
+	return out
+}
+
+// met says that the need's right holds everywhere.
+func (n Need) met(r inventory.Rights) bool {
+	if n.Exact {
+		return r.On(n.Path, n.Privileges...)
+	}
+	if n.Or != "" && r.On(n.Or, n.Privileges...) {
+		return true
+	}
+	return r.Everywhere(n.Path, n.Privileges...)
+}
+
+// orNothing is the need of a tool that has no answer without it.
+func (n Need) orNothing() Need { n.Fails = true; return n }
+
+// mute says that a tool has no answer at all.
+func (s Spec) mute(r inventory.Rights) bool {
+	marked := false
+	for _, n := range s.Needs {
+		if n.Fails && (n.met(r) || len(r.Under(n.Path, n.Privileges...)) > 0) {
+			return false
+		}
+		marked = marked || n.Fails
+	}
+	return marked
+}
+
+func (n Need) lack(a inventory.Access) Lack {
+	l := Lack{Privilege: n.Privileges[0], Path: n.Path}
+	if !n.Exact {
+		l.HeldOn = a.Rights.Under(n.Path, n.Privileges...)
+	}
+	if n.Unasked && a.Major == 8 {
+		l.Privilege = n.Privileges[len(n.Privileges)-1]
+		l.Note = "in Proxmox VE 8 this right also runs programs in guests: better left away"
+		return l
+	}
+	l.Fix = a.Grant(l.Privilege, l.Path)
+	return l
+}
+
+func (l *Lack) add(tool string, n Need, fails bool) {
+	to := &l.Partial
+	if fails {
+		to = &l.Fails
+	}
+	if slices.Contains(l.Fails, tool) {
+		return
+	}
+	if !slices.Contains(*to, tool) {
+		*to = append(*to, tool)
+	}
+	if !slices.Contains(l.Parts, n.Part) {
+		l.Parts = append(l.Parts, n.Part)
+	}
+}
+
+// Surplus lists the privileges of a login that do more than read and that none of the tools uses, sorted.
+func Surplus(r inventory.Rights, specs []Spec) []string {
+	var out []string
+	for _, privs := range r {
+		for p := range privs {
+			if !readsOnly(p) && !slices.Contains(out, p) && !used(p, specs) {
+				out = append(out, p)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func used(priv string, specs []Spec) bool {
+	return slices.ContainsFunc(specs, func(s Spec) bool {
+		return slices.ContainsFunc(s.Needs, func(n Need) bool { return n.Privileges[0] == priv })
+	})
+}
+
+// readsOnly knows the privileges that change nothing: *.Audit, and the cluster log.
+func readsOnly(priv string) bool { return strings.HasSuffix(priv, ".Audit") || priv == "Sys.Syslog" }
+
+// holding is the same set of privileges on some paths.
+type holding struct {
+	Paths      []string `json:"paths"`
+	Roles      []string `json:"roles,omitempty"`      // built-in roles that lie wholly within it
+	Privileges []string `json:"privileges,omitempty"` // what is beyond those
+	Here       bool     `json:"here_only,omitempty"`  // it does not go on below
+}
+
+// holdings are rights by path, without the paths that merely inherit, and named by built-in roles: six privileges are one word.
+func holdings(r inventory.Rights) []holding {
+	var out []holding
+	keys := []string{}
+	for _, path := range sortedKeys(r) {
+		if inherits(r, path) {
+			continue
+		}
+		h := holding{Paths: []string{path}, Here: true}
+		privs := sortedKeys(r[path])
+		for _, p := range privs {
+			h.Here = h.Here && !r[path][p]
+		}
+		key := strings.Join(privs, " ")
+		if h.Here {
+			key += " here"
+		}
+		if k := slices.Index(keys, key); k >= 0 {
+			out[k].Paths = append(out[k].Paths, path)
+			continue
+		}
+		h.Roles, h.Privileges = pve.RolesCovering(privs)
+		keys, out = append(keys, key), append(out, h)
+	}
+	return out
+}
+
+// inherits says that a path has what goes on from the nearest listed path above, and nothing else.
+func inherits(r inventory.Rights, path string) bool {
+	for up := path; up != "/"; {
+		up = "/" + strings.Trim(up[:strings.LastIndexByte(up, '/')], "/")
+		above, listed := r[up]
+		if !listed {
+			continue
+		}
+		passed := 0
+		for p, on := range above {
+			if on {
+				passed++
+			}
+			if _, has := r[path][p]; on != has {
+				return false
+			}
+		}
+		return passed == len(r[path])
+	}
+	return false
+}
