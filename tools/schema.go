@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -9,11 +10,12 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
-// An input struct is described by its tags: json (name), desc, enum (comma list), min, max, default, req:"true" (required),
+// An input struct is described by its tags: json (name), desc, help (in place of desc for people), enum (comma list), min, max, default, req:"true" (required),
 // example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured).
 
 type field struct {
 	name, desc, rule, example string
+	help                      string // what people read where a model needs no words
 	enum                      []string
 	min, max                  *int64
 	required, multi           bool
@@ -29,7 +31,7 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		out = append(out, field{
-			name: f.Tag.Get("json"), desc: f.Tag.Get("desc"), rule: f.Tag.Get("rule"), example: f.Tag.Get("example"),
+			name: f.Tag.Get("json"), desc: f.Tag.Get("desc"), help: f.Tag.Get("help"), rule: f.Tag.Get("rule"), example: f.Tag.Get("example"),
 			enum: split(f.Tag.Get("enum")), min: number(f.Tag.Get("min")), max: number(f.Tag.Get("max")),
 			required: f.Tag.Get("req") == "true", multi: f.Tag.Get("multi") == "true", index: f.Index, typ: f.Type,
 		})
@@ -117,7 +119,7 @@ func (s Spec) Inputs(c Caller) []Input {
 		if f.multi && !c.MultiCluster {
 			continue
 		}
-		out = append(out, Input{Name: f.name, Type: jsonType(f.typ), Desc: f.desc, Enum: f.enum, Required: f.required})
+		out = append(out, Input{Name: f.name, Type: jsonType(f.typ), Desc: cmp.Or(f.help, f.desc), Enum: f.enum, Required: f.required})
 	}
 	return out
 }

@@ -9,12 +9,12 @@ import (
 
 type tasksIn struct {
 	Guest  string `json:"guest" example:"104" desc:"vmid or name"`
-	Node   string `json:"node"`
-	Type   string `json:"type" example:"vzdump" desc:"or qm*"`
-	User   string `json:"user" example:"root@pam"`
+	Node   string `json:"node" help:"node that ran it"`
+	Type   string `json:"type" example:"vzdump" desc:"or qm*" help:"such as vzdump, or its beginning: qm*"`
+	User   string `json:"user" example:"root@pam" help:"user or user@realm, their tokens too"`
 	Status string `json:"status" enum:"running,ok,warning,failed"` // state is a global flag of the command line
-	Since  string `json:"since" example:"2h" desc:"2h, yesterday"`
-	Until  string `json:"until" example:"2026-11-20 18:00"`
+	Since  string `json:"since" example:"2h" desc:"2h, yesterday" help:"time: 2h, yesterday, 2026-11-20 18:00"`
+	Until  string `json:"until" example:"2026-11-20 18:00" help:"time, default now"`
 	Cursor string `json:"cursor"`
 	Common
 }
