@@ -47,7 +47,7 @@ func checkView(r store.CheckReport) tools.View {
 	v := tools.View{}
 	v.Line("%s: %.1f MB, schema %s, generation %d", r.Path, float64(r.Bytes)/1e6, r.Schema, r.Generation)
 	t := tools.Table{Name: "rows", Main: true, Columns: []string{"table", "rows"}}
-	for _, name := range []string{"clusters", "guests", "objects", "object_versions", "contents", "changes", "tasks", "syncs"} {
+	for _, name := range []string{"clusters", "guests", "objects", "object_versions", "contents", "changes", "tasks", "syncs", "intents"} {
 		t.Rows = append(t.Rows, []string{name, strconv.FormatInt(r.Rows[name], 10)})
 	}
 	v.Table(t)

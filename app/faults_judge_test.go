@@ -21,6 +21,7 @@ const (
 	boundTask      = 5 * time.Second
 	boundMetrics   = 5 * time.Second
 	boundAccess    = 7 * time.Second
+	boundHealth    = 5 * time.Second // what syncs do not read is asked by check_health alone
 	boundWait      = 45 * time.Second
 	boundMargin    = 500 * time.Millisecond
 )
@@ -42,6 +43,9 @@ func (r reply) bound(empty bool) time.Duration {
 	}
 	if r.tool == "get_metrics" {
 		b += boundMetrics
+	}
+	if r.tool == "check_health" && !r.fresh {
+		b += boundHealth
 	}
 	if r.tool == "get_guest" {
 		b += boundAddresses

@@ -45,6 +45,14 @@ type InitOptions struct {
 	Force      bool
 }
 
+// IntentOptions are those of `intent set` and `intent clear`.
+type IntentOptions struct {
+	Cluster, Object string
+	Want            string // off, maintenance, awake
+	Until           string // a span from now or a date, "" = until cleared
+	Note            string
+}
+
 // DemoOptions are those of `demo`.
 type DemoOptions struct {
 	Serve bool // stay up as an MCP server on stdio
@@ -90,6 +98,10 @@ type Program interface {
 	Doctor(ctx context.Context, g Globals) (Report, error)
 	Init(ctx context.Context, g Globals, o InitOptions, out io.Writer) error
 	Demo(ctx context.Context, g Globals, o DemoOptions, out, errOut io.Writer) error
+	// IntentSet, IntentList and IntentClear keep what a person means objects to be: in the store alone, nothing changes in Proxmox VE.
+	IntentSet(ctx context.Context, g Globals, o IntentOptions) (Report, error)
+	IntentList(ctx context.Context, g Globals, cluster string) (Report, error)
+	IntentClear(ctx context.Context, g Globals, o IntentOptions) (Report, error)
 	DBPath(g Globals) (string, error)
 	DBCheck(ctx context.Context, g Globals) (Report, error)
 	DBBackup(ctx context.Context, g Globals, dest string) (Report, error)

@@ -126,7 +126,7 @@ func TestProxmoxAway(t *testing.T) {
 			func() (Meta, error) { p, err := inv.FindGuests(t.Context(), GuestQuery{}); return p.Meta, err },
 			func() (Meta, error) { d, err := inv.Guest(t.Context(), GuestRef{Name: "100"}); return d.Meta, err },
 			func() (Meta, error) { n, err := inv.Nodes(t.Context(), ReadOptions{}); return n.Meta, err },
-			func() (Meta, error) { h, err := inv.Health(t.Context(), ReadOptions{}); return h.Meta, err },
+			func() (Meta, error) { h, err := inv.Health(t.Context(), HealthQuery{}); return h.Meta, err },
 		} {
 			m, err := read()
 			if err != nil || !hasWarning(m.Warnings, "unreachable") || m.Age < time.Hour {

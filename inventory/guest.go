@@ -12,6 +12,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // GuestRef names a guest as a person or agent does: by vmid or by name.
@@ -181,8 +182,9 @@ func (c *cluster) flying() *flight {
 
 // detail builds the answer from the store.
 func (i *Inventory) detail(ctx context.Context, c *cluster, r *row) (GuestDetail, error) {
-	d := GuestDetail{Meta: c.meta(i.now()), Guest: r.view(), ConfigAt: r.g.ConfigAt, SnapshotsAt: r.g.SnapshotsAt,
-		FirstSeen: r.g.FirstSeen, Tasks: i.proj.cluster(c.name).tasks.of(strconv.Itoa(r.g.VMID), lastTasks)}
+	v, id := i.proj.cluster(c.name), strconv.Itoa(r.g.VMID)
+	d := GuestDetail{Meta: c.meta(i.now()), Guest: r.view(), ConfigAt: r.g.ConfigAt, SnapshotsAt: r.g.SnapshotsAt, FirstSeen: r.g.FirstSeen,
+		Intent: v.intentText(store.KindGuest, id, i.now(), i.opt.Zone), Tasks: v.tasks.of(id, lastTasks)}
 	d.Snapshots = decodeSnapshots(r.g.Snapshots)
 	if r.g.ConfigHash == "" {
 		return d, nil

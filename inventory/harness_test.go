@@ -42,6 +42,7 @@ func newRig(t testing.TB, w *world) *rig {
 	t.Helper()
 	c := &clock{t: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	r := &rig{t: t, w: w, clock: c, st: newMemStore(c.now)}
+	w.clock = c.now
 	r.Inventory = open(t, w, r.st, c.now)
 	return r
 }

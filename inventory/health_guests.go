@@ -11,7 +11,8 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
-// checkTasks groups the failed tasks of a day by type and object: a job that fails every hour is one problem.
+// checkTasks groups the failed tasks of a day by type and object: a job that fails every hour is one problem. Backups of one guest are
+// judged by checkFailedBackups.
 func checkTasks(c *checkup) []Finding {
 	type group struct {
 		newest store.Task
@@ -20,7 +21,7 @@ func checkTasks(c *checkup) []Finding {
 	groups := map[string]*group{}
 	var order []string
 	for _, k := range c.cv.tasks.list {
-		if taskState(k) != taskFailed || c.now.Sub(taskTime(k)) >= failedWindow {
+		if taskState(k) != taskFailed || c.now.Sub(taskTime(k)) >= failedWindow || k.Type == "vzdump" && k.ID != "" {
 			continue
 		}
 		key := k.Type + " " + k.ID
@@ -39,19 +40,96 @@ func checkTasks(c *checkup) []Finding {
 }
 
 func (c *checkup) failedTask(k store.Task, count int) Finding {
-	f := Finding{Severity: Warn, Code: "task_failed", Object: "node " + k.Node, Score: 50 + min(count, 20), Since: taskTime(k),
+	f := Finding{Severity: Warn, Code: "task_failed", Score: 50 + min(count, 20), Since: taskTime(k),
 		Title:    fmt.Sprintf("%s failed %s ago", clean.Line(k.Type, maxTag), ago(c.now.Sub(taskTime(k)))),
 		Evidence: clean.Line(k.Exit, maxLine), Hint: "get_task " + pve.TaskHandle(k.UPID) + " shows the log"}
-	if id, ok := vmidOf(k.ID); ok {
-		f.Object = "guest " + k.ID
-		if r := c.cv.byID[id]; r != nil {
-			f.Object = r.label()
-		}
-	}
+	f.Object, f.On = c.taskObject(k)
 	if count > 1 {
 		f.Title = fmt.Sprintf("%s failed %d times in 24h, last %s ago", clean.Line(k.Type, maxTag), count, ago(c.now.Sub(taskTime(k))))
 	}
 	return f
+}
+
+// taskObject is what a task worked on: a guest, else its node.
+func (c *checkup) taskObject(k store.Task) (string, Subject) {
+	id, ok := vmidOf(k.ID)
+	if !ok {
+		return "node " + k.Node, onNode(k.Node)
+	}
+	if r := c.cv.byID[id]; r != nil {
+		return r.label(), r.subject()
+	}
+	return "guest " + k.ID, Subject{Kind: store.KindGuest, ID: k.ID, Node: k.Node}
+}
+
+// checkFailedBackups finds guests whose newest backup task failed, however long ago as far as tasks are kept.
+func checkFailedBackups(c *checkup) []Finding {
+	var out []Finding
+	for _, r := range c.cv.rows {
+		id := strconv.Itoa(r.g.VMID)
+		for _, i := range c.cv.tasks.byID[id] {
+			k := c.cv.tasks.list[i]
+			if k.Type != "vzdump" || taskState(k) == taskRunning || taskState(k) == taskUnknown {
+				continue
+			}
+			if taskState(k) == taskFailed {
+				f := Finding{Severity: Warn, Code: "backup_failed", Object: r.label(), On: r.subject(), Score: 66, Since: taskTime(k),
+					Title: fmt.Sprintf("last backup failed %s ago", ago(c.now.Sub(taskTime(k)))), Evidence: clean.Line(k.Exit, maxLine),
+					Hint: "get_task " + pve.TaskHandle(k.UPID) + " shows the log"}
+				if at, ok := c.cv.tasks.lastBackup(id); ok {
+					f.Evidence += "; last good " + ago(c.now.Sub(at)) + " ago"
+				}
+				out = append(out, f)
+			}
+			break
+		}
+	}
+	return out
+}
+
+// checkAgents finds running VMs without guest agent: their addresses are not known, and their backups may be torn.
+func checkAgents(c *checkup) []Finding {
+	var out []Finding
+	for _, r := range c.cv.rows {
+		if r.f == nil || r.typ() != pve.Qemu || r.state != stRunning || r.f.Agent != nil && *r.f.Agent {
+			continue
+		}
+		out = append(out, Finding{Severity: Info, Code: "no_agent", Object: r.label(), On: r.subject(), Score: 5, Title: "runs without guest agent",
+			Evidence: "agent is not enabled in its configuration", Hint: "install qemu-guest-agent and set agent=1"})
+	}
+	return out
+}
+
+// oldSnapshot is from when on a snapshot is probably forgotten: it grows and slows its guest.
+const oldSnapshot = 30 * 24 * time.Hour
+
+func checkSnapshots(c *checkup) []Finding {
+	var out []Finding
+	for _, r := range c.cv.rows {
+		if r.g.Snapshots == "" || r.g.Snapshots == "[]" {
+			continue
+		}
+		var oldest Snapshot
+		count := 0
+		for _, s := range decodeSnapshots(r.g.Snapshots) {
+			if s.At.IsZero() || c.now.Sub(s.At) < oldSnapshot {
+				continue
+			}
+			if count++; oldest.At.IsZero() || s.At.Before(oldest.At) {
+				oldest = s
+			}
+		}
+		if count > 0 {
+			out = append(out, Finding{Severity: Info, Code: "old_snapshot", Object: r.label(), On: r.subject(), Score: min(20, int(c.now.Sub(oldest.At)/oldSnapshot)),
+				Since: oldest.At, Title: fmt.Sprintf("%d snapshots older than 30d, oldest %s", count, ago(c.now.Sub(oldest.At))), Evidence: "snapshot " + clean.Line(oldest.Name, maxTag),
+				Hint: "delete what is not needed any more"})
+		}
+	}
+	return out
+}
+
+func (r *row) subject() Subject {
+	return Subject{Kind: store.KindGuest, ID: strconv.Itoa(r.g.VMID), Node: r.g.Node}
 }
 
 func skipBackups(c *checkup) string {
@@ -69,8 +147,7 @@ const recentBackup = 7 * 24 * time.Hour
 
 // checkBackups lists the guests that no backup job covers and of which no recent good backup task was seen; templates are left out.
 func checkBackups(c *checkup) []Finding {
-	var names []string
-	total := 0
+	var out []Finding
 	for _, id := range c.cv.state.NoBackup {
 		r := c.cv.byID[id]
 		if r == nil || r.g.Template {
@@ -79,24 +156,10 @@ func checkBackups(c *checkup) []Finding {
 		if at, ok := c.cv.tasks.lastBackup(strconv.Itoa(id)); ok && c.now.Sub(at) < recentBackup {
 			continue
 		}
-		total++
-		if len(names) < 10 {
-			names = append(names, strings.TrimPrefix(r.label(), "guest "))
-		}
+		out = append(out, Finding{Severity: Warn, Code: "no_backup", Object: r.label(), On: r.subject(), Score: 40,
+			Title: "no backup job covers it and no recent backup was seen", Evidence: "cluster/backup-info/not-backed-up", Hint: "add it to a backup job"})
 	}
-	if total == 0 {
-		return nil
-	}
-	list := strings.Join(names, ", ")
-	if total > len(names) {
-		list += fmt.Sprintf(" and %d more", total-len(names))
-	}
-	object, title := "guests", fmt.Sprintf("%d guests without backup job or recent backup", total)
-	if total == 1 {
-		object, title = "guest "+names[0], "no backup job covers it and no recent backup was seen"
-	}
-	return []Finding{{Severity: Warn, Code: "no_backup", Object: object, Title: title, Evidence: "cluster/backup-info/not-backed-up: " + list,
-		Score: 40 + min(total, 30), Hint: "add them to a backup job"}}
+	return out
 }
 
 func checkOnBoot(c *checkup) []Finding {
@@ -105,11 +168,11 @@ func checkOnBoot(c *checkup) []Finding {
 		if r.f == nil || !r.f.OnBoot || r.state != stStopped {
 			continue
 		}
-		out = append(out, Finding{Severity: Warn, Code: "onboot_stopped", Object: r.label(), Score: 30,
+		out = append(out, Finding{Severity: Warn, Code: "onboot_stopped", Object: r.label(), On: r.subject(), Score: 30,
 			Title: "stopped although it starts at boot", Evidence: "status=stopped, onboot=1 on " + r.g.Node,
 			Hint: "start it, or turn onboot off"})
 	}
-	return grouped(out, 10, "guests that start at boot are stopped")
+	return out
 }
 
 // checkLocks finds locks that no running task explains: a crash leaves them behind.
@@ -129,18 +192,18 @@ func checkLocks(c *checkup) []Finding {
 		if r.g.Lock == "" || r.state == stUnknown || r.state == stSuspended || busy[strconv.Itoa(r.g.VMID)] || r.g.Lock == "backup" && busy["*backup"] {
 			continue
 		}
-		out = append(out, Finding{Severity: Warn, Code: "guest_locked", Object: r.label(), Score: 35,
+		out = append(out, Finding{Severity: Warn, Code: "guest_locked", Object: r.label(), On: r.subject(), Score: 35,
 			Title: fmt.Sprintf("locked (%s) without a running task", r.g.Lock), Evidence: "lock=" + r.g.Lock,
 			Hint: "if nothing works on it any more: qm unlock or pct unlock on its node"})
 	}
-	return grouped(out, 10, "guests are locked without a running task")
+	return out
 }
 
 // checkUnknown names, per reason, the guests of which nothing is known now.
 func checkUnknown(c *checkup) []Finding {
 	byReason := map[string][]*row{}
 	for _, r := range c.cv.rows {
-		if r.state == stUnknown {
+		if r.state == stUnknown && !c.quiet("guests_unknown", r.subject()) {
 			byReason[r.g.UnknownReason] = append(byReason[r.g.UnknownReason], r)
 		}
 	}
@@ -166,18 +229,4 @@ func checkUnknown(c *checkup) []Finding {
 		out = append(out, f)
 	}
 	return out
-}
-
-// grouped makes one finding of many equal ones.
-func grouped(list []Finding, limit int, title string) []Finding {
-	if len(list) <= limit {
-		return list
-	}
-	f := list[0]
-	var names []string
-	for _, one := range list {
-		names = append(names, strings.TrimPrefix(one.Object, "guest "))
-	}
-	f.Object, f.Title, f.Evidence = "guests", fmt.Sprintf("%d %s", len(list), title), shortList(names, limit)
-	return []Finding{f}
 }

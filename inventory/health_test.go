@@ -22,7 +22,7 @@ func findingLines(h Health) []string {
 
 func (r *rig) health() Health {
 	r.t.Helper()
-	h, err := r.Health(r.t.Context(), ReadOptions{})
+	h, err := r.Health(r.t.Context(), HealthQuery{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -52,9 +52,9 @@ func TestHealth(t *testing.T) {
 			[]string{"critical quorum_lost cluster lab", "critical node_offline node pve2", "critical node_offline node pve3", ceph,
 				"info guests_unknown 2 guests", "info guests_unknown 2 guests"}},
 		{"task failed twice", func(w *world, now time.Time) {
-			w.task("pve1", "vzdump", "100", now.Add(-3*time.Hour), now.Add(-2*time.Hour), "no space left")
-			w.task("pve1", "vzdump", "100", now.Add(-2*time.Hour), now.Add(-time.Hour), "no space left")
-			w.task("pve1", "vzdump", "101", now.Add(-30*time.Hour), now.Add(-29*time.Hour), "old")
+			w.task("pve1", "qmstart", "100", now.Add(-3*time.Hour), now.Add(-2*time.Hour), "no space left")
+			w.task("pve1", "qmstart", "100", now.Add(-2*time.Hour), now.Add(-time.Hour), "no space left")
+			w.task("pve1", "qmstart", "101", now.Add(-30*time.Hour), now.Add(-29*time.Hour), "old")
 		}, []string{ceph, "warning task_failed guest 100 vm100"}},
 		{"no backup", func(w *world, now time.Time) {
 			w.noJob = []int{100, 101, 102, 103}
@@ -69,6 +69,7 @@ func TestHealth(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(3, 6)
+			w.agents()
 			r := newRig(t, w)
 			r.sync()
 			c.do(w, r.clock.now())

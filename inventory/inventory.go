@@ -182,9 +182,10 @@ type cluster struct {
 	src   Source
 
 	mu      sync.Mutex
-	running *flight   // the sync in flight of this process, nil when none
-	failed  error     // why the last sync failed, nil after a good one
-	failAt  time.Time // when
+	running *flight       // the sync in flight of this process, nil when none
+	probing chan struct{} // the round of health questions in flight of this process, nil when none
+	failed  error         // why the last sync failed, nil after a good one
+	failAt  time.Time     // when
 
 	late    atomic.Pointer[flight] // a sync that a fresh read has waited for in vain
 	sweep   sweep

@@ -31,6 +31,7 @@ type memStore struct {
 	batches  int
 	rows     int // guest rows written
 	fenced   bool
+	intents  map[store.Ref]store.Intent
 }
 
 var _ Store = (*memStore)(nil)
@@ -292,4 +293,36 @@ func (m *memStore) Revisions(_ context.Context, f store.HistoryFilter) ([]store.
 	}
 	slices.Reverse(out)
 	return out[:min(len(out), f.Limit)], nil
+}
+
+func (m *memStore) Intents(_ context.Context, cluster string) ([]store.Intent, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []store.Intent
+	for _, in := range m.intents {
+		if cluster == "" || in.Cluster == cluster {
+			out = append(out, in)
+		}
+	}
+	return out, nil
+}
+
+func (m *memStore) SetIntent(_ context.Context, in store.Intent) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.intents == nil {
+		m.intents = map[store.Ref]store.Intent{}
+	}
+	m.intents[in.Ref] = in
+	m.gen++
+	return nil
+}
+
+func (m *memStore) ClearIntent(_ context.Context, ref store.Ref) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.intents[ref]
+	delete(m.intents, ref)
+	m.gen++
+	return ok, nil
 }

@@ -19,7 +19,8 @@ func (i *Inventory) Overview(ctx context.Context, ro ReadOptions) (Overview, err
 		return Overview{}, err
 	}
 	v, now := i.proj.view.Load(), i.now()
-	o := Overview{Meta: i.meta(scope), Problems: i.findings(scope)}
+	o := Overview{Meta: i.meta(scope)}
+	o.Problems, o.Silenced = i.findings(scope, "")
 	o.Checked, o.Skipped = i.coverage(scope)
 	for _, c := range scope {
 		o.Clusters = append(o.Clusters, v.clusters[c.name].overview(c.meta(now), now))

@@ -60,6 +60,12 @@ type Source interface {
 	NodeNetwork(ctx context.Context, node string) (pve.NodeNetwork, error)
 	SDNZones(ctx context.Context) ([]pve.ZoneRow, error)
 	SDNVnets(ctx context.Context) ([]pve.VnetRow, error)
+	// DiskList is NodeDisks without their health: no disk is asked for it, so none wakes. DiskSMART asks one disk, which wakes it.
+	DiskList(ctx context.Context, node string) ([]pve.DiskRow, error)
+	DiskSMART(ctx context.Context, node, disk string) (pve.SMART, error)
+	ReplicationJobs(ctx context.Context) ([]pve.ReplicationJob, error) // without their state
+	NodeReplication(ctx context.Context, node string) ([]pve.ReplicationJob, error)
+	HAStatus(ctx context.Context) ([]pve.HAEntry, error)
 
 	// Calls is the number of requests that were sent so far, retries included.
 	Calls() int64
@@ -94,5 +100,8 @@ type Store interface {
 	Changes(ctx context.Context, f store.HistoryFilter) ([]store.Change, error)
 	Revisions(ctx context.Context, f store.HistoryFilter) ([]store.Revision, error)
 	Versions(ctx context.Context, ref store.Ref) ([]store.Version, error) // all lives, oldest first
+	Intents(ctx context.Context, cluster string) ([]store.Intent, error)
+	SetIntent(ctx context.Context, i store.Intent) error
+	ClearIntent(ctx context.Context, ref store.Ref) (bool, error)
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 }

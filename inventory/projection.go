@@ -45,6 +45,8 @@ type clusterView struct {
 	pools    map[string]store.Object
 	usage    map[string]store.Object // storage by id
 	nodeObjs map[string]store.Object
+	probes   map[string]probeState   // answers to questions of check_health, by id
+	intents  map[string]store.Intent // by kind/id
 	state    clusterState
 	stateObj store.Object
 	last     store.Sync
@@ -191,6 +193,14 @@ func (p *projection) loadCluster(ctx context.Context, st Store, old *clusterView
 	for k := range guests {
 		rows[k] = newRow(guests[k])
 	}
+	intents, err := st.Intents(ctx, old.name)
+	if err != nil {
+		return nil, err
+	}
+	next.intents = make(map[string]store.Intent, len(intents))
+	for _, in := range intents {
+		next.intents[string(in.Kind)+"/"+in.ID] = in
+	}
 	next.mergeGuests(old, rows)
 	next.mergeObjects(objects)
 	return &next, nil
@@ -251,6 +261,7 @@ func (c *clusterView) mergeObjects(changed []store.Object) {
 	}
 	c.defs, c.pools = with(c.defs, changed, store.KindStorageConfig), with(c.pools, changed, store.KindPool)
 	c.usage, c.nodeObjs = with(c.usage, changed, store.KindStorage), with(c.nodeObjs, changed, store.KindNode)
+	c.mergeProbes(changed)
 	for _, o := range changed {
 		if o.Kind == store.KindCluster {
 			c.stateObj, c.state = o, decodeState[clusterState](o.State)
@@ -262,6 +273,24 @@ func (c *clusterView) mergeObjects(changed []store.Object) {
 	}
 	slices.SortFunc(c.nodes, func(a, b nodeView) int { return cmp.Compare(a.name, b.name) })
 	c.storages = c.mergeStorages()
+}
+
+func (c *clusterView) mergeProbes(changed []store.Object) {
+	next := map[string]probeState{}
+	for _, o := range changed {
+		if o.Kind == store.KindProbe {
+			next[o.ID] = decodeState[probeState](o.State)
+		}
+	}
+	if len(next) == 0 {
+		return
+	}
+	for id, s := range c.probes {
+		if _, ok := next[id]; !ok {
+			next[id] = s
+		}
+	}
+	c.probes = next
 }
 
 // with is the map of a kind with changed objects replaced and gone ones left out.

@@ -94,7 +94,7 @@ func TestStatisticsStale(t *testing.T) {
 	if !hasWarning(rep.Warnings, "stale") || len(r.st.changes) != before || rep.Unknown != 3 {
 		t.Errorf("report %+v", rep)
 	}
-	h, _ := r.Health(t.Context(), ReadOptions{})
+	h, _ := r.Health(t.Context(), HealthQuery{})
 	if !hasFinding(h, "stats_stale") || hasFinding(h, "node_offline") {
 		t.Errorf("findings %+v", h.Findings)
 	}

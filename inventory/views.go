@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // Warning is something that an answer does not know or could not read: a silent node, a missing privilege, a stale part.
@@ -48,6 +49,16 @@ type Finding struct {
 	Since    time.Time // when it began, as far as that was observed; zero = unknown
 	Hint     string    // what to do, a short clause
 	Score    int       // rank within the severity, higher first
+	Count    int       // how many findings a group stands for, 0 = itself
+	On       Subject   // what intents are said of
+}
+
+// Subject is the object that a finding is on, and the node that it lives on. ID is a vmid, a node's name, node/storage (the name alone for
+// a shared one) or "cluster".
+type Subject struct {
+	Kind store.Kind
+	ID   string
+	Node string
 }
 
 // GuestCounts counts guests by state; templates are counted apart, never as stopped.
@@ -115,6 +126,7 @@ type Overview struct {
 	Meta
 	Clusters []ClusterOverview
 	Problems []Finding
+	Silenced map[string]int
 	Checked  []string
 	Skipped  []string
 }
@@ -196,6 +208,7 @@ type GuestDetail struct {
 	Tasks          []Task // newest first
 	AllowedActions []string
 	FirstSeen      time.Time
+	Intent         string // what a person means it to be, "" = nobody said
 }
 
 // Task is a Proxmox VE task. Handle is its short name (t-...), taken wherever a UPID is.
@@ -241,6 +254,8 @@ type NodeList struct {
 type Health struct {
 	Meta
 	Findings []Finding
+	Silenced map[string]int // findings that intents silence, by code
+	Checks   int            // how many checks there are; one may be both in Checked and, for some nodes, in Skipped
 	Checked  []string
 	Skipped  []string
 }

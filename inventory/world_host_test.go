@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
@@ -18,10 +19,11 @@ type host struct {
 	services []pve.ServiceRow
 	updates  []pve.UpdateRow
 	certs    []pve.CertificateRow
-	clock    pve.NodeTime
 	network  map[string]pve.NodeNetwork // node
 	zones    []pve.ZoneRow
 	vnets    []pve.VnetRow
+	smart    map[string]pve.SMART // by device
+	ahead    time.Duration        // of the node's clock
 }
 
 // ask is one read of the world: it counts, may be refused, and copies what f gives.
@@ -51,16 +53,12 @@ func (w *world) SnapshotConfig(ctx context.Context, node string, _ pve.GuestType
 	return ask(ctx, w, "snapconfig", node, vmid, func() pve.Config { return w.host.snapcfg[snapshot] })
 }
 
-func (w *world) NodeDisks(ctx context.Context, node string) ([]pve.DiskRow, error) {
-	return ask(ctx, w, "disks", node, 0, func() []pve.DiskRow { return slices.Clone(w.host.disks) })
-}
-
 func (w *world) ZFSPools(ctx context.Context, node string) ([]pve.ZFSRow, error) {
-	return ask(ctx, w, "zfs", node, 0, func() []pve.ZFSRow { return slices.Clone(w.host.zfs) })
+	return ask(ctx, w, "zfs", node, 0, func() []pve.ZFSRow { return slices.Clone(w.hostOf(node).zfs) })
 }
 
 func (w *world) ThinPools(ctx context.Context, node string) ([]pve.ThinPoolRow, error) {
-	return ask(ctx, w, "thin", node, 0, func() []pve.ThinPoolRow { return slices.Clone(w.host.thin) })
+	return ask(ctx, w, "thin", node, 0, func() []pve.ThinPoolRow { return slices.Clone(w.hostOf(node).thin) })
 }
 
 func (w *world) NodeServices(ctx context.Context, node string) ([]pve.ServiceRow, error) {
@@ -68,15 +66,11 @@ func (w *world) NodeServices(ctx context.Context, node string) ([]pve.ServiceRow
 }
 
 func (w *world) NodeUpdates(ctx context.Context, node string) ([]pve.UpdateRow, error) {
-	return ask(ctx, w, "updates", node, 0, func() []pve.UpdateRow { return slices.Clone(w.host.updates) })
+	return ask(ctx, w, "updates", node, 0, func() []pve.UpdateRow { return slices.Clone(w.hostOf(node).updates) })
 }
 
 func (w *world) NodeCertificates(ctx context.Context, node string) ([]pve.CertificateRow, error) {
-	return ask(ctx, w, "certificates", node, 0, func() []pve.CertificateRow { return slices.Clone(w.host.certs) })
-}
-
-func (w *world) NodeTime(ctx context.Context, node string) (pve.NodeTime, error) {
-	return ask(ctx, w, "time", node, 0, func() pve.NodeTime { return w.host.clock })
+	return ask(ctx, w, "certificates", node, 0, func() []pve.CertificateRow { return slices.Clone(w.hostOf(node).certs) })
 }
 
 func (w *world) NodeNetwork(ctx context.Context, node string) (pve.NodeNetwork, error) {

@@ -36,6 +36,13 @@ type world struct {
 	points   []pve.MetricPoint
 	host     host
 
+	hosts    map[string]*host // by node, where nodes differ
+	repl     []pve.ReplicationJob
+	ha       []pve.HAEntry
+	clock    func() time.Time
+	pressure map[string]float64 // values of pve1's samples
+	awoke    []string           // spinning disks that were asked for their health
+
 	delay time.Duration
 	calls atomic.Int64
 	by    sync.Map // call name: *atomic.Int64
@@ -58,7 +65,8 @@ type worldGuest struct {
 	ha       string
 	cpu      float64
 	mem      int64
-	expired  bool // statistics expired: unknown, without name and template (F15, F16)
+	maxmem   int64 // 0 = 1 GiB
+	expired  bool  // statistics expired: unknown, without name and template (F15, F16)
 	config   pve.Config
 	snaps    []pve.Snapshot
 	ips      []pve.Interface
@@ -239,6 +247,9 @@ func (g *worldGuest) resource() pve.Resource {
 	r.Name, r.Status, r.HAState = pve.Text(g.name), pve.Text(g.status), pve.Text(g.ha)
 	r.Template = pve.Ptr(pve.Bool(g.template))
 	r.MaxCPU, r.MaxMem, r.MaxDisk = pve.Ptr(pve.Float(2)), pve.Ptr(pve.Int(1<<30)), pve.Ptr(pve.Int(32<<30))
+	if g.maxmem > 0 {
+		r.MaxMem = pve.Ptr(pve.Int(g.maxmem))
+	}
 	r.CPU, r.Mem, r.Disk, r.Uptime = pve.Ptr(pve.Float(0)), pve.Ptr(pve.Int(0)), pve.Ptr(pve.Int(0)), pve.Ptr(pve.Int(0))
 	if g.status == "running" {
 		r.CPU, r.Mem, r.Uptime = pve.Ptr(pve.Float(g.cpu)), pve.Ptr(pve.Int(g.mem)), pve.Ptr(pve.Int(3600))

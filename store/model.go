@@ -17,6 +17,7 @@ const (
 	KindStorageConfig Kind = "storage_config" // definition, id storage (versioned)
 	KindPool          Kind = "pool"
 	KindCluster       Kind = "cluster"
+	KindProbe         Kind = "probe" // what a health check asked for, id node/topic or topic (observed only)
 )
 
 // Ref names one object of one cluster.

@@ -70,7 +70,7 @@ func (f *fake) Metrics(_ context.Context, q inventory.MetricQuery) (inventory.Me
 	return f.metrics, f.err
 }
 
-func (f *fake) Health(context.Context, inventory.ReadOptions) (inventory.Health, error) {
+func (f *fake) Health(context.Context, inventory.HealthQuery) (inventory.Health, error) {
 	return f.health, f.err
 }
 

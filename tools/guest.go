@@ -39,7 +39,8 @@ type guestOut struct {
 	Uptime         *int64        `json:"uptime_s,omitempty"`
 	OnBoot         *bool         `json:"onboot,omitempty"`
 	Description    string        `json:"description,omitempty"`
-	Disks          []diskOut     `json:"disks"` // this list and those below are null while they were not read
+	Intent         string        `json:"intent,omitempty"` // what a person means it to be
+	Disks          []diskOut     `json:"disks"`            // this list and those below are null while they were not read
 	NICs           []nicOut      `json:"nics"`
 	Addresses      []addressOut  `json:"addresses"`
 	AddressNote    string        `json:"address_note,omitempty"`
@@ -115,7 +116,7 @@ func guestOf(d Deps, g inventory.GuestDetail, full bool) *guestOut {
 	out := &guestOut{Envelope: envelope(d, g.Meta), VMID: g.VMID, Cluster: g.Cluster, Name: cell(g.Name, 100), Type: g.Type.Short(), Node: g.Node,
 		State: g.State, Template: g.Template, Lock: g.Lock, Tags: g.Tags, Pool: g.Pool, HA: g.HA, CPU: g.CPU, CPUs: g.MaxCPU, Mem: g.Mem,
 		MaxMem: g.MaxMem, MaxDisk: g.MaxDisk, Uptime: g.Uptime, OnBoot: g.OnBoot, Description: clean.Block(g.Description, 500),
-		AddressNote: g.AddressNote, AllowedActions: g.AllowedActions, src: g, full: full}
+		AddressNote: g.AddressNote, Intent: cell(g.Intent, 120), AllowedActions: g.AllowedActions, src: g, full: full}
 	if everKnown(g) && !g.UnknownSince.IsZero() {
 		out.UnknownSince = stamp(d, g.UnknownSince)
 	}
@@ -175,6 +176,9 @@ func (o *guestOut) View(d Deps) View {
 	}
 	if meta := guestMeta(o); meta != "" {
 		v.Line("%s", meta)
+	}
+	if o.Intent != "" {
+		v.Line("intent: %s", o.Intent)
 	}
 	if o.Description != "" {
 		v.Line("notes: %s", cell(o.Description, 200))

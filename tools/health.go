@@ -2,6 +2,9 @@ package tools
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
@@ -10,14 +13,16 @@ import (
 type healthIn struct {
 	Common
 	Severity string `json:"severity" enum:"critical,warning,info" desc:"at least this severe"`
+	Code     string `json:"code" desc:"only this code, object by object"`
 }
 
 type healthOut struct {
 	Envelope
-	Findings []findingOut `json:"findings"`
-	Milder   int          `json:"milder_not_shown"` // left out by the input severity
-	Checked  []string     `json:"checked"`
-	Skipped  []string     `json:"skipped,omitempty"`
+	Findings []findingOut   `json:"findings"`
+	Milder   int            `json:"milder_not_shown"` // left out by the input severity
+	Silenced map[string]int `json:"silenced_by_intent,omitempty"`
+	Checked  []string       `json:"checked"`
+	Skipped  []string       `json:"skipped,omitempty"`
 	src      inventory.Health
 }
 
@@ -26,6 +31,7 @@ type findingOut struct {
 	Code     string `json:"code"`
 	Cluster  string `json:"cluster,omitempty"`
 	Object   string `json:"object"`
+	Count    int    `json:"count,omitempty"` // how many findings it stands for
 	Title    string `json:"title"`
 	Evidence string `json:"evidence,omitempty"`
 	Since    string `json:"since,omitempty"`
@@ -36,20 +42,21 @@ func checkHealth() Spec {
 	return define(Spec{
 		Name: "check_health", Title: "Health findings", Family: "cluster", Command: "health",
 		Needs:   []Need{needGuests, needCluster, needNodes, needTasks, needJobs, needStorages, needRunning},
-		Summary: "Every problem found, worst first, with evidence and what to do.",
+		Summary: "Every problem found, worst first, with evidence and what to do: nodes, disks, storage, backups, guests.",
 		Examples: []Example{
 			{CLI: "health", Args: map[string]any{}, Why: "all findings"},
 			{CLI: "health --severity critical", Args: map[string]any{"severity": "critical"}, Why: "only the critical ones"},
+			{CLI: "health --code no_agent", Args: map[string]any{"code": "no_agent"}, Why: "all objects of one kind of finding"},
 		},
 	}, func(ctx context.Context, d Deps, in *healthIn) (*healthOut, error) {
-		h, err := d.Inventory.Health(ctx, in.read())
+		h, err := d.Inventory.Health(ctx, inventory.HealthQuery{Code: in.Code, ReadOptions: in.read()})
 		if err != nil {
 			return nil, err
 		}
 		all := len(h.Findings)
 		h.Findings = atLeast(h.Findings, inventory.Severity(in.Severity))
-		return &healthOut{Envelope: envelope(d, h.Meta), Findings: findingsOf(d, h.Findings), Milder: all - len(h.Findings), Checked: h.Checked,
-			Skipped: h.Skipped, src: h}, nil
+		return &healthOut{Envelope: envelope(d, h.Meta), Findings: findingsOf(d, h.Findings), Milder: all - len(h.Findings), Silenced: h.Silenced,
+			Checked: h.Checked, Skipped: h.Skipped, src: h}, nil
 	})
 }
 
@@ -68,7 +75,7 @@ func atLeast(all []inventory.Finding, floor inventory.Severity) []inventory.Find
 func findingsOf(d Deps, all []inventory.Finding) []findingOut {
 	out := make([]findingOut, 0, len(all))
 	for _, f := range all {
-		o := findingOut{Severity: string(f.Severity), Code: f.Code, Cluster: f.Cluster, Object: f.Object, Title: f.Title, Evidence: f.Evidence, Hint: f.Hint}
+		o := findingOut{Severity: string(f.Severity), Code: f.Code, Cluster: f.Cluster, Object: f.Object, Count: f.Count, Title: f.Title, Evidence: f.Evidence, Hint: f.Hint}
 		if !f.Since.IsZero() {
 			o.Since = stamp(d, f.Since)
 		}
@@ -77,20 +84,76 @@ func findingsOf(d Deps, all []inventory.Finding) []findingOut {
 	return out
 }
 
-// findingTable lists findings; the evidence and the hint only where there is room for them.
-func findingTable(d Deps, all []inventory.Finding, full bool) Table {
+// findingTable lists findings in a few words each, for an overview.
+func findingTable(all []inventory.Finding) Table {
 	t := Table{Name: "problems", Columns: []string{"severity", "object", "problem"}}
-	if full {
-		t = Table{Name: "findings", Main: true, Columns: []string{"severity", "object", "problem", "evidence", "since", "hint"}}
-	}
 	for _, f := range all {
-		row := []string{string(f.Severity), cell(f.Object, 80), cell(f.Title, 120)}
-		if full {
-			row = append(row, cell(f.Evidence, 300), ago(d, f.Since), cell(f.Hint, 200))
-		}
-		t.Rows = append(t.Rows, row)
+		t.Rows = append(t.Rows, []string{string(f.Severity), cell(f.Object, 80), cell(f.Title, 120)})
 	}
 	return t
+}
+
+// roomForFindings bounds a table of findings, in the estimated tokens of weight: with its head, what was not checked and some warnings an
+// answer then stays below 900, whatever the names in it. At most pageRows rows are shown even if they are short.
+const (
+	roomForFindings = 560
+	pageRows        = 50
+)
+
+// findingRows lists findings with evidence and hint for as long as there is room, and the rest as counts by code. A hint is given once.
+func findingRows(d Deps, all []inventory.Finding) (t Table, rest string) {
+	t = Table{Name: "findings", Main: true, Columns: []string{"severity", "code", "object", "problem", "evidence", "since", "hint"}}
+	hinted, left := map[string]bool{}, map[string]int{}
+	room := roomForFindings
+	for _, f := range all {
+		row := []string{string(f.Severity), f.Code, cell(f.Object, 60), cell(f.Title, 90), cell(f.Evidence, 110), ago(d, f.Since), ""}
+		if !hinted[f.Hint] {
+			row[6] = cell(f.Hint, 110)
+		}
+		room -= weight(row)
+		if room < 0 || len(t.Rows) == pageRows {
+			left[f.Code]++
+			continue
+		}
+		hinted[f.Hint] = true
+		t.Rows = append(t.Rows, row)
+	}
+	return t, countList(left)
+}
+
+// weight estimates the tokens of a row from above: a word of letters costs one per six, a long or foreign one more.
+func weight(row []string) int {
+	n := 0
+	for _, c := range row {
+		n++
+		word := 0
+		for _, r := range c {
+			switch {
+			case r > 127:
+				n += 2
+				word = 0
+			case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z':
+				if word++; word%6 == 1 || word > 14 && word%2 == 0 {
+					n++
+				}
+			case r == ' ':
+				word = 0
+			default:
+				n++
+				word = 0
+			}
+		}
+	}
+	return n
+}
+
+// countList is "3 no_agent, 1 updates", in the order of the codes.
+func countList(by map[string]int) string {
+	var parts []string
+	for _, code := range slices.Sorted(maps.Keys(by)) {
+		parts = append(parts, strconv.Itoa(by[code])+" "+code)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // noProblems says what may be said without findings: health that was not looked at is not claimed.
@@ -118,10 +181,20 @@ func (o *healthOut) View(d Deps) View {
 	case summary == "":
 		summary = noProblems(len(o.Checked), len(o.Skipped), o.src.Warnings)
 	}
-	v.Line("%s; %d of %d checks ran, %s", summary, len(o.Checked), len(o.Checked)+len(o.Skipped), asOf(d, o.src.Meta))
-	v.Table(findingTable(d, o.src.Findings, true))
+	v.Line("%s; %d of %d checks ran, %s", summary, len(o.Checked), o.src.Checks, asOf(d, o.src.Meta))
+	t, rest := findingRows(d, o.src.Findings)
+	v.Table(t)
+	if rest != "" {
+		v.Line("more: %s (one kind in full: code)", rest)
+	}
+	if len(o.Silenced) > 0 {
+		v.Line("silenced by intent: %s", countList(o.Silenced))
+	}
 	if len(o.Skipped) > 0 {
-		v.Line("not checked: %s", strings.Join(o.Skipped, "; "))
+		v.Line("not checked: %s", cell(strings.Join(o.Skipped, "; "), skippedShown))
 	}
 	return v
 }
+
+// skippedShown bounds the line of what was not checked: on a large cluster many nodes may fail in many ways.
+const skippedShown = 700

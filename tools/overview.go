@@ -128,7 +128,7 @@ func (o *overviewOut) View(d Deps) View {
 		if slices.ContainsFunc(o.src.Warnings, func(w inventory.Warning) bool { return w.Code == "loading" }) {
 			checked = 0
 		}
-		v.Line("%s", noProblems(checked, 0, o.src.Warnings))
+		v.Line("%s", noProblems(checked, len(o.src.Skipped), o.src.Warnings))
 		return v
 	}
 	shown := o.src.Problems[:min(problemsShown, len(o.src.Problems))]
@@ -137,7 +137,7 @@ func (o *overviewOut) View(d Deps) View {
 		head += ", worst " + strconv.Itoa(len(shown)) + " (all: check_health)"
 	}
 	v.Line("%s", head)
-	v.Table(findingTable(d, shown, false))
+	v.Table(findingTable(shown))
 	return v
 }
 

@@ -52,7 +52,7 @@ type Inventory interface {
 	Metrics(ctx context.Context, q inventory.MetricQuery) (inventory.MetricSet, error)
 	Tasks(ctx context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error)
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
-	Health(ctx context.Context, o inventory.ReadOptions) (inventory.Health, error)
+	Health(ctx context.Context, q inventory.HealthQuery) (inventory.Health, error)
 	Access(ctx context.Context, o inventory.ReadOptions) (inventory.AccessList, error)
 }
 

@@ -59,3 +59,23 @@ func between(d Deps, since, until string) (from, to time.Time, err error) {
 	to, err = when(d, "until", until)
 	return from, to, err
 }
+
+// Until reads a time to come: a span from now (8h, 3d), tomorrow, or a date with or without a time. Empty is the zero time. Errors as
+// of times that have passed: the field and an example.
+func Until(d Deps, field, text string) (time.Time, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	now := d.Now().In(zone(d))
+	if text == "tomorrow" {
+		return time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location()).AddDate(0, 0, 1), nil
+	}
+	t, err := when(d, field, text)
+	switch {
+	case err != nil:
+		return time.Time{}, fault.BadField(field, "it must be a span from now such as 8h or 3d, tomorrow, or a date such as 2026-11-30 18:00", "8h")
+	case spanShape().MatchString(text):
+		return now.Add(now.Sub(t)), nil
+	case text != "" && !t.After(now):
+		return time.Time{}, fault.BadField(field, "it must be in the future", "8h")
+	}
+	return t, nil
+}

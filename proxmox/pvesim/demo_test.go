@@ -60,7 +60,7 @@ func TestDemoContent(t *testing.T) {
 		"/cluster/firewall/options":                       `"policy_in":"DROP"`,
 		"/cluster/firewall/groups/web-in":                 `"macro":"HTTPS"`,
 		"/cluster/firewall/ipset/iot":                     `"nomatch":1`,
-		"/cluster/firewall/aliases/house":                   `"cidr":"192.168.1.0/24"`,
+		"/cluster/firewall/aliases/house":                 `"cidr":"192.168.1.0/24"`,
 		"/nodes/pve1/firewall/rules":                      `"comment":"UPS"`,
 		"/nodes/pve1/lxc/103/firewall/rules":              `"source":"+blocked"`,
 		"/nodes/pve1/lxc/103/firewall/ipset":              `"name":"blocked"`,

@@ -60,6 +60,10 @@ type Store interface {
 	SecretUsed(ctx context.Context, name string) error
 	DeleteSecret(ctx context.Context, name string, a store.AuditEntry) error
 
+	Intents(ctx context.Context, cluster string) ([]store.Intent, error)
+	SetIntent(ctx context.Context, i store.Intent) error
+	ClearIntent(ctx context.Context, ref store.Ref) (bool, error)
+
 	Backup(ctx context.Context, dest string) error
 	Check(ctx context.Context) (store.CheckReport, error)
 	Stats(ctx context.Context) (store.Stats, error)
@@ -101,6 +105,7 @@ func Run(t *testing.T, b Backend) {
 		"TaskRetention":   testTaskRetention,
 		"Syncs":           testSyncs,
 		"SyncRetention":   testSyncRetention,
+		"Intents":         testIntents,
 		"Lease":           testLease,
 		"LeaseTakeover":   testLeaseTakeover,
 		"LeaseRace":       testLeaseRace,
