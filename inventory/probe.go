@@ -15,10 +15,12 @@ const (
 	// probeLimit bounds one round of questions; probeTTL outlives it, so that the lease need not be renewed.
 	probeLimit = 20 * time.Second
 	probeTTL   = 25 * time.Second
+	// maxReason holds two clauses: what happened, and Proxmox VE's own words.
+	maxReason = 140
 	// probeFlush is how often answers are stored while others are still awaited.
 	probeFlush = time.Second
-	// probeFlying bounds the questions in flight over all nodes; the source bounds them per node.
-	probeFlying = 24
+	// probeFlying bounds the questions in flight per node: as soon as one shows that it is silent, the others are not put.
+	probeFlying = 2
 	// How long check_health waits for answers: when some were there before, and when a question was never answered (a cold
 	// apt/update takes 3.7 s, recording 02/065). What is still awaited then is named as not checked.
 	waitProbe      = 3 * time.Second
@@ -228,6 +230,7 @@ type prober struct {
 	src   Source
 	v     *clusterView
 	lease store.Lease
+	mute  sync.Map // nodes that were found silent in this round, and why
 }
 
 type probed struct {
@@ -235,15 +238,20 @@ type probed struct {
 	s probeState
 }
 
-// run asks all at once, bounded, and stores what arrives every second.
+// run asks all at once, bounded per node, and stores what arrives every second.
 func (p *prober) run(ctx context.Context, due []question) error {
 	answers := make(chan probed, len(due))
-	slots := make(chan struct{}, probeFlying)
+	slots := map[string]chan struct{}{}
 	var wg sync.WaitGroup
 	for _, q := range due {
+		slot := slots[q.node]
+		if slot == nil {
+			slot = make(chan struct{}, probeFlying)
+			slots[q.node] = slot
+		}
 		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+			slot <- struct{}{}
+			defer func() { <-slot }()
 			answers <- probed{q, p.put(ctx, q)}
 		})
 	}
@@ -272,6 +280,11 @@ func (p *prober) run(ctx context.Context, due []question) error {
 // put asks one question.
 func (p *prober) put(ctx context.Context, q question) probeState {
 	s, now := p.v.probes[q.id()], p.c.inv.now()
+	if why, silent := p.mute.Load(q.node); silent {
+		s.Tried, s.Code = now, fault.NodeSilent
+		s.Why, _ = why.(string)
+		return s
+	}
 	data, wrong, err := q.topic.ask(ctx, p, q.node)
 	s.Tried, s.Code, s.Why = now, "", ""
 	if err == nil {
@@ -280,6 +293,10 @@ func (p *prober) put(ctx context.Context, q question) probeState {
 	if err != nil {
 		e := fault.Of(err)
 		s.Code, s.Why = e.Code, reasonOf(e)
+		if e.Code == fault.NodeSilent && q.node != "" {
+			why, _ := p.mute.LoadOrStore(q.node, s.Why)
+			s.Why, _ = why.(string)
+		}
 		return s
 	}
 	first := map[string]time.Time{}
@@ -295,12 +312,12 @@ func (p *prober) put(ctx context.Context, q question) probeState {
 // reasonOf is why a question has no answer, in words that are the same for all questions where the reason is.
 func reasonOf(e *fault.Error) string {
 	switch e.Code {
-	case fault.Timeout, fault.NodeSilent:
+	case fault.Timeout:
 		return "no answer in time"
 	case fault.Forbidden, fault.Unreachable, fault.Unauthenticated, fault.Untrusted:
 		return clean.Line(e.Message, maxLine)
 	}
-	return clean.Line(e.Error(), maxName)
+	return clean.Line(e.Error(), maxReason)
 }
 
 // keep stores answers. Time has run out by the caller's clock or not: an answer that is there is worth a moment more.

@@ -2,10 +2,16 @@ package tools
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/tiktoken-go/tokenizer"
+
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
 func tokens(t *testing.T, s string) int {
@@ -64,6 +70,8 @@ func TestBudgetAnswers(t *testing.T) {
 		{"one guest", "get_guest", `{"guest":"104"}`, &fake{guest: oneGuest()}, 350},
 		{"one guest, full", "get_guest", `{"guest":"104","detail":"full"}`, &fake{guest: oneGuest()}, 900},
 		{"50 changes of long values", "find_changes", `{}`, &fake{changes: longChanges(50)}, 3000},
+		{"health of 10,000 guests, hostile names", "check_health", `{}`, &fake{health: worstHealth(hostileName)}, 900},
+		{"health of 10,000 guests", "check_health", `{}`, &fake{health: worstHealth(func(i int) string { return "pve-data storage is full since yesterday, and so on" })}, 900},
 		{"overview of 1,000 guests", "get_overview", `{}`, &fake{overview: bigOverview()}, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,4 +113,29 @@ func TestSchemasPortable(t *testing.T) {
 			t.Errorf("%s: the structured result must be an object", s.Name)
 		}
 	}
+}
+
+// worstHealth are the findings of a large cluster in trouble, grouped as inventory groups them, with names that cost the most, or plain ones.
+func worstHealth(name func(i int) string) inventory.Health {
+	h := inventory.Health{Meta: meta(12 * time.Second), Checks: 23, Silenced: map[string]int{"onboot_stopped": 1200, "node_offline": 3, "no_backup": 31}}
+	for i := range 90 {
+		h.Findings = append(h.Findings, inventory.Finding{Severity: inventory.Warn, Code: "memory_overcommit", Object: "guest 10042 " + name(i), Title: name(i + 1), Evidence: name(i+2) + ", " + name(i+3),
+			Since: meta(12 * time.Second).AsOf.Add(-time.Hour), Hint: name(i + 4)})
+	}
+	for i := range 23 {
+		h.Checked = append(h.Checked, "check"+strconv.Itoa(i))
+		h.Skipped = append(h.Skipped, "disk_health, zfs_pool on pve"+strconv.Itoa(i)+": "+name(i))
+	}
+	return h
+}
+
+// hostileName costs a token for each letter or two.
+func hostileName(i int) string {
+	r := rand.New(rand.NewPCG(1, uint64(i)))
+	odd := []rune("qxzjkvwQXZJKW0123456789-_漢字かなжщэ🜁")
+	var b strings.Builder
+	for range 80 {
+		b.WriteRune(odd[r.IntN(len(odd))])
+	}
+	return b.String()
 }

@@ -96,7 +96,8 @@ func findingTable(all []inventory.Finding) Table {
 // roomForFindings bounds a table of findings, in the estimated tokens of weight: with its head, what was not checked and some warnings an
 // answer then stays below 900, whatever the names in it. At most pageRows rows are shown even if they are short.
 const (
-	roomForFindings = 560
+	roomForFindings = 660
+	roomForSkipped  = 170
 	pageRows        = 50
 )
 
@@ -191,10 +192,20 @@ func (o *healthOut) View(d Deps) View {
 		v.Line("silenced by intent: %s", countList(o.Silenced))
 	}
 	if len(o.Skipped) > 0 {
-		v.Line("not checked: %s", cell(strings.Join(o.Skipped, "; "), skippedShown))
+		v.Line("not checked: %s", fitting(o.Skipped, roomForSkipped))
 	}
 	return v
 }
 
-// skippedShown bounds the line of what was not checked: on a large cluster many nodes may fail in many ways.
-const skippedShown = 700
+// fitting joins texts for as long as there is room, in estimated tokens, and counts the rest. The first is shown in any case, cut.
+func fitting(all []string, room int) string {
+	var shown []string
+	for i, text := range all {
+		text = cell(text, 200)
+		if room -= weight([]string{text}); room < 0 && i > 0 {
+			return strings.Join(shown, "; ") + "; and " + strconv.Itoa(len(all)-i) + " more (format=json has all)"
+		}
+		shown = append(shown, text)
+	}
+	return strings.Join(shown, "; ")
+}
