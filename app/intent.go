@@ -41,7 +41,7 @@ func (a *App) withStore(ctx context.Context, g cli.Globals, f func(ctx context.C
 // IntentSet implements cli.Program.
 func (a *App) IntentSet(ctx context.Context, g cli.Globals, o cli.IntentOptions) (cli.Report, error) {
 	return a.withStore(ctx, g, func(ctx context.Context, p *parts) (cli.Report, error) {
-		until, err := tools.Until(a.deps(p), "until", o.Until)
+		until, err := tools.Until(tools.Deps{Now: a.Clock, Zone: p.cfg.Location()}, "until", o.Until)
 		if err != nil {
 			return cli.Report{}, err
 		}
