@@ -30,7 +30,7 @@ func TestLimitTokens(t *testing.T) {
 		{"guest of the demo", "get_guest", `{"guest":"home-assistant"}`, small, 350},
 		{"guest of the demo, full", "get_guest", `{"guest":"home-assistant","detail":"full"}`, small, 900},
 		{"nodes of the demo", "list_nodes", `{}`, small, 350},
-		{"health of the demo", "check_health", `{}`, small, 700},
+		{"health of the demo", "check_health", `{}`, small, 900},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &App{Clock: time.Now}
