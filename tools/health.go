@@ -41,7 +41,7 @@ type findingOut struct {
 func checkHealth() Spec {
 	return define(Spec{
 		Name: "check_health", Title: "Health findings", Family: "cluster", Command: "health",
-		Needs:   []Need{needGuests, needCluster, needNodes, needTasks, needJobs, needStorages, needRunning},
+		Needs:   []Need{needGuests, needCluster, needNodes, needTasks, needJobs, needStorages, needRunning, needHosts},
 		Summary: "Every problem found, worst first, with evidence and what to do: nodes, disks, storage, backups, guests.",
 		Examples: []Example{
 			{CLI: "health", Args: map[string]any{}, Why: "all findings"},

@@ -36,6 +36,9 @@ var (
 	// /cluster/status and the guests that no job backs up are refused (11/041; schema).
 	needCluster = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "cluster name and quorum"}
 	needJobs    = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "backup coverage"}
+	// Disks, pools of disks and what the HA manager says are refused (schema: /nodes/{node}/disks/zfs, /cluster/ha/status/current). What waits for an
+	// update takes Sys.Modify, which is not worth asking for to read: check_health names it.
+	needHosts = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "disks, pools and HA"}
 	// Nodes are listed without figures (pve-api.md 23), their status is refused (11/043).
 	needNodes = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "node figures"}
 	// Other people's tasks are left out of lists (11/042, 11/051); their status and log are refused (pve-api.md 71). Running ones are in
