@@ -265,7 +265,7 @@ func TestDefaultRealm(t *testing.T) {
 	}
 	r.as(rootUser, "DELETE", "/access/domains/pam")
 	detail := r.as(rootUser, "GET", "/access/domains/pam").data.(map[string]any)
-	if detail["comment"] != builtinRealms["pam"] || detail["default"] != nil {
+	if detail["comment"] != builtinRealms()["pam"] || detail["default"] != nil {
 		t.Errorf("pam after its deletion: %v", detail)
 	}
 }

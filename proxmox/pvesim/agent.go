@@ -4,6 +4,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -115,12 +116,14 @@ func notNil(list []Object) []Object {
 }
 
 // agentKnows are the commands that the agent says it has (16/009).
-var agentKnows = strings.Fields("ping exec exec-status file-open file-read file-write file-close get-osinfo network-get-interfaces " +
-	"fsfreeze-freeze fsfreeze-thaw fsfreeze-status shutdown set-user-password")
+var agentKnows = sync.OnceValue(func() []string {
+	return strings.Fields("ping exec exec-status file-open file-read file-write file-close get-osinfo network-get-interfaces " +
+		"fsfreeze-freeze fsfreeze-thaw fsfreeze-status shutdown set-user-password")
+})
 
 func agentInfo(*call, *Guest) any {
 	list := []Object{}
-	for _, name := range agentKnows {
+	for _, name := range agentKnows() {
 		list = append(list, Object{"name": "guest-" + name, "enabled": true, "success-response": true})
 	}
 	return Object{"version": "7.2.0", "supported_commands": list}

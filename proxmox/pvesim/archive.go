@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -196,13 +197,15 @@ func (a *archive) bytes(data int64) int64 {
 
 // shrink is what a compression leaves: of the text at a VM's archive's beginning so much and a permille (09/012, 09/046 and
 // the backups in the recorded worlds), of data a permille (a container's of 2088960 bytes had 1082173 by zstd, 09/071).
-var shrink = map[string]struct{ base, text, data int64 }{
-	"zstd": {0, 787, 518}, "gzip": {55, 640, 550}, "lzo": {40, 900, 650}, "1": {40, 900, 650},
-}
+var shrink = sync.OnceValue(func() map[string]struct{ base, text, data int64 } {
+	return map[string]struct{ base, text, data int64 }{
+		"zstd": {0, 787, 518}, "gzip": {55, 640, 550}, "lzo": {40, 900, 650}, "1": {40, 900, 650},
+	}
+})
 
 // compressed is the size of the archive's file.
 func (a *archive) compressed(how string, data int64) int64 {
-	s, ok := shrink[how]
+	s, ok := shrink()[how]
 	if !ok {
 		return a.bytes(data)
 	}
@@ -215,8 +218,8 @@ func (a *archive) compressed(how string, data int64) int64 {
 // unpacked is how many bytes come out of a container's archive, which pads them.
 func unpacked(file string, size int64) int64 {
 	for how, suffix := range suffixes {
-		if suffix != "" && strings.HasSuffix(file, suffix) && shrink[how].data > 0 {
-			size = size * 1000 / shrink[how].data
+		if suffix != "" && strings.HasSuffix(file, suffix) && shrink()[how].data > 0 {
+			size = size * 1000 / shrink()[how].data
 		}
 	}
 	return (size + tarRecord/2) / tarRecord * tarRecord

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,13 +19,15 @@ type calendar struct {
 
 var errCalendar = errors.New("not a calendar event")
 
-var calendarNames = map[string]string{
-	"minutely": "*:*", "hourly": "*:00", "daily": "00:00", "weekly": "mon 00:00", "monthly": "*-*-1 00:00", "yearly": "*-1-1 00:00",
-}
+var calendarNames = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"minutely": "*:*", "hourly": "*:00", "daily": "00:00", "weekly": "mon 00:00", "monthly": "*-*-1 00:00", "yearly": "*-1-1 00:00",
+	}
+})
 
 func parseCalendar(s string) (calendar, error) {
 	var c calendar
-	if named, ok := calendarNames[strings.ToLower(s)]; ok {
+	if named, ok := calendarNames()[strings.ToLower(s)]; ok {
 		s = named
 	}
 	clock := "00:00"

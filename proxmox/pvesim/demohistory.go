@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -29,16 +30,22 @@ var demoNightly = []demoBackup{
 }
 
 // demoFailures are since how many days a guest's backup fails, and what vzdump says of it.
-var demoFailures = map[int]struct {
+var demoFailures = sync.OnceValue(func() map[int]struct {
 	days  int
 	words []string
 	why   string
-}{
-	107: {16, nil, "CT is locked (mounted)"},
-	206: {9, []string{"INFO: include disk 'scsi0' 'local-lvm:vm-206-disk-0' 100G", "INFO: backup mode: snapshot",
-		"INFO:  6% (6.4 GiB of 100.0 GiB) in 51s, read: 128.5 MiB/s, write: 91.3 MiB/s", "ERROR: job failed with err -5 - Input/output error",
-		"INFO: aborting backup job", "INFO: resuming VM again"}, "job failed with err -5 - Input/output error"},
-}
+} {
+	return map[int]struct {
+		days  int
+		words []string
+		why   string
+	}{
+		107: {16, nil, "CT is locked (mounted)"},
+		206: {9, []string{"INFO: include disk 'scsi0' 'local-lvm:vm-206-disk-0' 100G", "INFO: backup mode: snapshot",
+			"INFO:  6% (6.4 GiB of 100.0 GiB) in 51s, read: 128.5 MiB/s, write: 91.3 MiB/s", "ERROR: job failed with err -5 - Input/output error",
+			"INFO: aborting backup job", "INFO: resuming VM again"}, "job failed with err -5 - Input/output error"},
+	}
+})
 
 // demoBackups leaves minecraft, test-debian, runner and old-mailserver without any job.
 func (b *builder) demoBackups() {
@@ -52,7 +59,7 @@ func (b *builder) demoBackups() {
 	}
 	for _, n := range demoNightly {
 		for i, id := range n.guests {
-			since := demoFailures[id].days
+			since := demoFailures()[id].days
 			for d := since; d < max(7, since+2); d++ {
 				b.backup(b.w.Guest(id), last.Add(-time.Duration(d)*day+time.Duration(i)*n.each))
 			}
@@ -82,7 +89,7 @@ func (b *builder) demoTasks() {
 	for d := range demoNights {
 		for _, n := range demoNightly {
 			at, exit := b.lastNight().Add(-time.Duration(d)*day), "OK"
-			if slices.ContainsFunc(n.guests, func(id int) bool { return demoFailures[id].days > d }) {
+			if slices.ContainsFunc(n.guests, func(id int) bool { return demoFailures()[id].days > d }) {
 				exit = "job errors"
 			}
 			b.w.AddTaskAt(at, time.Duration(len(n.guests))*n.each, n.node, "vzdump", "", rootUser, exit, b.backupLog(n, d, at)...)
@@ -111,7 +118,7 @@ func (b *builder) backupLog(n demoBackup, days int, at time.Time) []string {
 		stamp := func(t time.Time) string { return b.w.schedulerTime(n.node, t).Format("2006-01-02 15:04:05") }
 		word := strings.ToUpper(g.haKind())
 		log = append(log, fmt.Sprintf("INFO: Starting Backup of VM %d (%s)", id, g.Type), "INFO: Backup started at "+stamp(begin))
-		if f := demoFailures[id]; f.days > days {
+		if f := demoFailures()[id]; f.days > days {
 			failed = true
 			log = append(append(log, f.words...), fmt.Sprintf("ERROR: Backup of VM %d failed - %s", id, f.why), "INFO: Failed at "+stamp(begin.Add(n.each/2)))
 			continue

@@ -284,7 +284,7 @@ func TestKnobs(t *testing.T) {
 		}
 	}
 	values := map[string]string{"vmid": "208", "node": "pve2", "to": "pve2", "entry": "pve1", "token": "a@pve!b", "who": "a@pve", "path": "/version", "storage": "local"}
-	for id, k := range knobs {
+	for id, k := range knobs() {
 		var parts []string
 		for key := range strings.FieldsSeq(k.takes) {
 			if name, needed := strings.CutSuffix(key, "!"); needed {
@@ -299,7 +299,7 @@ func TestKnobs(t *testing.T) {
 		}
 	}
 	help := FaultList()
-	if len(help) != len(knobs) || help[0].Usage != "DELAY:by" || help[0].About == "" {
-		t.Errorf("%d lines of help for %d faults: %+v", len(help), len(knobs), help[0])
+	if len(help) != len(knobs()) || help[0].Usage != "DELAY:by" || help[0].About == "" {
+		t.Errorf("%d lines of help for %d faults: %+v", len(help), len(knobs()), help[0])
 	}
 }

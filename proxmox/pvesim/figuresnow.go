@@ -38,7 +38,9 @@ func (w *World) taken(l *Live) time.Time {
 func (w *World) live(g *Guest, at time.Time) Live { return w.liveMean(g, at, 0) }
 
 // liveMean is live with the mean load over a step that ends then.
-func (w *World) liveMean(g *Guest, at time.Time, step time.Duration) Live { return w.liveLoad(g, at, step, true) }
+func (w *World) liveMean(g *Guest, at time.Time, step time.Duration) Live {
+	return w.liveLoad(g, at, step, true)
+}
 
 // liveLoad is liveMean, with counters that have moved or as they were.
 func (w *World) liveLoad(g *Guest, at time.Time, step time.Duration, counters bool) Live {

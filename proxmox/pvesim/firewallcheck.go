@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
@@ -83,10 +84,12 @@ func (k *ruleCheck) refusal() error {
 }
 
 // directions are the types of rules that each place knows.
-var directions = map[string][]string{
-	fwCluster: {"in", "out", "forward", fwGroup}, fwHost: {"in", "out", "forward", fwGroup}, fwVM: {"in", "out", fwGroup},
-	fwCT: {"in", "out", fwGroup}, fwGroup: {"in", "out", "forward"}, fwVNet: {"forward", fwGroup},
-}
+var directions = sync.OnceValue(func() map[string][]string {
+	return map[string][]string{
+		fwCluster: {"in", "out", "forward", fwGroup}, fwHost: {"in", "out", "forward", fwGroup}, fwVM: {"in", "out", fwGroup},
+		fwCT: {"in", "out", fwGroup}, fwGroup: {"in", "out", "forward"}, fwVNet: {"forward", fwGroup},
+	}
+})
 
 var (
 	groupName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9\-_]+$`)
@@ -98,7 +101,7 @@ func (k *ruleCheck) kind() {
 	switch {
 	case kind == fwGroup && k.env == fwGroup:
 		k.fault("type", "security groups not allowed")
-	case !contains(directions[k.env], kind):
+	case !contains(directions()[k.env], kind):
 		k.fault("type", "unknown rule type '"+kind+"'")
 	case kind == fwGroup:
 		if !groupName().MatchString(action) {

@@ -40,7 +40,7 @@ func TestFormats(t *testing.T) {
 		{"pve-phys-bits", "host", "7", "value must be an integer between 8 and 64 or 'host'"},
 		{"pve-qm-bootdev-list", "scsi0;net0", "scsi31", "invalid boot device 'scsi31'"},
 		{"pve-volume-id-or-qm-path", "cdrom", "32", "unable to parse volume ID '32'"},
-		{"pve-vm-cpu-conf", "host,flags=+pcid;-aes", "host,flags=+sse9", "VM-specific CPU flags must be a subset of: " + strings.Join(cpuFlags, ", ")},
+		{"pve-vm-cpu-conf", "host,flags=+pcid;-aes", "host,flags=+sse9", "VM-specific CPU flags must be a subset of: " + strings.Join(cpuFlags(), ", ")},
 		{"storage-pair-list", "local:other,tank", "local:o", "storage ID 'o' contains illegal characters"},
 		{"pve-storage-path", "/mnt/x", "mnt", "value does not look like a valid path"},
 		{"pve-storage-portal-dns-list", "10.0.0.1:3260 [fe80::1]:3260 san.lab", "10.0.0.1:x", "value does not look like a valid portal address"},

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // formatIPorCIDR words errors as the parser of addresses does that the firewall uses (14/050). Bits behind the prefix are
@@ -126,23 +127,27 @@ func addressList(s string) error {
 }
 
 // protocols are those that firewall rules commonly name; any number up to 255 will do as well.
-var protocols = strings.Fields("tcp udp icmp igmp ggp ipencap st egp igp pup hmp xns-idp rdp iso-tp4 dccp xtp ddp idpr-cmtp ipv6 " +
-	"ipv6-route ipv6-frag idrp rsvp gre esp ah skip ipv6-icmp icmpv6 ipv6-nonxt ipv6-opts vmtp eigrp ospf ax.25 ipip etherip encap pim " +
-	"ipcomp vrrp l2tp isis sctp fc mobility-header udplite mpls-in-ip hip shim6 wesp rohc")
+var protocols = sync.OnceValue(func() []string {
+	return strings.Fields("tcp udp icmp igmp ggp ipencap st egp igp pup hmp xns-idp rdp iso-tp4 dccp xtp ddp idpr-cmtp ipv6 " +
+		"ipv6-route ipv6-frag idrp rsvp gre esp ah skip ipv6-icmp icmpv6 ipv6-nonxt ipv6-opts vmtp eigrp ospf ax.25 ipip etherip encap pim " +
+		"ipcomp vrrp l2tp isis sctp fc mobility-header udplite mpls-in-ip hip shim6 wesp rohc")
+})
 
 func formatProtocol(s string) error {
 	n, err := strconv.Atoi(s)
-	if s == "" || contains(protocols, s) || digitsOnly(s) && err == nil && n < 256 {
+	if s == "" || contains(protocols(), s) || digitsOnly(s) && err == nil && n < 256 {
 		return nil
 	}
 	return lineError("unknown protocol '" + s + "'")
 }
 
 // services are names of ports that are commonly used.
-var services = strings.Fields("domain ssh telnet smtp http https ftp ftp-data tftp pop3 pop3s imap2 imaps ntp snmp snmp-trap ldap ldaps syslog nfs " +
-	"sunrpc bootps bootpc kerberos mysql postgresql rsync rtsp sip sip-tls xmpp-client xmpp-server microsoft-ds netbios-ns " +
-	"netbios-dgm netbios-ssn ms-sql-s openvpn isakmp l2f mdns submission submissions git svn irc ircs-u auth finger whois " +
-	"gopher time daytime echo discard chargen radius radius-acct nntp printer ipp zabbix-agent zabbix-trapper")
+var services = sync.OnceValue(func() []string {
+	return strings.Fields("domain ssh telnet smtp http https ftp ftp-data tftp pop3 pop3s imap2 imaps ntp snmp snmp-trap ldap ldaps syslog nfs " +
+		"sunrpc bootps bootpc kerberos mysql postgresql rsync rtsp sip sip-tls xmpp-client xmpp-server microsoft-ds netbios-ns " +
+		"netbios-dgm netbios-ssn ms-sql-s openvpn isakmp l2f mdns submission submissions git svn irc ircs-u auth finger whois " +
+		"gopher time daytime echo discard chargen radius radius-acct nntp printer ipp zabbix-agent zabbix-trapper")
+})
 
 // maxPorts is how many numbers a list of ports may have, a range counting as two.
 const maxPorts = 15
@@ -158,7 +163,7 @@ func formatPorts(s string) error {
 		switch {
 		case part == "":
 			return lineError("extraneous commas in list")
-		case contains(services, part), contains(icmpNames, part), contains(icmp6Names, part):
+		case contains(services(), part), contains(icmpNames, part), contains(icmp6Names, part):
 			continue
 		case !portNumber(low):
 			return lineError("invalid port '" + low + "'")

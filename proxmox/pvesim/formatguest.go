@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
@@ -124,10 +125,14 @@ func formatPhysBits(s string) error {
 }
 
 // validators check property strings as a whole, by the name of the format.
-var validators = map[string]func(props) error{"pve-vm-cpu-conf": validateCPU, "prune-backups": validatePrune}
+var validators = sync.OnceValue(func() map[string]func(props) error {
+	return map[string]func(props) error{"pve-vm-cpu-conf": validateCPU, "prune-backups": validatePrune}
+})
 
 // cpuFlags are those that a VM may set.
-var cpuFlags = strings.Fields("nested-virt md-clear pcid spec-ctrl ssbd ibpb virt-ssbd amd-ssbd amd-no-ssb pdpe1gb hv-tlbflush hv-evmcs aes")
+var cpuFlags = sync.OnceValue(func() []string {
+	return strings.Fields("nested-virt md-clear pcid spec-ctrl ssbd ibpb virt-ssbd amd-ssbd amd-no-ssb pdpe1gb hv-tlbflush hv-evmcs aes")
+})
 
 // validateCPU refuses a CPU type that is not built in (04/038) and flags that a VM may not set by itself.
 func validateCPU(p props) error {
@@ -139,8 +144,8 @@ func validateCPU(p props) error {
 		return lineError("Built-in cputype '" + kind + "' is not defined (missing 'custom-' prefix?)")
 	}
 	for flag := range strings.SplitSeq(p["flags"], ";") {
-		if flag != "" && !contains(cpuFlags, flag[1:]) {
-			return lineError("VM-specific CPU flags must be a subset of: " + strings.Join(cpuFlags, ", "))
+		if flag != "" && !contains(cpuFlags(), flag[1:]) {
+			return lineError("VM-specific CPU flags must be a subset of: " + strings.Join(cpuFlags(), ", "))
 		}
 	}
 	return nil

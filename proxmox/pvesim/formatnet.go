@@ -4,35 +4,38 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // netFormats are the formats of addresses and of the firewall.
-var netFormats = map[string]format{
-	"ip":                     address("value does not look like a valid IP address", anyFamily),
-	"ipv4":                   address("value does not look like a valid IPv4 address", v4),
-	"ipv6":                   address("value does not look like a valid IPv6 address", v6),
-	"ipv4mask":               formatMask,
-	"CIDR":                   cidr,
-	"CIDRv4":                 network("value does not look like a valid IPv4 network", v4),
-	"CIDRv6":                 network("value does not look like a valid IPv6 network", v6),
-	"pve-ipv4-config":        orWord(network("value does not look like a valid ipv4 network configuration", v4), "dhcp", "manual"),
-	"pve-ipv6-config":        orWord(network("value does not look like a valid ipv6 network configuration", v6), "auto", "dhcp", "manual"),
-	"address":                formatAddress,
-	"lxc-ip-with-ll-iface":   formatLinkLocal,
-	"pve-storage-server":     formatServer,
-	"pve-storage-portal-dns": formatPortal,
-	"IPorCIDR":               formatIPorCIDR,
-	"IPorCIDRorAlias":        formatIPorAlias,
-	"pve-fw-addr-spec":       formatAddrSpec,
-	"pve-fw-protocol-spec":   formatProtocol,
-	"pve-fw-sport-spec":      formatPorts,
-	"pve-fw-dport-spec":      formatPorts,
-	"pve-fw-icmp-type-spec":  formatICMP,
-	"pve-fw-conntrack-helper": eachOf(choice("unknown conntrack helper '%s'",
-		strings.Fields("amanda ftp irc netbios-ns pptp sane sip snmp tftp"))),
-	"pve-sdn-subnet-id":    formatSubnet,
-	"pve-vlan-id-or-range": formatVLANs,
-}
+var netFormats = sync.OnceValue(func() map[string]format {
+	return map[string]format{
+		"ip":                     address("value does not look like a valid IP address", anyFamily),
+		"ipv4":                   address("value does not look like a valid IPv4 address", v4),
+		"ipv6":                   address("value does not look like a valid IPv6 address", v6),
+		"ipv4mask":               formatMask,
+		"CIDR":                   cidr,
+		"CIDRv4":                 network("value does not look like a valid IPv4 network", v4),
+		"CIDRv6":                 network("value does not look like a valid IPv6 network", v6),
+		"pve-ipv4-config":        orWord(network("value does not look like a valid ipv4 network configuration", v4), "dhcp", "manual"),
+		"pve-ipv6-config":        orWord(network("value does not look like a valid ipv6 network configuration", v6), "auto", "dhcp", "manual"),
+		"address":                formatAddress,
+		"lxc-ip-with-ll-iface":   formatLinkLocal,
+		"pve-storage-server":     formatServer,
+		"pve-storage-portal-dns": formatPortal,
+		"IPorCIDR":               formatIPorCIDR,
+		"IPorCIDRorAlias":        formatIPorAlias,
+		"pve-fw-addr-spec":       formatAddrSpec,
+		"pve-fw-protocol-spec":   formatProtocol,
+		"pve-fw-sport-spec":      formatPorts,
+		"pve-fw-dport-spec":      formatPorts,
+		"pve-fw-icmp-type-spec":  formatICMP,
+		"pve-fw-conntrack-helper": eachOf(choice("unknown conntrack helper '%s'",
+			strings.Fields("amanda ftp irc netbios-ns pptp sane sip snmp tftp"))),
+		"pve-sdn-subnet-id":    formatSubnet,
+		"pve-vlan-id-or-range": formatVLANs,
+	}
+})
 
 var cidr = network("value does not look like a valid CIDR network", anyFamily)
 
@@ -88,7 +91,7 @@ func formatMask(s string) error {
 }
 
 func formatAddress(s string) error {
-	if _, err := netip.ParseAddr(s); err == nil || namedFormats["dns-name"](s) == nil {
+	if _, err := netip.ParseAddr(s); err == nil || namedFormats()["dns-name"](s) == nil {
 		return nil
 	}
 	return lineError("value does not look like a valid address: " + s)
@@ -103,7 +106,7 @@ func formatLinkLocal(s string) error {
 }
 
 func formatServer(s string) error {
-	if _, err := netip.ParseAddr(s); err == nil || namedFormats["dns-name"](s) == nil {
+	if _, err := netip.ParseAddr(s); err == nil || namedFormats()["dns-name"](s) == nil {
 		return nil
 	}
 	return lineError("value does not look like a valid server name or IP address")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
@@ -19,10 +20,12 @@ const (
 )
 
 // fastOptions take effect at once whatever else is pending: nothing of them reaches the running VM (04/085).
-var fastOptions = strings.Fields("allow-ksm description hookscript lock migrate_downtime migrate_speed name onboot protection shares " +
-	"startup tags vmstatestorage")
+var fastOptions = sync.OnceValue(func() []string {
+	return strings.Fields("allow-ksm description hookscript lock migrate_downtime migrate_speed name onboot protection shares " +
+		"startup tags vmstatestorage")
+})
 
-func isFastOption(key string) bool { return contains(fastOptions, key) || isCloudInitOption(key) }
+func isFastOption(key string) bool { return contains(fastOptions(), key) || isCloudInitOption(key) }
 
 // hotplug applies to a running VM what can be: fast options always, others when this request is about them. What
 // cannot stays pending, with a text in failed if that was not by its nature.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
@@ -16,10 +17,12 @@ func denied(reason string) error {
 var devShape = lazy.Regexp(`^dev\d+$`)
 
 // ctPrivs are the privileges of a container's options; options that are not listed need VM.Config.Options.
-var ctPrivs = privsOf(map[string]string{
-	"VM.Config.CPU":     "cores cpulimit cpuunits",
-	"VM.Config.Memory":  "memory swap",
-	"VM.Config.Network": "hostname nameserver searchdomain",
+var ctPrivs = sync.OnceValue(func() map[string]string {
+	return privsOf(map[string]string{
+		"VM.Config.CPU":     "cores cpulimit cpuunits",
+		"VM.Config.Memory":  "memory swap",
+		"VM.Config.Network": "hostname nameserver searchdomain",
+	})
 })
 
 // ctChange is a change of a container's options by somebody: what is set and what is deleted, beside what there is.
@@ -65,8 +68,8 @@ func (c *call) mayChangeOption(ch *ctChange, key string, del bool) error {
 		return denied("changing the hookscript is only allowed for root@pam")
 	case key == "tags":
 		return c.mayChangeTags(ch.vmid, text(ch.old[key]), ch.set[key])
-	case has(ctPrivs, key):
-		return c.wantsVM(ch.vmid, ch.pool, ctPrivs[key])
+	case has(ctPrivs(), key):
+		return c.wantsVM(ch.vmid, ch.pool, ctPrivs()[key])
 	}
 	return c.wantsVM(ch.vmid, ch.pool, "VM.Config.Options")
 }

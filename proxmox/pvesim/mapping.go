@@ -3,6 +3,7 @@ package pvesim
 import (
 	"path"
 	"strings"
+	"sync"
 )
 
 func mappingRoutes() []route {
@@ -165,13 +166,15 @@ func (m mapping) remove(c *call) (any, error) {
 }
 
 // systemDirectories are there on every node.
-var systemDirectories = strings.Fields("/ /bin /boot /dev /etc /home /media /mnt /mnt/pve /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/bin /usr/lib " +
-	"/usr/share /var /var/backups /var/cache /var/lib /var/lib/vz /var/log /var/tmp")
+var systemDirectories = sync.OnceValue(func() []string {
+	return strings.Fields("/ /bin /boot /dev /etc /home /media /mnt /mnt/pve /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/bin /usr/lib " +
+		"/usr/share /var /var/backups /var/cache /var/lib /var/lib/vz /var/log /var/tmp")
+})
 
 // hasDirectory is whether a node has a directory: one of the system, or one that belongs to a storage of the node.
 func (w *World) hasDirectory(n *Node, dir string) bool {
 	dir = path.Clean(dir)
-	if contains(systemDirectories, dir) {
+	if contains(systemDirectories(), dir) {
 		return true
 	}
 	for _, def := range w.Storages {

@@ -1,6 +1,9 @@
 package pvesim
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 const metricServers = "metrics_servers"
 
@@ -16,12 +19,14 @@ func metricServerRoutes() []route {
 }
 
 // metricOptions are the options that each type of server has beside those of all.
-var metricOptions = map[string][]string{
-	"graphite": strings.Fields("path proto timeout"),
-	"influxdb": strings.Fields("api-path-prefix bucket influxdbproto max-body-size organization timeout token verify-certificate"),
-	"opentelemetry": strings.Fields("otel-compression otel-headers otel-max-body-size otel-path otel-protocol otel-resource-attributes otel-timeout " +
-		"otel-verify-ssl"),
-}
+var metricOptions = sync.OnceValue(func() map[string][]string {
+	return map[string][]string{
+		"graphite": strings.Fields("path proto timeout"),
+		"influxdb": strings.Fields("api-path-prefix bucket influxdbproto max-body-size organization timeout token verify-certificate"),
+		"opentelemetry": strings.Fields("otel-compression otel-headers otel-max-body-size otel-path otel-protocol otel-resource-attributes otel-timeout " +
+			"otel-verify-ssl"),
+	}
+})
 
 var commonMetricOptions = strings.Fields("disable mtu port server")
 
@@ -29,7 +34,7 @@ var commonMetricOptions = strings.Fields("disable mtu port server")
 func (c *call) metricOptions(kind string) (Object, error) {
 	o := c.stored("type", "digest", "delete")
 	for key := range o {
-		if !contains(commonMetricOptions, key) && !contains(metricOptions[kind], key) {
+		if !contains(commonMetricOptions, key) && !contains(metricOptions()[kind], key) {
 			return nil, badParam(key, "unexpected property '"+key+"'")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
@@ -264,11 +265,13 @@ func reloadNetwork(j *job) error {
 }
 
 // interfaceKeys are the settings that the file holds of each type beside those of all.
-var interfaceKeys = map[string][]string{
-	"bridge": strings.Fields("bridge_ports bridge_stp bridge_fd bridge_vlan_aware bridge_vids"),
-	"bond":   strings.Fields("slaves bond_mode bond_miimon bond_xmit_hash_policy bond-primary"),
-	"vlan":   strings.Fields("vlan-id vlan-raw-device"),
-}
+var interfaceKeys = sync.OnceValue(func() map[string][]string {
+	return map[string][]string{
+		"bridge": strings.Fields("bridge_ports bridge_stp bridge_fd bridge_vlan_aware bridge_vids"),
+		"bond":   strings.Fields("slaves bond_mode bond_miimon bond_xmit_hash_policy bond-primary"),
+		"vlan":   strings.Fields("vlan-id vlan-raw-device"),
+	}
+})
 
 var (
 	commonInterfaceKeys = strings.Fields("iface type method method6 families priority active exists autostart address netmask cidr gateway " +
@@ -282,7 +285,7 @@ var (
 func written(o Object) Object {
 	out, kind := Object{}, text(o["type"])
 	for key, v := range o {
-		if contains(commonInterfaceKeys, key) || contains(interfaceKeys[kind], key) {
+		if contains(commonInterfaceKeys, key) || contains(interfaceKeys()[kind], key) {
 			out[key] = v
 		}
 	}

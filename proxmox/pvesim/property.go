@@ -108,7 +108,7 @@ func parseObject(o *object, value, path string) (props, error) {
 	if len(bad) > 0 {
 		return nil, &formatError{bad}
 	}
-	if validate := validators[o.name]; validate != nil {
+	if validate := validators()[o.name]; validate != nil {
 		return p, validate(p)
 	}
 	return p, nil

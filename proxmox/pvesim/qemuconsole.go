@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
@@ -14,12 +15,14 @@ func qemuConsoleRoutes() []route {
 }
 
 // keyNames are the keys that QEMU knows by name, beside single characters and raw codes.
-var keyNames = strings.Fields("shift shift_r alt alt_r ctrl ctrl_r menu esc minus equal backspace tab ret grave_accent backslash semicolon " +
-	"apostrophe comma dot slash asterisk spc caps_lock bracket_left bracket_right num_lock scroll_lock kp_divide kp_multiply kp_subtract kp_add " +
-	"kp_enter kp_decimal kp_equals kp_comma sysrq print less home pgup pgdn end left up down right insert delete pause stop again props undo " +
-	"front copy open paste find cut lf help meta_l meta_r compose ro hiragana henkan yen muhenkan katakanahiragana power sleep wake " +
-	"audionext audioprev audiostop audioplay audiomute volumeup volumedown mediaselect mail calculator computer ac_home ac_back ac_forward " +
-	"ac_refresh ac_bookmarks lang1 lang2")
+var keyNames = sync.OnceValue(func() []string {
+	return strings.Fields("shift shift_r alt alt_r ctrl ctrl_r menu esc minus equal backspace tab ret grave_accent backslash semicolon " +
+		"apostrophe comma dot slash asterisk spc caps_lock bracket_left bracket_right num_lock scroll_lock kp_divide kp_multiply kp_subtract kp_add " +
+		"kp_enter kp_decimal kp_equals kp_comma sysrq print less home pgup pgdn end left up down right insert delete pause stop again props undo " +
+		"front copy open paste find cut lf help meta_l meta_r compose ro hiragana henkan yen muhenkan katakanahiragana power sleep wake " +
+		"audionext audioprev audiostop audioplay audiomute volumeup volumedown mediaselect mail calculator computer ac_home ac_back ac_forward " +
+		"ac_refresh ac_bookmarks lang1 lang2")
+})
 
 var keyShape = lazy.Regexp(`^(?:[0-9a-z]|f[1-9]|f1[0-9]|f2[0-4]|kp_[0-9]|0x[0-9a-fA-F]+)$`)
 
@@ -37,7 +40,7 @@ func sendKey(c *call) (any, error) {
 		return nil, err
 	}
 	for key := range strings.SplitSeq(c.param("key"), "-") {
-		if !contains(keyNames, key) && !keyShape().MatchString(key) {
+		if !contains(keyNames(), key) && !keyShape().MatchString(key) {
 			return nil, &apiError{status: 400, message: "Bad Request", mute: true}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
@@ -14,14 +15,16 @@ var configPrivs = []string{"VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU",
 	"VM.Config.HWType", "VM.Config.Options", "VM.Config.Cloudinit"}
 
 // optionPrivs are the privileges of options; what is in none of them is root@pam's alone (04/058).
-var optionPrivs = privsOf(map[string]string{
-	"VM.Config.CPU":    "cores cpu cpulimit cpuunits numa smp sockets vcpus",
-	"VM.Config.Memory": "allow-ksm balloon memory shares",
-	"VM.Config.HWType": "acpi audio0 hotplug kvm machine scsihw smbios1 tablet vga watchdog",
-	"VM.Config.Options": "agent autostart bios description keyboard localtime migrate_downtime migrate_speed name onboot ostype " +
-		"protection reboot spice_enhancements startdate startup tdf template",
-	"VM.PowerMgmt":   "freeze",
-	"VM.Config.Disk": "boot bootdisk vmstatestorage",
+var optionPrivs = sync.OnceValue(func() map[string]string {
+	return privsOf(map[string]string{
+		"VM.Config.CPU":    "cores cpu cpulimit cpuunits numa smp sockets vcpus",
+		"VM.Config.Memory": "allow-ksm balloon memory shares",
+		"VM.Config.HWType": "acpi audio0 hotplug kvm machine scsihw smbios1 tablet vga watchdog",
+		"VM.Config.Options": "agent autostart bios description keyboard localtime migrate_downtime migrate_speed name onboot ostype " +
+			"protection reboot spice_enhancements startdate startup tdf template",
+		"VM.PowerMgmt":   "freeze",
+		"VM.Config.Disk": "boot bootdisk vmstatestorage",
+	})
 })
 
 func privsOf(groups map[string]string) map[string]string {
@@ -72,8 +75,8 @@ func (c *call) mayConfigure(vmid int, pool string, keys []string) error {
 
 func (c *call) mayConfigureOne(vmid int, pool, key string) error {
 	switch {
-	case has(optionPrivs, key):
-		if err := c.wantsVM(vmid, pool, optionPrivs[key]); err != nil || key != "startup" {
+	case has(optionPrivs(), key):
+		if err := c.wantsVM(vmid, pool, optionPrivs()[key]); err != nil || key != "startup" {
 			return err
 		}
 		return c.wants("/", "Sys.Modify") // it changes what the node does

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 func realmRoutes() []route {
@@ -27,17 +28,21 @@ type realmType struct{ required, optional []string }
 const directoryOptions = "bind_dn capath case-sensitive cert certkey comment default filter group_classes group_dn group_filter " +
 	"group_name_attr mode password port secure server2 sslversion sync-defaults-options sync_attributes tfa user_classes verify"
 
-var realmTypes = map[string]realmType{
-	"pam":  {nil, words("comment default tfa")},
-	"pve":  {nil, words("comment default tfa")},
-	"ldap": {words("server1 base_dn user_attr"), words(directoryOptions)},
-	"ad":   {words("server1 domain"), words(directoryOptions + " base_dn user_attr")},
-	"openid": {words("issuer-url client-id"), words("acr-values audiences autocreate client-key comment default groups-autocreate " +
-		"groups-claim groups-overwrite prompt query-userinfo scopes username-claim")},
-}
+var realmTypes = sync.OnceValue(func() map[string]realmType {
+	return map[string]realmType{
+		"pam":  {nil, words("comment default tfa")},
+		"pve":  {nil, words("comment default tfa")},
+		"ldap": {words("server1 base_dn user_attr"), words(directoryOptions)},
+		"ad":   {words("server1 domain"), words(directoryOptions + " base_dn user_attr")},
+		"openid": {words("issuer-url client-id"), words("acr-values audiences autocreate client-key comment default groups-autocreate " +
+			"groups-claim groups-overwrite prompt query-userinfo scopes username-claim")},
+	}
+})
 
 // builtinRealms are there always, with a comment of their own (12/105).
-var builtinRealms = map[string]string{"pam": "Linux PAM standard authentication", "pve": "Proxmox VE authentication server"}
+var builtinRealms = sync.OnceValue(func() map[string]string {
+	return map[string]string{"pam": "Linux PAM standard authentication", "pve": "Proxmox VE authentication server"}
+})
 
 func listRealms(c *call) (any, error) {
 	out := []Object{}
@@ -64,16 +69,16 @@ func createRealm(c *call) (any, error) {
 		switch {
 		case c.w.Access.realm(id) != nil:
 			return fail("domain '%s' already exists", id)
-		case builtinRealms[id] != "":
+		case builtinRealms()[id] != "":
 			return fail("unable to use reserved name '%s'", id)
-		case builtinRealms[kind] != "":
+		case builtinRealms()[kind] != "":
 			return fail("unable to create builtin type '%s'", kind)
 		}
 		detail, err := c.realmOptions(Object{"type": kind})
 		if err != nil {
 			return err
 		}
-		for _, key := range realmTypes[kind].required {
+		for _, key := range realmTypes()[kind].required {
 			if detail[key] == nil {
 				return fail("missing value for required option '%s'", key)
 			}
@@ -87,7 +92,7 @@ func createRealm(c *call) (any, error) {
 // realmOptions are the options of a realm with those of the request. A password is kept elsewhere and never shown.
 func (c *call) realmOptions(old Object) (Object, error) {
 	detail := clone(old)
-	kind := realmTypes[text(old["type"])]
+	kind := realmTypes()[text(old["type"])]
 	for _, key := range slices.Sorted(maps.Keys(c.params)) {
 		switch {
 		case slices.Contains(words("realm type delete digest check-connection password"), key):
@@ -154,9 +159,9 @@ func (a *Access) storeRealm(id string, detail Object) {
 
 // realmRow is a realm as the list shows it, with its own GET under the key detail.
 func realmRow(id string, detail Object) Object {
-	if text(detail["comment"]) == "" && builtinRealms[id] != "" {
+	if text(detail["comment"]) == "" && builtinRealms()[id] != "" {
 		detail = clone(detail)
-		detail["comment"] = builtinRealms[id]
+		detail["comment"] = builtinRealms()[id]
 	}
 	row := Object{"realm": id, "type": detail["type"], "detail": detail}
 	if c := text(detail["comment"]); c != "" {
@@ -196,7 +201,7 @@ func deleteRealm(c *call) (any, error) {
 	if a.realm(id) == nil {
 		return nil, fail("delete auth server failed: authentication domain '%s' does not exist", id)
 	}
-	if builtinRealms[id] != "" {
+	if builtinRealms()[id] != "" {
 		a.storeRealm(id, Object{"type": id})
 		return nil, nil
 	}

@@ -3,27 +3,30 @@ package pvesim
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // privilegeGroups are all privileges of Proxmox VE 9.2 (12/039), by their first word.
-var privilegeGroups = map[string]string{
-	"Datastore":   "Allocate AllocateSpace AllocateTemplate Audit",
-	"Group":       "Allocate",
-	"Mapping":     "Audit Modify Use",
-	"Permissions": "Modify",
-	"Pool":        "Allocate Audit",
-	"Realm":       "Allocate AllocateUser",
-	"SDN":         "Allocate Audit Use",
-	"Sys":         "AccessNetwork Audit Console Incoming Modify PowerMgmt Syslog",
-	"User":        "Modify",
-	"VM": "Allocate Audit Backup Clone Config.CDROM Config.CPU Config.Cloudinit Config.Disk Config.HWType Config.Memory " +
-		"Config.Network Config.Options Console GuestAgent.Audit GuestAgent.FileRead GuestAgent.FileSystemMgmt GuestAgent.FileWrite " +
-		"GuestAgent.Unrestricted Migrate PowerMgmt Replicate Snapshot Snapshot.Rollback",
-}
+var privilegeGroups = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"Datastore":   "Allocate AllocateSpace AllocateTemplate Audit",
+		"Group":       "Allocate",
+		"Mapping":     "Audit Modify Use",
+		"Permissions": "Modify",
+		"Pool":        "Allocate Audit",
+		"Realm":       "Allocate AllocateUser",
+		"SDN":         "Allocate Audit Use",
+		"Sys":         "AccessNetwork Audit Console Incoming Modify PowerMgmt Syslog",
+		"User":        "Modify",
+		"VM": "Allocate Audit Backup Clone Config.CDROM Config.CPU Config.Cloudinit Config.Disk Config.HWType Config.Memory " +
+			"Config.Network Config.Options Console GuestAgent.Audit GuestAgent.FileRead GuestAgent.FileSystemMgmt GuestAgent.FileWrite " +
+			"GuestAgent.Unrestricted Migrate PowerMgmt Replicate Snapshot Snapshot.Rollback",
+	}
+})
 
 func privilegesOf(group string) []string {
 	var out []string
-	for p := range strings.FieldsSeq(privilegeGroups[group]) {
+	for p := range strings.FieldsSeq(privilegeGroups()[group]) {
 		out = append(out, group+"."+p)
 	}
 	return out
@@ -32,7 +35,7 @@ func privilegesOf(group string) []string {
 // builtinRoles are the roles that every installation has (12/039).
 func builtinRoles() []Object {
 	var every []string
-	for g := range privilegeGroups {
+	for g := range privilegeGroups() {
 		every = append(every, privilegesOf(g)...)
 	}
 	slices.Sort(every)

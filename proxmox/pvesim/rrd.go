@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -12,10 +13,12 @@ type rrdFrame struct {
 }
 
 // rrdFrames are those of the files since 9.0; an hour has 59 or 60 points, as its begin falls (02/081: 59).
-var rrdFrames = map[string]rrdFrame{
-	"hour": {time.Minute, 59}, "day": {time.Minute, 1440}, "week": {30 * time.Minute, 336}, "month": {30 * time.Minute, 1440},
-	"year": {6 * time.Hour, 1440}, "decade": {7 * 24 * time.Hour, 570},
-}
+var rrdFrames = sync.OnceValue(func() map[string]rrdFrame {
+	return map[string]rrdFrame{
+		"hour": {time.Minute, 59}, "day": {time.Minute, 1440}, "week": {30 * time.Minute, 336}, "month": {30 * time.Minute, 1440},
+		"year": {6 * time.Hour, 1440}, "decade": {7 * 24 * time.Hour, 570},
+	}
+})
 
 func rrdRoutes() []route {
 	guest := need("/vms/{vmid}", "VM.Audit")
@@ -32,7 +35,7 @@ type sampler func(at time.Time, step time.Duration) fields
 // series makes the points of the time frame. Points without samples hold nothing but their time (facts 52). A recorded
 // world tells nothing of its past, so only the newest point of it has values.
 func (c *call) series(sample sampler) []fields {
-	frame := rrdFrames[c.param("timeframe")]
+	frame := rrdFrames()[c.param("timeframe")]
 	last := c.now.Truncate(frame.step)
 	out := make([]fields, 0, frame.count)
 	for i := frame.count - 1; i >= 0; i-- {

@@ -29,10 +29,10 @@ func inLock(what string, err error) error {
 // (13/069) and pools that are not there.
 func addStorage(c *call) (any, error) {
 	id, kind := c.param("storage"), c.param("type")
-	t, ok := storageTypes[kind]
+	t, ok := storageTypes()[kind]
 	if !ok {
 		return nil, badParam("type", "value '"+kind+"' does not have a value in the enumeration '"+
-			strings.Join(slices.Sorted(maps.Keys(storageTypes)), ", ")+"'")
+			strings.Join(slices.Sorted(maps.Keys(storageTypes())), ", ")+"'")
 	}
 	given := without(c.params, "storage", "type")
 	if text(given["nodes"]) == "" {
@@ -76,7 +76,7 @@ func changeStorage(c *call) (any, error) {
 	if old == nil {
 		return nil, inLock("update", fail("storage '%s' does not exist", id))
 	}
-	t := storageTypes[text(old["type"])]
+	t := storageTypes()[text(old["type"])]
 	given := without(c.params, "storage", "digest", "delete")
 	with, err := t.take(given)
 	if err != nil {

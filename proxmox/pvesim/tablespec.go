@@ -4,11 +4,14 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // tableTypes are the words for types.
-var tableTypes = map[string]string{"str": "string", "int": "integer", "num": "number", "bool": "boolean",
-	"array": "array", "object": "object", "any": ""}
+var tableTypes = sync.OnceValue(func() map[string]string {
+	return map[string]string{"str": "string", "int": "integer", "num": "number", "bool": "boolean",
+		"array": "array", "object": "object", "any": ""}
+})
 
 // readSpec reads the words after a name.
 func (t *tableSet) readSpec(s *schema, words []string) error {
@@ -28,7 +31,7 @@ func (t *tableSet) readSpec(s *schema, words []string) error {
 }
 
 func (t *tableSet) readWord(s *schema, w string) error {
-	if kind, ok := tableTypes[w]; ok {
+	if kind, ok := tableTypes()[w]; ok {
 		s.kind = kind
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
@@ -30,11 +31,13 @@ func matching(expr string) func(string) bool {
 	return func(s string) bool { return re().MatchString(s) }
 }
 
-var fileKinds = map[string]fileKind{
-	"iso":    {matching(`.\.(?i:iso|img)$`), "wrong file extension", "template/iso"},
-	"vztmpl": {matching(`.\.tar\.(?:gz|xz|zst|bz2)$`), "wrong file extension", "template/cache"},
-	"import": {matching(`^[a-zA-Z0-9_.\-+]+\.(?:ova|qcow2|raw|vmdk)$`), "invalid filename or wrong extension", "import"},
-}
+var fileKinds = sync.OnceValue(func() map[string]fileKind {
+	return map[string]fileKind{
+		"iso":    {matching(`.\.(?i:iso|img)$`), "wrong file extension", "template/iso"},
+		"vztmpl": {matching(`.\.tar\.(?:gz|xz|zst|bz2)$`), "wrong file extension", "template/cache"},
+		"import": {matching(`^[a-zA-Z0-9_.\-+]+\.(?:ova|qcow2|raw|vmdk)$`), "invalid filename or wrong extension", "import"},
+	}
+})
 
 // newFile checks where a file is to go and gives its name and its volume id. Directories in the name are dropped (13/018).
 func (c *call) newFile() (name, volid string, err error) {
@@ -47,7 +50,7 @@ func (c *call) newFile() (name, volid string, err error) {
 		return "", "", fail("can't upload to storage type '%s'", kind)
 	}
 	name = cleanName(c.param("filename"))
-	kind, ok := fileKinds[content]
+	kind, ok := fileKinds()[content]
 	if !ok {
 		return "", "", badParam("content", "upload content type '"+content+"' not allowed")
 	}

@@ -3,6 +3,7 @@ package pvesim
 import (
 	"path"
 	"strings"
+	"sync"
 )
 
 // The features of volumes that decide about snapshots, clones and templates (GET feature shows snapshot, clone, copy).
@@ -25,44 +26,46 @@ const anyFormat = "*"
 
 // storageFeatures say by storage type what can be done with a volume: "feature state" -> formats. Types that are not
 // listed keep files, as dir does (04/126, 07/097, 08/063; facts 45).
-var storageFeatures = map[string]map[string]string{
-	"dir": {
-		"snapshot current": "qcow2", "snapshot snap": "qcow2", "clone base": "qcow2 raw vmdk", "template current": "qcow2 raw vmdk subvol",
-		"copy base": "qcow2 raw vmdk", "copy current": "qcow2 raw vmdk", "copy snap": "qcow2",
-	},
-	"btrfs": {
-		"snapshot current": "qcow2 raw subvol", "snapshot snap": "qcow2 raw subvol", "clone base": "qcow2 raw subvol vmdk",
-		"clone current": "raw", "clone snap": "raw", "template current": "qcow2 raw vmdk subvol",
-		"copy base": "qcow2 raw subvol vmdk", "copy current": "qcow2 raw subvol vmdk", "copy snap": "qcow2 raw subvol",
-	},
-	"zfspool": {
-		"snapshot current": anyFormat, "snapshot snap": anyFormat, "clone base": anyFormat, "template current": anyFormat,
-		"copy base": anyFormat, "copy current": anyFormat,
-	},
-	"lvmthin": {
-		"snapshot current": anyFormat, "clone base": anyFormat, "clone snap": anyFormat, "template current": anyFormat,
-		"copy base": anyFormat, "copy current": anyFormat, "copy snap": anyFormat,
-	},
-	"rbd": {
-		"snapshot current": anyFormat, "snapshot snap": anyFormat, "clone base": anyFormat, "clone snap": anyFormat,
-		"template current": anyFormat, "copy base": anyFormat, "copy current": anyFormat, "copy snap": anyFormat,
-	},
-	"lvm": {
-		"snapshot current": "qcow2", "snapshot snap": "qcow2", "template current": "qcow2", "clone base": "qcow2",
-		"copy base": anyFormat, "copy current": anyFormat, "copy snap": "qcow2",
-	},
-	"iscsi":       {"copy current": anyFormat},
-	"iscsidirect": {"copy current": anyFormat},
-}
+var storageFeatures = sync.OnceValue(func() map[string]map[string]string {
+	return map[string]map[string]string{
+		"dir": {
+			"snapshot current": "qcow2", "snapshot snap": "qcow2", "clone base": "qcow2 raw vmdk", "template current": "qcow2 raw vmdk subvol",
+			"copy base": "qcow2 raw vmdk", "copy current": "qcow2 raw vmdk", "copy snap": "qcow2",
+		},
+		"btrfs": {
+			"snapshot current": "qcow2 raw subvol", "snapshot snap": "qcow2 raw subvol", "clone base": "qcow2 raw subvol vmdk",
+			"clone current": "raw", "clone snap": "raw", "template current": "qcow2 raw vmdk subvol",
+			"copy base": "qcow2 raw subvol vmdk", "copy current": "qcow2 raw subvol vmdk", "copy snap": "qcow2 raw subvol",
+		},
+		"zfspool": {
+			"snapshot current": anyFormat, "snapshot snap": anyFormat, "clone base": anyFormat, "template current": anyFormat,
+			"copy base": anyFormat, "copy current": anyFormat,
+		},
+		"lvmthin": {
+			"snapshot current": anyFormat, "clone base": anyFormat, "clone snap": anyFormat, "template current": anyFormat,
+			"copy base": anyFormat, "copy current": anyFormat, "copy snap": anyFormat,
+		},
+		"rbd": {
+			"snapshot current": anyFormat, "snapshot snap": anyFormat, "clone base": anyFormat, "clone snap": anyFormat,
+			"template current": anyFormat, "copy base": anyFormat, "copy current": anyFormat, "copy snap": anyFormat,
+		},
+		"lvm": {
+			"snapshot current": "qcow2", "snapshot snap": "qcow2", "template current": "qcow2", "clone base": "qcow2",
+			"copy base": anyFormat, "copy current": anyFormat, "copy snap": "qcow2",
+		},
+		"iscsi":       {"copy current": anyFormat},
+		"iscsidirect": {"copy current": anyFormat},
+	}
+})
 
 func featuresOf(kind string) map[string]string {
 	if kind == "zfs" {
 		kind = "zfspool"
 	}
-	if t, ok := storageFeatures[kind]; ok {
+	if t, ok := storageFeatures()[kind]; ok {
 		return t
 	}
-	return storageFeatures["dir"]
+	return storageFeatures()["dir"]
 }
 
 // volumeFeature is whether a volume, or its state in a snapshot, can do something for a guest of a kind. Containers
