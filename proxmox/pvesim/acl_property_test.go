@@ -44,6 +44,7 @@ func aclWorld() *World {
 // TestACLProperty: after any changes by the API, the rights of everybody everywhere are those that the rules give when they
 // are applied anew to what the API shows.
 func TestACLProperty(t *testing.T) {
+	logChecks(t)
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := New(aclWorld(), WithoutDelays())

@@ -1,7 +1,13 @@
 package pvesim
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -90,5 +96,55 @@ func BenchmarkWrite10k(b *testing.B) {
 		if got := s.serve(x); got.status != 200 {
 			b.Fatalf("%d %s", got.status, got.body)
 		}
+	}
+}
+
+// TestServeHasThreeWorkers: storages that hang use up the three workers that each node of `sim serve` has (F39): of four calls one
+// has to wait for another.
+func TestServeHasThreeWorkers(t *testing.T) {
+	const hang = 300 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- ServeForever(ctx, ServeOptions{Faults: []string{"F39:storage=tank,by=" + hang.String()}}, in)
+	}()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	lines := make([]byte, 4096)
+	n, err := out.Read(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, _, _ := strings.Cut(strings.TrimPrefix(string(lines[:n]), "export PROXMOX_VE_ENDPOINT="), "\n")
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer client.CloseIdleConnections()
+	took := make([]time.Duration, 4)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for i := range took {
+		wg.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), "GET", url+"/api2/json/nodes/pve1/storage/tank/status", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header.Set("Authorization", "PVEAPIToken=root@pam!demo="+demoSecret)
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = resp.Body.Close()
+			took[i] = time.Since(began)
+		})
+	}
+	wg.Wait()
+	if last := slices.Max(took); last < 2*hang {
+		t.Errorf("four calls took %v", took)
 	}
 }

@@ -132,6 +132,7 @@ func (m *lockModel) entered(j *job, file string) {
 // TestLocksProperty: whatever tasks do and whoever stops them, each ends, a lock is never held twice, and who does not get
 // one gives up after exactly 10 s.
 func TestLocksProperty(t *testing.T) {
+	logChecks(t)
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := &lockModel{t: t, b: newLockBench(), inside: map[string]*Task{}, shared: map[string]map[*Task]bool{lockA: {}, lockB: {}}, asked: map[*Task]time.Time{},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
+	cmdline "flag"
 	"io"
 	"net"
 	"net/http"
@@ -184,4 +185,10 @@ func (c *raw) receive(method string) reply {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return reply{status: resp.Status, code: resp.StatusCode, header: resp.Header, body: string(b), err: err}
+}
+
+// logChecks tells how many random cases a property test tries: make e2e-full has more of them than other runs.
+func logChecks(t *testing.T) {
+	t.Helper()
+	t.Logf("%s random cases (-rapid.checks)", cmdline.Lookup("rapid.checks").Value)
 }

@@ -248,6 +248,7 @@ func (o *operator) foreign() map[int]string {
 
 // TestRandomOperations: random sequences of legal requests never break what has to hold: see check and settled.
 func TestRandomOperations(t *testing.T) {
+	logChecks(t)
 	total := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		o := newOperator(rt)

@@ -71,6 +71,7 @@ func (m *machines) abortAny() {
 // TestMachinesStayWhole: whatever is done to VMs at once, in the end every task has ended, no lock is held, each disk
 // belongs to one VM that is there, each drive has its disk, and digests are those of the configurations.
 func TestMachinesStayWhole(t *testing.T) {
+	logChecks(t)
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachines()
 		for range rapid.IntRange(5, 40).Draw(t, "operations") {

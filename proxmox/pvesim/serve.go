@@ -35,6 +35,9 @@ type ServeOptions struct {
 	Schema string
 }
 
+// realWorkers is how many workers each daemon of a real node has (faults.md 3.1).
+const realWorkers = 3
+
 // ServeForever runs a simulator until ctx ends. It first writes lines that a shell can evaluate: the variables of
 // address, token and fingerprint that clients read.
 func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
@@ -51,7 +54,7 @@ func ServeForever(ctx context.Context, o ServeOptions, out io.Writer) error {
 		return fault.BadField("schema", err.Error(), "api-schema.json, a dump of all methods")
 	}
 	w.StatLag = StatInterval
-	s := New(w, WithSeed(o.Seed+1), WithLatency(latency), WithSchema(schema), WithClock(o.clock(w)))
+	s := New(w, WithSeed(o.Seed+1), WithWorkers(realWorkers), WithLatency(latency), WithSchema(schema), WithClock(o.clock(w)))
 	for _, text := range o.Faults {
 		f, err := ParseFault(text)
 		if err != nil {
