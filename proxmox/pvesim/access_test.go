@@ -204,7 +204,7 @@ func TestPoolRights(t *testing.T) {
 func TestPathNamesAgree(t *testing.T) {
 	t.Parallel()
 	table := newTable(nil)
-	for _, p := range append(patterns(), guardedPatterns()...) {
+	for _, p := range patterns() {
 		method, pattern, _ := strings.Cut(p, " ")
 		r, vars := table.find(method, strings.NewReplacer("{", "", "}", "").Replace(pattern))
 		if r == nil {
@@ -217,28 +217,6 @@ func TestPathNamesAgree(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestGuarded: rights come before the news that a method is not simulated; of its parameters nothing is said.
-func TestGuarded(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, staffWorld(), WithoutDelays())
-	defer r.stop()
-	for user, want := range map[string]string{
-		"joe@pve": "403 Permission check failed (/nodes/node01, Sys.Console)",
-		rootUser:  "501 Method 'POST /nodes/node01/spiceshell' not implemented",
-	} {
-		if got := r.as(user, "POST", "/nodes/node01/spiceshell", "cmd=login"); got.status != want {
-			t.Errorf("%s: %s, want %s", user, got.status, want)
-		}
-	}
-}
-
-func guardedPatterns() (list []string) {
-	for _, r := range guardedRoutes() {
-		list = append(list, r.method+" "+r.pattern)
-	}
-	return list
 }
 
 // TestDefaultRealm: one realm at most is the default.

@@ -15,7 +15,8 @@ func contentWriteRoutes() []route {
 	return daemon(
 		post(base, need("/storage/{storage}", "Datastore.AllocateSpace"), allocateVolume),
 		del(base+"/{volume...}", anyone, deleteVolume),
-		put(base+"/{volume...}", anyone, describeVolume))
+		put(base+"/{volume...}", anyone, describeVolume),
+		post(base+"/{volume...}", anyone, copyVolume))
 }
 
 // allocateVolume makes an empty image. Names on files need not tell the owner (13/042).

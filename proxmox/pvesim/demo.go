@@ -27,6 +27,9 @@ func DemoWorld(now time.Time) *World {
 	b.w.Cluster.Name, b.w.HAManager = "homelab", true
 	b.demoNodes()
 	b.demoStorage()
+	b.w.Downloads = map[string]int64{"docker://docker.io/library/alpine:3.22": 4 * mib, "docker://docker.io/library/nginx:1.29-alpine": 21 * mib,
+		"docker://docker.io/library/nginx:1.29": 73 * mib, "docker://ghcr.io/home-assistant/home-assistant:2026.11": 690 * mib,
+		"https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-amd64.qcow2": 330 * mib}
 	b.w.Pools = []*Pool{{ID: "home", Comment: "things the family uses", Storages: []string{"tank"}},
 		{ID: "lab", Comment: "may break"}}
 	b.demoServices()

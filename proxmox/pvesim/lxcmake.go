@@ -113,6 +113,9 @@ func (m *ctMaker) detect(j *job, file string) {
 	if found == "" {
 		found = asked
 	}
+	if found == "" && path.Ext(file) == ".tar" { // an image of a registry, whose system the name does not tell
+		found = "unmanaged"
+	}
 	if found == "" {
 		found = "debian"
 	}

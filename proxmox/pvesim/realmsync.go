@@ -17,20 +17,28 @@ func syncRealm(c *call) (any, error) {
 	if !c.given("scope") && driveOption(text(detail["sync-defaults-options"]), "scope") == "" {
 		return nil, badParam("scope", "Not passed as parameter and not defined in realm default sync options.")
 	}
-	kind, server := "auth-realm-sync", text(detail["server1"])
-	dry := truth(c.params["dry-run"])
+	return c.w.syncFork(c.node, c.vars["realm"], c.id.name(), truth(c.params["dry-run"])).UPID, nil
+}
+
+// syncFork starts the task of a synchronisation.
+func (w *World) syncFork(n *Node, realm, by string, dry bool) *Task {
+	kind := "auth-realm-sync"
 	if dry {
 		kind = "auth-realm-sync-test"
 	}
-	realm := c.vars["realm"]
-	return c.fork(kind, realm, func(j *job) error {
+	return w.fork(n, kind, realm, by, func(j *job) error {
 		if dry {
 			j.log("(dry test run) starting sync for realm %s", realm)
 		} else {
 			j.log("starting sync for realm %s", realm)
 		}
+		server := ""
+		if r := j.w.Access.realm(realm); r != nil {
+			detail, _ := r["detail"].(Object)
+			server = text(detail["server1"])
+		}
 		return fail("IO::Socket::INET6: getaddrinfo: %s", resolverError(server))
-	}), nil
+	})
 }
 
 // openIDTarget gives the address of a realm's provider. None can be reached.

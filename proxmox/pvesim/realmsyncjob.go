@@ -52,6 +52,7 @@ func addRealmSync(c *call) (any, error) {
 		o["enabled"] = 1
 	}
 	c.w.Cluster.putSection(realmSyncs, "id", o)
+	c.w.jobChanged(id)
 	return nil, nil
 }
 
@@ -61,6 +62,7 @@ func changeRealmSync(c *call) (any, error) {
 		return nil, fail("no such job '%s'", c.vars["id"])
 	}
 	c.w.Cluster.putSection(realmSyncs, "id", merged(o, c.list("delete"), c.stored("delete")))
+	c.w.jobChanged(c.vars["id"])
 	return nil, nil
 }
 
@@ -69,4 +71,25 @@ func removeRealmSync(c *call) (any, error) {
 		return nil, inFileLock(badParam("id", "No such job '"+c.vars["id"]+"'"))
 	}
 	return nil, nil
+}
+
+// syncDuties are the jobs that bring users. A job is the cluster's: it runs on the first node that is there and has quorum.
+func (w *World) syncDuties(n *Node) []duty {
+	for _, first := range w.Nodes {
+		if first.Online && w.quorate(first.Name) {
+			if first != n {
+				return nil
+			}
+			break
+		}
+	}
+	var list []duty
+	for _, o := range w.Cluster.Lists[realmSyncs] {
+		if has(o, "enabled") && !truth(o["enabled"]) {
+			continue
+		}
+		realm := text(o["realm"])
+		list = append(list, duty{id: text(o["id"]), schedule: text(o["schedule"]), run: func(n *Node) *Task { return w.syncFork(n, realm, rootUser, false) }})
+	}
+	return list
 }

@@ -37,6 +37,7 @@ var areas = []func() []route{
 	vzdumpRoutes, pruneRoutes, readRoutes,
 	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes, nodePowerRoutes,
 	serviceRoutes, nodeLogRoutes, softwareRoutes, diskRoutes, scanRoutes, replicationRoutes, consoleRoutes, notificationRoutes, aplinfoRoutes, realmSyncRoutes,
+	spiceRoutes, ociRoutes,
 }
 
 // table finds routes: a tree of path segments, where {name} takes any one segment and a last {name...} the rest.
@@ -50,13 +51,6 @@ type table struct {
 
 func newTable(known *Schema) *table {
 	t := &table{}
-	for _, r := range guardedRoutes() {
-		r.accepts = known.of(r.name())
-		if !known.knows(r.name()) { // nothing is said of parameters that no table has
-			r.accepts.open = true
-		}
-		t.add(&r)
-	}
 	for _, area := range areas {
 		for _, r := range area() {
 			r.accepts = known.of(r.name())

@@ -50,7 +50,7 @@ func (w *World) duties(n *Node) []duty {
 	if s := n.service("pvescheduler"); s != nil && s["active-state"] != "active" {
 		return nil
 	}
-	return append(w.backupDuties(n), w.replicationDuties(n)...)
+	return append(append(w.backupDuties(n), w.replicationDuties(n)...), w.syncDuties(n)...)
 }
 
 // dueAt is when a node will run a duty, zero for never.

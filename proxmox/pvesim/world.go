@@ -32,7 +32,8 @@ type World struct {
 	// DumpFS is the file system of the folders that backups go to, where it is none that keeps all attributes of files:
 	// containers are then copied to a temporary folder first (09/081). Empty is an ordinary one.
 	DumpFS string
-	// Downloads are the URLs that nodes can download, with the size of the file.
+	// Downloads are the URLs that nodes can download, with the size of the file; images of registries are
+	// docker://REGISTRY/NAME:TAG.
 	Downloads map[string]int64
 	// HAManager is whether an HA manager is at work. Without one the states that are wanted of services are noted and
 	// nothing more happens, as in the recordings (pve/README.md section 7).
