@@ -41,6 +41,11 @@ func (g guests) FindAll(ctx context.Context, cluster, query string) ([]change.Fo
 	return out, err
 }
 
+// LastBackup implements change.Guests.
+func (g guests) LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool) {
+	return g.inv.LastBackup(ctx, cluster, vmid)
+}
+
 // Resync implements change.Guests.
 func (g guests) Resync(ctx context.Context, cluster string, vmid int) {
 	g.inv.Touched(ctx, cluster, vmid)
@@ -49,7 +54,7 @@ func (g guests) Resync(ctx context.Context, cluster string, vmid int) {
 func foundOf(t inventory.Target) change.Found {
 	return change.Found{
 		Target: change.Target{Cluster: t.Cluster, Type: t.Type, VMID: t.VMID, Node: t.Node, Name: t.Name, Pool: t.Pool, HA: t.HAState},
-		Life:   t.Life, LastBackup: t.LastBackup, BackupsKnown: t.BackupsKnown, LinkedClones: t.LinkedClones,
+		Life:   t.Life, LinkedClones: t.LinkedClones,
 	}
 }
 

@@ -1,6 +1,8 @@
 package change
 
 import (
+	"time"
+
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -16,7 +18,7 @@ type Action interface {
 // Needs says what an action wants to be read beside config and status; it decides how many requests a plan costs.
 type Needs struct {
 	Snapshots bool
-	Pending   bool
+	Backups   bool // what could be restored afterwards
 }
 
 // Live is one guest as it was read for a plan.
@@ -26,6 +28,13 @@ type Live struct {
 	Config    pve.Config
 	Status    pve.GuestStatus
 	Snapshots []pve.Snapshot
+	Backup    *Backup // nil: not looked for
+}
+
+// Backup is what is known of a guest's backups. At is nil where there is none.
+type Backup struct {
+	At    *time.Time
+	Known bool
 }
 
 // step begins a step of an action on this guest: the path is below the guest's own.

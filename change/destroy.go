@@ -20,7 +20,7 @@ func (d Destroy) Name() string { return "guest.destroy" }
 func (d Destroy) Title() string { return "destroy" }
 
 // Needs implements Action.
-func (d Destroy) Needs() Needs { return Needs{Snapshots: true} }
+func (d Destroy) Needs() Needs { return Needs{Snapshots: true, Backups: true} }
 
 // Steps implements Action.
 func (d Destroy) Steps(l *Live) ([]Step, error) {

@@ -44,6 +44,10 @@ func (e *Engine) lookAt(ctx context.Context, c Cluster, f Found, n Needs) (*Live
 	}
 	l := &Live{Target: f.Target, Found: f, Config: cfg, Status: st}
 	l.Target = observed(f.Target, f.Life, cfg, st)
+	if n.Backups {
+		l.Backup = &Backup{}
+		l.Backup.At, l.Backup.Known = e.opt.Guests.LastBackup(ctx, f.Cluster, f.VMID)
+	}
 	if n.Snapshots {
 		l.Snapshots, err = c.Snapshots(ctx, f.Node, f.Type, f.VMID)
 	}

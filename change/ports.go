@@ -39,13 +39,10 @@ type Store interface {
 	AppendAudit(ctx context.Context, a store.AuditEntry) (store.AuditRow, error)
 }
 
-// Found is a guest as the inventory knows it: what tells where to look, and what only the inventory knows. LastBackup is nil where
-// none is known, BackupsKnown says whether that means that there is none.
+// Found is a guest as the inventory knows it: what tells where to look, and what only the inventory knows.
 type Found struct {
 	Target
-	Life         int // the inventory's count of lives
-	LastBackup   *time.Time
-	BackupsKnown bool
+	Life         int      // the inventory's count of lives
 	LinkedClones []string // labels of guests whose disks are based on this one's
 }
 
@@ -55,6 +52,8 @@ type Guests interface {
 	FindOne(ctx context.Context, cluster, text string) (Found, error)
 	// FindAll gives the guests that a query of find_guests selects, by vmid.
 	FindAll(ctx context.Context, cluster, query string) ([]Found, error)
+	// LastBackup looks for the newest backup of a guest: nil and true where there is none, false where it cannot be known.
+	LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool)
 	// Resync reads an object again after it was changed.
 	Resync(ctx context.Context, cluster string, vmid int)
 }

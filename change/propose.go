@@ -19,7 +19,16 @@ type Request struct {
 	Guest   string // vmid or name
 	Query   string // of find_guests; instead of Guest
 	Action  Action
+	Direct  Direct // in place of Action, for what is no guest
 	Caller  Caller
+}
+
+// Direct is a change of something that is no guest: its steps need no live reading of a guest.
+type Direct interface {
+	Name() string
+	Title() string
+	// Steps gets the guest that is concerned, where the inventory knows one: rules by tag and pool apply to it.
+	Steps(concerned *Found) ([]Step, error)
 }
 
 // Proposal is a plan that was kept, with what policy says about it. Without an ID there was nothing to do: each step says why.
@@ -45,6 +54,9 @@ type before struct {
 // Propose makes a plan, asks policy about it and keeps it. It sends nothing. Errors: those of resolving and reading the guest, what
 // the action refuses, fault.Denied (audited) with what the owner would have to allow.
 func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
+	if r.Direct != nil {
+		return e.direct(ctx, r)
+	}
 	found, err := e.find(ctx, r)
 	if err != nil {
 		return Proposal{}, err
@@ -73,6 +85,23 @@ func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
 	}
 	body.complete(kept)
 	return e.keep(ctx, body, r.Caller, kept)
+}
+
+// direct plans what needs no reading of a guest. Guest names the one that is concerned, if any.
+func (e *Engine) direct(ctx context.Context, r Request) (Proposal, error) {
+	var concerned *Found
+	if r.Guest != "" {
+		if f, err := e.opt.Guests.FindOne(ctx, r.Cluster, r.Guest); err == nil {
+			concerned = &f
+		}
+	}
+	steps, err := r.Direct.Steps(concerned)
+	if err != nil {
+		return Proposal{}, err
+	}
+	body := Body{V: 1, Tool: r.Tool, Title: r.Direct.Title(), Cluster: r.Cluster, Requester: r.Caller.Principal, TTL: planTTL, Steps: steps}
+	body.complete(nil)
+	return e.keep(ctx, body, r.Caller, nil)
 }
 
 func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
@@ -148,13 +177,14 @@ func blastOf(lives []*Live) Blast {
 }
 
 func (b *Blast) backups(l *Live) {
-	switch at := l.Found.LastBackup; {
-	case at != nil && (b.LastBackup == nil || at.Before(*b.LastBackup)):
-		b.LastBackup = at
-	case at == nil && l.Found.BackupsKnown:
+	switch k := l.Backup; {
+	case k == nil:
+	case k.At != nil && (b.LastBackup == nil || k.At.Before(*b.LastBackup)):
+		b.LastBackup = k.At
+	case k.At == nil && k.Known:
 		b.NoBackup = append(b.NoBackup, l.Label())
-	case at == nil:
-		b.Unknown = append(b.Unknown, l.ID()+": backups")
+	case k.At == nil:
+		b.Unknown = append(b.Unknown, "backups of "+l.ID())
 	}
 }
 
@@ -280,6 +310,11 @@ func (e *Engine) load(ctx context.Context, id string, who Caller) (Plan, Store, 
 		return Plan{}, nil, fault.New(fault.NotFound, "no plan %.20q is known", id).WithNext("list_plans").WithHint("plans belong to who asked for them")
 	}
 	p := Plan{Plan: row}
+	if len(row.Body) == 0 { // bodies of plans that ended long ago are not kept
+		p.Body = Body{Tool: row.Tool, Title: row.Title, Cluster: row.Cluster, Requester: row.Requester, Tier: Tier(row.Tier)}
+		p.Journal, err = st.Steps(ctx, store.StepFilter{Plan: row.ID})
+		return p, st, err
+	}
 	if err := json.Unmarshal(row.Body, &p.Body); err != nil {
 		return Plan{}, nil, fault.Wrap(fault.StoreCorrupt, err, "plan %s cannot be read", row.ID)
 	}
@@ -297,6 +332,16 @@ const OperatorPrincipal = "operator"
 func (e *Engine) Plan(ctx context.Context, id string, who Caller) (Plan, error) {
 	p, _, err := e.load(ctx, id, who)
 	return p, err
+}
+
+// Judge asks policy about a plan as it would be applied now.
+func (e *Engine) Judge(ctx context.Context, id string, who Caller) (Plan, Verdict, error) {
+	p, _, err := e.load(ctx, id, who)
+	if err != nil {
+		return Plan{}, Verdict{}, err
+	}
+	v, err := e.opt.Policy.Judge(ctx, &p.Body, who, planned(&p.Body))
+	return p, v, err
 }
 
 // Plans lists a caller's plans, newest first; an operator sees all.

@@ -131,6 +131,8 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 	return out, nil
 }
 
+func (g *simGuests) LastBackup(context.Context, string, int) (*time.Time, bool) { return nil, true }
+
 func (g *simGuests) Resync(context.Context, string, int) {}
 
 // propose makes a plan for one guest.

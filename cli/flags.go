@@ -11,13 +11,16 @@ import (
 
 // input is the text of a flag that the Spec decodes and checks, as it does for every door; kind is what the help shows behind
 // the flag's name.
-type input struct{ text, kind string }
+type input struct{ text, kind, sep string }
 
 // String implements pflag.Value.
 func (i *input) String() string { return i.text }
 
-// Set implements pflag.Value.
+// Set implements pflag.Value. A list can be given in several flags.
 func (i *input) Set(s string) error {
+	if i.text != "" && i.sep != "" {
+		s = i.text + i.sep + s
+	}
 	i.text = s
 	return nil
 }
@@ -58,7 +61,7 @@ func toolFlags(cmd *cobra.Command, spec tools.Spec) map[string]*input {
 			continue
 		}
 		name := strings.ReplaceAll(in.Name, "_", "-")
-		flags[in.Name] = &input{kind: kinds[in.Type]}
+		flags[in.Name] = &input{kind: kinds[in.Type], sep: separator(in)}
 		cmd.Flags().Var(flags[in.Name], name, help(in))
 		if in.Type == "boolean" {
 			cmd.Flags().Lookup(name).NoOptDefVal = "true"
@@ -70,6 +73,17 @@ func toolFlags(cmd *cobra.Command, spec tools.Spec) map[string]*input {
 		_ = cmd.RegisterFlagCompletionFunc(name, complete) // fails for flags that do not exist only
 	}
 	return flags
+}
+
+// separator parts the entries of a list, as the Spec does.
+func separator(in tools.Input) string {
+	switch {
+	case in.Type != "array":
+		return ""
+	case in.Lines:
+		return "\n"
+	}
+	return ","
 }
 
 // flagNames are the long names of all flags that a command takes.

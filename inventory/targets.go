@@ -25,9 +25,7 @@ type Target struct {
 	Pool         string
 	HAState      string
 	Life         int
-	LastBackup   *time.Time // nil: none was seen
-	BackupsKnown bool       // whether nil means that there is none; the task log alone never tells
-	LinkedClones []string   // "151 web-test": guests whose disks are based on this one's
+	LinkedClones []string // "151 web-test": guests whose disks are based on this one's
 }
 
 // Targets gives the guests that a change names: one by vmid or name, or those that a query selects. Errors as Guest and FindGuests.
@@ -66,12 +64,21 @@ func (i *Inventory) selected(scope []*cluster, text string) ([]*row, error) {
 
 func (i *Inventory) target(r *row) Target {
 	cv := i.proj.cluster(r.g.Cluster)
-	t := Target{Cluster: r.g.Cluster, VMID: r.g.VMID, Type: r.typ(), Node: r.g.Node, Name: name(r.g.Name), Pool: r.g.Pool,
+	return Target{Cluster: r.g.Cluster, VMID: r.g.VMID, Type: r.typ(), Node: r.g.Node, Name: name(r.g.Name), Pool: r.g.Pool,
 		HAState: r.g.HAState, Life: r.g.Life, LinkedClones: linkedClones(cv, r)}
-	if at, ok := cv.tasks.lastBackup(strconv.Itoa(r.g.VMID)); ok {
-		t.LastBackup = &at
+}
+
+// LastBackup looks for the newest backup of a guest that counts: nil and true where there is none, false where it cannot be known.
+func (i *Inventory) LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool) {
+	page, err := i.Backups(ctx, BackupQuery{Guest: strconv.Itoa(vmid), ReadOptions: ReadOptions{Cluster: cluster}})
+	if err != nil || len(page.Rows) != 1 {
+		return nil, false
 	}
-	return t
+	g := &page.Rows[0]
+	if newest := g.Newest(); !newest.IsZero() {
+		return &newest, true
+	}
+	return nil, !g.Unsure
 }
 
 // linkedClones are the guests whose volumes name a base volume of this one: local:900/base-900-disk-0.qcow2/151/vm-151-disk-0.qcow2,

@@ -29,6 +29,15 @@ func list() []Spec {
 		checkHealth(),
 		checkAccess(),
 		powerGuest(),
+		updateGuest(),
+		snapshotGuest(),
+		deleteGuest(),
+		listPlans(),
+		getPlan(),
+		applyPlan(),
+		cancelPlan(),
+		undoChange(),
+		cancelTask(),
 	}
 }
 

@@ -89,6 +89,9 @@ func (f field) set(v reflect.Value, raw json.RawMessage) error {
 	}
 	text, isString := unquote(raw)
 	switch v.Kind() {
+	case reflect.Pointer: // an input whose zero value means something else than its absence
+		v.Set(reflect.New(v.Type().Elem()))
+		return f.set(v.Elem(), raw)
 	case reflect.Bool:
 		return f.setBool(v, text)
 	case reflect.Int, reflect.Int64:
@@ -159,6 +162,14 @@ func (f field) setString(v reflect.Value, text string) error {
 	return nil
 }
 
+// separator parts a list that is given as one text.
+func (f field) separator() string {
+	if f.lines {
+		return "\n"
+	}
+	return ","
+}
+
 func (f field) setList(v reflect.Value, raw json.RawMessage) error {
 	var items []json.RawMessage
 	if json.Unmarshal(raw, &items) != nil {
@@ -166,7 +177,7 @@ func (f field) setList(v reflect.Value, raw json.RawMessage) error {
 		if !ok {
 			return f.bad("must be a list of texts")
 		}
-		for part := range strings.SplitSeq(text, ",") {
+		for part := range strings.SplitSeq(text, f.separator()) {
 			v.Set(reflect.Append(v, reflect.ValueOf(strings.TrimSpace(part))))
 		}
 		return nil

@@ -47,17 +47,100 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 		if err != nil {
 			return errorResult(err), nil
 		}
-		d.Progress = progress(ctx, r)
+		d.Progress, d.Who.Elicits = progress(ctx, r), canElicit(ctx)
+		d.Agreed, d.Accepted = agreement(r)
 		raw, err := rawArguments(r)
 		if err != nil {
 			return errorResult(err), nil
 		}
 		res, err := s.Call(ctx, d, raw)
+		if q, ok := asks(res, err); ok {
+			if modern(ctx) {
+				return askModern(q), nil
+			}
+			if d.Agreed, d.Accepted, ok = askLegacy(ctx, q); ok {
+				res, err = s.Call(ctx, d, raw)
+			}
+		}
 		if err != nil {
 			return errorResult(err), nil
 		}
 		return result(res, d), nil
 	}
+}
+
+// asking is implemented by answers that the client's user has to agree to: the plan and the question about it.
+type asking interface {
+	Asks() (plan, question string)
+}
+
+type query struct{ plan, question string }
+
+func asks(res Result, err error) (query, bool) {
+	a, ok := res.Answer.(asking)
+	if err != nil || !ok {
+		return query{}, false
+	}
+	plan, question := a.Asks()
+	return query{plan, question}, question != ""
+}
+
+func modern(ctx context.Context) bool {
+	i := server.RequestProtocolInfoFromContext(ctx)
+	return i != nil && i.Modern
+}
+
+// canElicit says whether the client declared that it can ask its user: mcp-go would ask, and hang, without (facts: mcp.md 6.2).
+func canElicit(ctx context.Context) bool {
+	if i := server.RequestProtocolInfoFromContext(ctx); i != nil && i.Modern {
+		return i.ClientCapabilities != nil && i.ClientCapabilities.Elicitation != nil
+	}
+	s := server.ClientSessionFromContext(ctx)
+	if _, ok := s.(server.SessionWithElicitation); !ok {
+		return false
+	}
+	c, ok := s.(server.SessionWithClientInfo)
+	return ok && c.GetClientCapabilities().Elicitation != nil
+}
+
+// agree is the form of the question: accepting it is the answer.
+func agree(q query) mcp.ElicitationParams {
+	return mcp.ElicitationParams{Message: q.question, RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}}}
+}
+
+// askModern answers a question; the client calls again with its user's answer under the plan's id.
+func askModern(q query) *mcp.CallToolResult {
+	return server.NewInputRequestBuilder(q.plan).Elicit(q.plan, agree(q)).ToolResult()
+}
+
+// askLimit is how long an older client's user may think: the call then answers the plan, which a second call applies.
+const askLimit = 25 * time.Second
+
+// askLegacy asks the user of an older client. Without an answer in time ok is false.
+func askLegacy(ctx context.Context, q query) (plan string, accepted, ok bool) {
+	srv := server.ServerFromContext(ctx)
+	if srv == nil {
+		return "", false, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	res, err := srv.RequestElicitation(ctx, mcp.ElicitationRequest{Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: agree(q)})
+	if err != nil || res == nil {
+		return "", false, false
+	}
+	return q.plan, res.Action == mcp.ElicitationResponseActionAccept, true
+}
+
+// agreement is the answer that a call brings to an earlier question. The state names the plan; only the answer under its id counts.
+func agreement(r mcp.CallToolRequest) (plan string, accepted bool) {
+	if r.Params.RequestState == "" {
+		return "", false
+	}
+	res := server.ElicitationResponse(r.Params.InputResponses, r.Params.RequestState)
+	if res == nil {
+		return "", false
+	}
+	return r.Params.RequestState, res.Action == mcp.ElicitationResponseActionAccept
 }
 
 func rawArguments(r mcp.CallToolRequest) (json.RawMessage, error) {

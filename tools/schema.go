@@ -11,14 +11,15 @@ import (
 )
 
 // An input struct is described by its tags: json (name), desc, help (in place of desc for people), enum (comma list), min, max, default, req:"true" (required),
-// example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured).
+// example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured), lines:"true" (a list
+// whose entries hold commas).
 
 type field struct {
 	name, desc, rule, example string
 	help                      string // what people read where a model needs no words
 	enum                      []string
 	min, max                  *int64
-	required, multi           bool
+	required, multi, lines    bool
 	index                     []int
 	typ                       reflect.Type
 }
@@ -33,7 +34,7 @@ func fieldsOf(t reflect.Type) []field {
 		out = append(out, field{
 			name: f.Tag.Get("json"), desc: f.Tag.Get("desc"), help: f.Tag.Get("help"), rule: f.Tag.Get("rule"), example: f.Tag.Get("example"),
 			enum: split(f.Tag.Get("enum")), min: number(f.Tag.Get("min")), max: number(f.Tag.Get("max")),
-			required: f.Tag.Get("req") == "true", multi: f.Tag.Get("multi") == "true", index: f.Index, typ: f.Type,
+			required: f.Tag.Get("req") == "true", multi: f.Tag.Get("multi") == "true", lines: f.Tag.Get("lines") == "true", index: f.Index, typ: f.Type,
 		})
 	}
 	return out
@@ -76,6 +77,8 @@ type schema struct{ single, multi, output string }
 
 func jsonType(t reflect.Type) string {
 	switch t.Kind() {
+	case reflect.Pointer:
+		return jsonType(t.Elem())
 	case reflect.Bool:
 		return "boolean"
 	case reflect.Int, reflect.Int64:
@@ -101,7 +104,7 @@ func (f field) bad(rule string) *fault.Error {
 type Input struct {
 	Name, Type, Desc string
 	Enum             []string
-	Required         bool
+	Required, Lines  bool
 }
 
 // Help is the input's description with its values.
@@ -119,7 +122,7 @@ func (s Spec) Inputs(c Caller) []Input {
 		if f.multi && !c.MultiCluster {
 			continue
 		}
-		out = append(out, Input{Name: f.name, Type: jsonType(f.typ), Desc: cmp.Or(f.help, f.desc), Enum: f.enum, Required: f.required})
+		out = append(out, Input{Name: f.name, Type: jsonType(f.typ), Desc: cmp.Or(f.help, f.desc), Enum: f.enum, Required: f.required, Lines: f.lines})
 	}
 	return out
 }

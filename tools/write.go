@@ -30,18 +30,14 @@ type Waiting struct {
 
 func (w *Waiting) wantsJSON() bool { return w.Format == "json" }
 
-const (
-	// defaultWait is how long a call waits for its change unless told otherwise.
-	defaultWait = 30 * time.Second
-	// longestWait: no call blocks longer (DESIGN §2), whatever was asked; what still runs then is said to run.
-	longestWait = 45 * time.Second
-)
+// defaultWait is how long a call waits for its change unless told otherwise.
+const defaultWait = 30 * time.Second
 
 func (w *Waiting) wait() time.Duration {
 	if w.Wait == nil {
 		return defaultWait
 	}
-	return min(time.Duration(*w.Wait)*time.Second, longestWait)
+	return min(time.Duration(*w.Wait)*time.Second, callLimit)
 }
 
 // perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched.
@@ -72,11 +68,11 @@ func carryOn(ctx context.Context, d Deps, p change.Proposal, wait time.Duration)
 		}
 		return nil, fault.New(fault.Denied, "the user did not agree; nothing was sent and plan %s is cancelled", p.ID)
 	case p.Verdict.Decision == change.Ask:
-		out := planned(d, p, "")
+		out := planned(d, p, "not applied yet: "+call(d, "apply_plan", p.ID)+" runs it") // what is read where the user does not answer in time
 		out.question = question(p)
 		return out, nil
 	case p.Verdict.Decision == change.Confirm:
-		return planned(d, p, "not applied yet: apply_plan "+p.ID+" runs it"), nil
+		return planned(d, p, "not applied yet: "+call(d, "apply_plan", p.ID)+" runs it"), nil
 	}
 	return planned(d, p, "waits for an operator; its owner runs: proxmox-mcp plan approve "+p.ID), nil
 }
@@ -94,6 +90,14 @@ func apply(ctx context.Context, d Deps, id string, wait time.Duration, agreed bo
 }
 
 // question is what the client's user is asked: the effect and the exact targets, free of control characters.
+// call is how a tool is called with a plan, in the words of the caller's door.
+func call(d Deps, tool, id string) string {
+	if d.Who.Door == "cli" {
+		return "proxmox-mcp plan " + map[string]string{"apply_plan": "apply", "undo_change": "undo", "get_plan": "show"}[tool] + " " + id
+	}
+	return tool + " " + id
+}
+
 func question(p change.Proposal) string {
 	var what []string
 	for _, s := range p.Body.Steps {
@@ -174,10 +178,10 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 	}
 	out.Blast = blastRows(d, &p.Body.Blast)
 	if p.State == change.Done && undoable(&p) {
-		out.Undo = "undo_change " + p.ID
+		out.Undo = call(d, "undo_change", p.ID)
 	}
 	if p.State == change.Applying {
-		out.Next = "it runs; get_plan " + p.ID + " follows it"
+		out.Next = "it runs; " + call(d, "get_plan", p.ID) + " follows it"
 	}
 	return out
 }
@@ -230,6 +234,9 @@ func blastRows(d Deps, b *change.Blast) [][]string {
 	}
 	return rows
 }
+
+// Asks is the question to the client's user, "" where nobody is asked.
+func (o *planOut) Asks() (plan, question string) { return o.ID, o.question }
 
 // View implements Answer.
 func (o *planOut) View(Deps) View {

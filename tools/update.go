@@ -1,0 +1,86 @@
+package tools
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+type updateIn struct {
+	Cores       *int     `json:"cores" min:"1" max:"8192" example:"4"`
+	Memory      *int     `json:"memory_mib" min:"16" example:"4096"`
+	Name        string   `json:"name" example:"web"`
+	Tags        []string `json:"tags" example:"web" desc:"replaces all"`
+	Description string   `json:"description"`
+	OnBoot      *bool    `json:"onboot"`
+	Protection  *bool    `json:"protection"`
+	Set         []string `json:"set" lines:"true" example:"net0=virtio,bridge=vmbr0" desc:"any key=value of the Proxmox API; a secret as secret:NAME"`
+	Delete      []string `json:"delete" example:"scsi1" desc:"keys; a disk becomes unused"`
+	Write
+}
+
+func updateGuest() Spec {
+	return define(Spec{
+		Name: "update_guest", Title: "Configure", Family: "change", Command: "guest update", Args: []string{"guest"}, Tier: R1,
+		Summary: "Change a guest's configuration; tells what waits for a restart.",
+		Examples: []Example{
+			{CLI: "guest update 208 --memory-mib 3072 --dry-run", Args: map[string]any{"guest": "208", "memory_mib": 3072, "dry_run": true}, Why: "plan more memory"},
+			{CLI: "guest update 208 --tags test,web", Args: map[string]any{"guest": "208", "tags": []string{"test", "web"}}, Why: "set its tags"},
+		},
+	}, func(ctx context.Context, d Deps, in *updateIn) (*planOut, error) {
+		c, err := in.configure()
+		if err != nil {
+			return nil, err
+		}
+		return perform(ctx, d, &in.Write, "update_guest", c)
+	})
+}
+
+// configure gathers the typed inputs and the free ones; a key that both name is refused.
+func (in *updateIn) configure() (change.Configure, error) {
+	c := change.Configure{Set: map[string]string{}, Delete: in.Delete}
+	for _, pair := range in.Set {
+		key, value, ok := strings.Cut(pair, "=")
+		if key = strings.TrimSpace(key); !ok || key == "" {
+			return c, fault.BadField("set", "each entry is key=value", "net0=virtio,bridge=vmbr0")
+		}
+		c.Set[key] = value
+	}
+	for key, value := range in.typed() {
+		if _, ok := c.Set[key]; ok {
+			return c, fault.BadField("set", key+" is given twice", "either the input of its own or set")
+		}
+		c.Set[key] = value
+	}
+	return c, nil
+}
+
+func (in *updateIn) typed() map[string]string {
+	out := map[string]string{}
+	put := func(key, value string, given bool) {
+		if given {
+			out[key] = value
+		}
+	}
+	number := func(key string, n *int) {
+		if n != nil {
+			out[key] = strconv.Itoa(*n)
+		}
+	}
+	flag := func(key string, b *bool) {
+		if b != nil {
+			out[key] = map[bool]string{true: "1", false: "0"}[*b]
+		}
+	}
+	number("cores", in.Cores)
+	number("memory", in.Memory)
+	flag("onboot", in.OnBoot)
+	flag("protection", in.Protection)
+	put("name", in.Name, in.Name != "")
+	put("description", in.Description, in.Description != "")
+	put("tags", strings.Join(in.Tags, ";"), len(in.Tags) > 0)
+	return out
+}
