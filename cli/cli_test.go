@@ -64,7 +64,7 @@ func simulate(world *pvesim.World, home string, opts ...pvesim.Option) (*pvesim.
 	}
 	stop := func() { _ = end.Close() }
 	err = config.SaveCluster(configFile(home), config.Cluster{Name: "home", Endpoints: []string{end.URL}, Token: redact.NewSecret(token),
-		Fingerprints: []string{end.Fingerprint}, ReadOnly: true}, true)
+		Fingerprints: []string{end.Fingerprint}}, true)
 	return sim, stop, err
 }
 

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,11 +139,31 @@ func (r *rig) example(t *testing.T, line string) {
 		return
 	case "sim replay":
 		args[len(args)-1] = sharedFolder(t, "pve", args[len(args)-1])
+	case "plan apply", "plan cancel", "plan show":
+		args[2] = r.plan(t, "--dry-run")
+	case "plan undo":
+		args[2] = r.plan(t)
+	case "task cancel":
+		want = []int{1} // a conflict: the task that is named has ended
 	}
 	out, errOut, code := r.run(ctx, args...)
-	if !slices.Contains(want, code) || out == "" {
+	if !slices.Contains(want, code) || out+errOut == "" {
 		t.Errorf("%q: exit code %d\n%s%s", args, code, out, errOut)
 	}
+}
+
+var planID = regexp.MustCompile(`\bp-[a-z2-7]{8}\b`)
+
+// plan makes a plan with a tag of its own and gives its id.
+func (r *rig) plan(t *testing.T, flags ...string) string {
+	t.Helper()
+	args := append([]string{"guest", "update", "208", "--tags", "t" + strconv.Itoa(rand.IntN(1e6))}, flags...)
+	out, errOut, _ := r.run(t.Context(), args...)
+	id := planID.FindString(out)
+	if id == "" {
+		t.Fatalf("no plan in %s%s", out, errOut)
+	}
+	return id
 }
 
 // simServe starts the simulator, waits for the lines that a shell evaluates, and ends it.

@@ -71,10 +71,10 @@ func (i *Inventory) target(r *row) Target {
 // LastBackup looks for the newest backup of a guest that counts: nil and true where there is none, false where it cannot be known.
 func (i *Inventory) LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool) {
 	page, err := i.Backups(ctx, BackupQuery{Guest: strconv.Itoa(vmid), ReadOptions: ReadOptions{Cluster: cluster}})
-	if err != nil || len(page.Rows) != 1 {
+	if err != nil || len(page.Guests) != 1 {
 		return nil, false
 	}
-	g := &page.Rows[0]
+	g := &page.Guests[0]
 	if newest := g.Newest(); !newest.IsZero() {
 		return &newest, true
 	}

@@ -89,7 +89,6 @@ func apply(ctx context.Context, d Deps, id string, wait time.Duration, agreed bo
 	return outcome(d, p)
 }
 
-// question is what the client's user is asked: the effect and the exact targets, free of control characters.
 // call is how a tool is called with a plan, in the words of the caller's door.
 func call(d Deps, tool, id string) string {
 	if d.Who.Door == "cli" {
@@ -98,6 +97,7 @@ func call(d Deps, tool, id string) string {
 	return tool + " " + id
 }
 
+// question is what the client's user is asked: the effect and the exact targets, free of control characters.
 func question(p change.Proposal) string {
 	var what []string
 	for _, s := range p.Body.Steps {
