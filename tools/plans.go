@@ -32,6 +32,7 @@ const plansShown = 50
 func listPlans() Spec {
 	return define(Spec{
 		Name: "list_plans", Title: "Plans", Family: "change", Command: "plan list", Tier: R1,
+		Needs:    []Need{needGuests},
 		Summary:  "Your planned and applied changes, newest first.",
 		Examples: []Example{{CLI: "plan list", Args: map[string]any{}, Why: "the last day"}},
 	}, func(ctx context.Context, d Deps, in *plansIn) (*plansOut, error) {
@@ -79,6 +80,7 @@ type planIn struct {
 func getPlan() Spec {
 	return define(Spec{
 		Name: "get_plan", Title: "Plan", Family: "change", Command: "plan show", Args: []string{"plan"}, Tier: R1,
+		Needs:    []Need{needGuests},
 		Summary:  "One plan: steps, what is lost, what was observed; can wait while it runs.",
 		Examples: []Example{{CLI: "plan show p-xxxxxxxx", Args: map[string]any{"plan": "p-xxxxxxxx"}, Why: "how a change went"}},
 	}, func(ctx context.Context, d Deps, in *planIn) (*planOut, error) {
@@ -109,6 +111,7 @@ func nextOf(d Deps, p *change.Plan) string {
 func applyPlan() Spec {
 	return define(Spec{
 		Name: "apply_plan", Title: "Apply", Family: "change", Command: "plan apply", Args: []string{"plan"}, Tier: R1,
+		Needs:    []Need{needGuests},
 		Summary:  "Run a plan once, exactly as it was shown; refused when its guests changed since.",
 		Examples: []Example{{CLI: "plan apply p-xxxxxxxx", Args: map[string]any{"plan": "p-xxxxxxxx"}, Why: "after reading it"}},
 	}, func(ctx context.Context, d Deps, in *planIn) (*planOut, error) {
@@ -128,6 +131,7 @@ func applyPlan() Spec {
 func cancelPlan() Spec {
 	return define(Spec{
 		Name: "cancel_plan", Title: "Cancel plan", Family: "change", Command: "plan cancel", Args: []string{"plan"}, Tier: R1,
+		Needs:    []Need{needGuests},
 		Summary:  "Drop a plan that has not begun.",
 		Examples: []Example{{CLI: "plan cancel p-xxxxxxxx", Args: map[string]any{"plan": "p-xxxxxxxx"}, Why: "it is not wanted any more"}},
 	}, func(ctx context.Context, d Deps, in *planIn) (*planOut, error) {
@@ -148,6 +152,7 @@ type undoIn struct {
 func undoChange() Spec {
 	return define(Spec{
 		Name: "undo_change", Title: "Undo", Family: "change", Command: "plan undo", Args: []string{"plan"}, Tier: R1,
+		Needs:    []Need{needGuests},
 		Summary:  "Take an applied plan back; refused when its guests changed since.",
 		Examples: []Example{{CLI: "plan undo p-xxxxxxxx", Args: map[string]any{"plan": "p-xxxxxxxx"}, Why: "bring back what was"}},
 	}, func(ctx context.Context, d Deps, in *undoIn) (*planOut, error) {
@@ -172,6 +177,7 @@ type cancelTaskIn struct {
 func cancelTask() Spec {
 	return define(Spec{
 		Name: "cancel_task", Title: "Cancel task", Family: "change", Command: "task cancel", Args: []string{"task"}, Tier: R2,
+		Needs:    []Need{needTask, needEndTasks},
 		Summary:  "End a running Proxmox task; what it did so far stands.",
 		Examples: []Example{{CLI: "task cancel t-xxxxxxxx --dry-run", Args: map[string]any{"task": "t-xxxxxxxx", "dry_run": true}, Why: "plan to end a backup that hangs"}},
 	}, func(ctx context.Context, d Deps, in *cancelTaskIn) (*planOut, error) {

@@ -31,6 +31,19 @@ var (
 	needStorageFigures = Need{Privileges: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Path: "/storage", Part: "figures of storages"}
 	// Power of guests (11/008).
 	needPower = Need{Privileges: []string{"VM.PowerMgmt"}, Path: "/vms", Part: "guests"}
+	// Configuration of guests: each key has its privilege (pve-api.md 76; security.md 6).
+	needOptions = Need{Privileges: []string{"VM.Config.Options"}, Path: "/vms", Part: "names, notes, tags, start at boot"}
+	needCPU     = Need{Privileges: []string{"VM.Config.CPU"}, Path: "/vms", Part: "CPU settings"}
+	needMemory  = Need{Privileges: []string{"VM.Config.Memory"}, Path: "/vms", Part: "memory settings"}
+	needDisks   = Need{Privileges: []string{"VM.Config.Disk"}, Path: "/vms", Part: "disk settings"}
+	needNICs    = Need{Privileges: []string{"VM.Config.Network"}, Path: "/vms", Part: "network settings"}
+	// Snapshots (schema: /nodes/{node}/qemu/{vmid}/snapshot).
+	needSnapshots = Need{Privileges: []string{"VM.Snapshot"}, Path: "/vms", Part: "snapshots"}
+	needRollback  = Need{Privileges: []string{"VM.Snapshot.Rollback", "VM.Snapshot"}, Path: "/vms", Part: "roll-backs"}
+	// Destroying guests; never part of the role that is proposed for reading (security.md 6).
+	needAllocate = Need{Privileges: []string{"VM.Allocate"}, Path: "/vms", Part: "guests"}
+	// Ending the tasks of others (pve-api.md 71).
+	needEndTasks = Need{Privileges: []string{"Sys.Modify"}, Path: "/nodes", Part: "tasks of others"}
 	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.
 	needAgent = Need{Privileges: []string{"VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted", "VM.Monitor"}, Path: "/vms", Part: "addresses that agents tell", Unasked: true}
 	// /cluster/status and the guests that no job backs up are refused (11/041; schema).

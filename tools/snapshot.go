@@ -18,6 +18,7 @@ type snapshotIn struct {
 func snapshotGuest() Spec {
 	return define(Spec{
 		Name: "snapshot_guest", Title: "Snapshot", Family: "change", Command: "guest snapshot", Args: []string{"guest", "action", "snapshot"}, Tier: R1,
+		Needs:   []Need{needSnapshots.orNothing(), needRollback, needGuests},
 		Acts:    []Act{{"create", R1}, {"delete", R3}, {"rollback", R3}},
 		Summary: "Create, delete or roll back to a snapshot.",
 		Examples: []Example{
@@ -38,6 +39,7 @@ type deleteIn struct {
 func deleteGuest() Spec {
 	return define(Spec{
 		Name: "delete_guest", Title: "Destroy", Family: "change", Command: "guest delete", Args: []string{"guest"}, Tier: R3,
+		Needs:   []Need{needAllocate.orNothing(), needGuests},
 		Summary: "Destroy a stopped guest and its disks, for good.",
 		Examples: []Example{
 			{CLI: "guest delete 208 --dry-run", Args: map[string]any{"guest": "208", "dry_run": true}, Why: "see what would be lost"},
