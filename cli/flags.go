@@ -33,21 +33,12 @@ var kinds = map[string]string{"boolean": "bool", "integer": "N", "number": "N", 
 
 // flagHelp says more than a model needs to read, whose tokens are counted.
 var flagHelp = map[string]string{
-	"limit":       "show at most this many, 1 to 500 (default 50); what is left out is named with the cursor that continues",
-	"cursor":      "continue a list: the cursor that the page before named; the query has to be the same",
-	"fields":      "add these columns, by comma: ",
-	"fresh":       "ask Proxmox VE now; without it the store answers when it is young enough, which takes no call",
-	"cluster":     "only this cluster, by its name in the configuration, where there are several",
-	"description": "the notes of the guest or snapshot",
-	"cores":       "CPU cores",
-	"memory_mib":  "memory in MiB",
-	"name":        "its new name",
-	"onboot":      "start it when its node starts",
-	"protection":  "refuse that it or its disks are destroyed",
-	"node":        "of this node",
-	"user":        "of this user, such as root@pam",
-	"until":       "up to this time; now unless told",
-	"wait_s":      "wait up to this many seconds for the task to end, 0 to 600",
+	"limit":   "show at most this many, 1 to 500 (default 50); what is left out is named with the cursor that continues",
+	"cursor":  "continue a list: the cursor that the page before named; the query has to be the same",
+	"fields":  "add these columns, by comma: ",
+	"fresh":   "ask Proxmox VE now; without it the store answers when it is young enough, which takes no call",
+	"cluster": "only this cluster, by its name in the configuration, where there are several",
+	"wait_s":  "wait up to this many seconds for the task to end, 0 to 600",
 }
 
 func help(in tools.Input) string {

@@ -9,7 +9,7 @@ import (
 type snapshotIn struct {
 	Action      string `json:"action" req:"true" enum:"create,delete,rollback" example:"create"`
 	Snapshot    string `json:"snapshot" req:"true" example:"before-upgrade" desc:"its name"`
-	Description string `json:"description"`
+	Description string `json:"description" help:"what it is for"`
 	RAM         bool   `json:"ram" desc:"keep the memory of a running VM too"`
 	Start       bool   `json:"start" desc:"after a rollback"`
 	Write

@@ -10,13 +10,13 @@ import (
 )
 
 type updateIn struct {
-	Cores       *int     `json:"cores" min:"1" max:"8192" example:"4"`
-	Memory      *int     `json:"memory_mib" min:"16" example:"4096"`
-	Name        string   `json:"name" example:"web"`
+	Cores       *int     `json:"cores" min:"1" max:"8192" example:"4" help:"CPU cores"`
+	Memory      *int     `json:"memory_mib" min:"16" example:"4096" help:"memory in MiB"`
+	Name        string   `json:"name" example:"web" help:"its new name"`
 	Tags        []string `json:"tags" example:"web" desc:"replaces all"`
-	Description string   `json:"description"`
-	OnBoot      *bool    `json:"onboot"`
-	Protection  *bool    `json:"protection"`
+	Description string   `json:"description" help:"its notes"`
+	OnBoot      *bool    `json:"onboot" help:"start it when its node starts"`
+	Protection  *bool    `json:"protection" help:"refuse that it or its disks are destroyed"`
 	Set         []string `json:"set" lines:"true" example:"net0=virtio,bridge=vmbr0" desc:"any key=value of the Proxmox API; a secret as secret:NAME"`
 	Delete      []string `json:"delete" example:"scsi1" desc:"keys; a disk becomes unused"`
 	Write
