@@ -99,11 +99,17 @@ func (c *clusterView) questions() []question {
 
 func (c *clusterView) due(now time.Time, fresh bool) (out []question, first bool) {
 	for _, q := range c.questions() {
-		if s := c.probes[q.id()]; q.topic.due(s, now, fresh) {
+		s := c.probes[q.id()]
+		if q.topic.due(s, now, fresh) || q.topic.name == "disks" && c.wokenSince(q.node, s.Tried, now) {
 			out, first = append(out, q), first || s.Tried.IsZero()
 		}
 	}
 	return out, first
+}
+
+// wokenSince says that a person said since then that the node's disks never sleep: now they may be asked.
+func (c *clusterView) wokenSince(node string, then, now time.Time) bool {
+	return c.wants(store.KindNode, node, now) == store.WantAwake && c.intents[string(store.KindNode)+"/"+node].SetAt.After(then)
 }
 
 // away is why a node cannot be asked, "" when it can.

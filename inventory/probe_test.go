@@ -98,10 +98,13 @@ func TestSleepingDisks(t *testing.T) {
 	if s := strings.Join(got.Skipped, "\n"); !strings.Contains(s, "disk_health on pve1: spinning disks") || !slices.Contains(got.Checked, "disk_health") {
 		t.Errorf("checked %v\nskipped %s", got.Checked, s)
 	}
+	r.clock.advance(time.Second)
 	if _, err := r.SetIntent(t.Context(), IntentRequest{Object: "pve1", Want: store.WantAwake}); err != nil {
 		t.Fatal(err)
 	}
-	r.later(25 * time.Hour)
+	if n := r.asked(); n != 2+3 { // the list twice, and each disk
+		t.Errorf("%d calls, want 5", n)
+	}
 	if got = r.health(); len(got.find("disk_failing")) != 1 || strings.Contains(strings.Join(got.Skipped, "\n"), "spinning") {
 		t.Errorf("%v, %v", findingLines(got), got.Skipped)
 	}
