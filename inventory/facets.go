@@ -16,7 +16,7 @@ import (
 )
 
 // facetsVersion grows when facets hold more: older ones are extracted again at the next read of the configuration.
-const facetsVersion = 2
+const facetsVersion = 3
 
 // facets are what lists, queries and the rules of identity need of a guest's configuration, extracted once when it changes.
 type facets struct {
@@ -26,6 +26,8 @@ type facets struct {
 	CTime      string   `json:"ctime,omitempty"` // creation time of meta
 	Name       string   `json:"name,omitempty"`
 	Volumes    []string `json:"vol,omitempty"` // volume ids in use, without CD drives
+	Loose      []string `json:"ref,omitempty"` // further volume ids that it refers to: unused disks, CD drives, the state of a hibernated VM
+	Nets       []string `json:"net,omitempty"` // bridges and vnets of its interfaces, each with its tag behind a blank if it has one
 	Storages   []string `json:"st,omitempty"`
 	Size       int64    `json:"size,omitempty"` // bytes of all volumes
 	OnBoot     bool     `json:"boot,omitempty"`
@@ -79,6 +81,9 @@ func extractFacets(t pve.GuestType, c pve.Config) *facets {
 func (f *facets) disks(c pve.Config) {
 	for _, d := range c.Disks() {
 		if d.CDROM || strings.HasPrefix(d.Slot, "unused") {
+			if d.Storage != "" {
+				f.Loose = append(f.Loose, strings.Clone(d.Source))
+			}
 			continue
 		}
 		f.Size += d.Size
@@ -90,10 +95,16 @@ func (f *facets) disks(c pve.Config) {
 		}
 	}
 	slices.Sort(f.Volumes)
+	if state := c.Str("vmstate"); state != "" {
+		f.Loose = append(f.Loose, strings.Clone(state))
+	}
 }
 
 func (f *facets) addresses(c pve.Config) {
 	for _, n := range c.NICs() {
+		if net := intern(strings.TrimSpace(n.Bridge + " " + n.VLAN)); net != "" {
+			f.Nets = append(f.Nets, net)
+		}
 		for _, a := range []string{n.IP, n.IP6} {
 			if ip, ok := plainIP(a); ok {
 				f.IPs = append(f.IPs, ip)
@@ -150,8 +161,10 @@ func parseFacets(s string) *facets {
 		return nil
 	}
 	f.OS = intern(f.OS)
-	for i := range f.Storages {
-		f.Storages[i] = intern(f.Storages[i])
+	for _, list := range [][]string{f.Storages, f.Nets} {
+		for i := range list {
+			list[i] = intern(list[i])
+		}
 	}
 	return f
 }
