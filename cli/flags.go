@@ -34,6 +34,8 @@ var kinds = map[string]string{"boolean": "bool", "integer": "N", "number": "N", 
 // flagHelp says more than a model needs to read, whose tokens are counted.
 var flagHelp = map[string]string{
 	"limit":   "show at most this many, 1 to 500 (default 50); what is left out is named with the cursor that continues",
+	"node":    "of the node of this name alone",
+	"storage": "of the storage of this name alone",
 	"cursor":  "continue a list: the cursor that the page before named; the query has to be the same",
 	"fields":  "add these columns, by comma: ",
 	"fresh":   "ask Proxmox VE now; without it the store answers when it is young enough, which takes no call",

@@ -48,7 +48,6 @@ func (v *Volume) bytes() int64 {
 type VolumeQuery struct {
 	Storage, Node, Guest, Content string
 	Orphans                       bool
-	Limit                         int
 	Cursor                        string
 	ReadOptions
 }
@@ -187,7 +186,7 @@ func (p *VolumePage) cut(offset int, q *VolumeQuery) {
 			p.Unknown++
 		}
 	}
-	end := min(p.Total, offset+pageSize(q.Limit))
+	end := min(p.Total, offset+defaultPage)
 	if end < p.Total {
 		p.NextCursor = pageCursor(end, q.sum())
 	}

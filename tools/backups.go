@@ -12,9 +12,8 @@ import (
 
 type backupsIn struct {
 	Guest        string `json:"guest" example:"104" desc:"vmid or name: each backup of it"`
-	MissingSince string `json:"missing_since" example:"7d" desc:"only guests without a backup newer than: 7d, 2026-11-20"`
+	MissingSince string `json:"missing_since" example:"7d" desc:"guests without one newer than 7d, 2026-11-20"`
 	Storage      string `json:"storage" example:"nas-backup"`
-	Limit        int    `json:"limit" min:"1" max:"500" example:"100"`
 	Cursor       string `json:"cursor"`
 	Common
 }
@@ -65,7 +64,7 @@ var backupColumns = []string{"vmid", "name", "type", "node", "newest", "backups"
 func listBackups() Spec {
 	return define(Spec{
 		Name: "list_backups", Title: "Backups", Family: "storage", Command: "backup list", Args: []string{"guest"},
-		Summary: "Backups per guest: newest, count, size, verified, protected; which jobs cover it and run next, who is excluded. missing_since answers which guests lack a recent backup.",
+		Summary: "Backups per guest: newest, count, size, verified, protected; its jobs and next run. missing_since: who lacks a recent backup.",
 		Examples: []Example{
 			{CLI: "backup list", Args: map[string]any{}, Why: "all guests, the worst covered first"},
 			{CLI: "backup list --missing-since 7d", Args: map[string]any{"missing_since": "7d"}, Why: "guests without a backup newer than a week"},
@@ -77,7 +76,7 @@ func listBackups() Spec {
 			return nil, err
 		}
 		p, err := d.Inventory.Backups(ctx, inventory.BackupQuery{Guest: strings.TrimSpace(in.Guest), Storage: in.Storage, MissingSince: since,
-			Limit: in.Limit, Cursor: in.Cursor, ReadOptions: in.read()})
+			Cursor: in.Cursor, ReadOptions: in.read()})
 		if err != nil {
 			return nil, err
 		}

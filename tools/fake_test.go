@@ -27,6 +27,7 @@ type fake struct {
 	access   inventory.AccessList
 	err      error
 	fakePast
+	fakePlaces
 
 	query   inventory.GuestQuery
 	ref     inventory.GuestRef

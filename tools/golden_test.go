@@ -70,6 +70,7 @@ func TestGoldenViews(t *testing.T) {
 	page.NextCursor = "8-0"
 	page.Counts.Total = 1000
 	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics(), access: someAccess()}
+	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics(), fakePlaces: somePlaces()}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_guests.txt", "find_guests", `{"fields":["mem","ip"]}`},
 		{"get_guest.txt", "get_guest", `{"guest":"104"}`},
@@ -78,6 +79,12 @@ func TestGoldenViews(t *testing.T) {
 		{"get_metrics.txt", "get_metrics", `{"object":"tank","timeframe":"year"}`},
 		{"get_overview.txt", "get_overview", `{}`},
 		{"check_access.txt", "check_access", `{}`},
+		{"get_node.txt", "get_node", `{"node":"pve1"}`},
+		{"list_storage.txt", "list_storage", `{}`},
+		{"list_volumes.txt", "list_volumes", `{}`},
+		{"list_backups.txt", "list_backups", `{"missing_since":"7d"}`},
+		{"list_backups_guest.txt", "list_backups", `{"guest":"104"}`},
+		{"list_networks.txt", "list_networks", `{}`},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			golden(t, filepath.Join("testdata", "views", c.file), []byte(text(t, f, c.tool, c.args)+"\n"))

@@ -26,12 +26,12 @@ type nodeFullOut struct {
 	Committed   int64             `json:"committed_mem_bytes"`
 	Updates     []string          `json:"updates"` // null while unknown, as are the lists below
 	Services    []string          `json:"services_down"`
-	Disks       []diskOut         `json:"disks"`
+	Disks       []nodeDiskOut     `json:"disks"`
 	DisksAt     string            `json:"disks_as_of,omitempty"`
-	Pools       []poolOut         `json:"zfs_pools"`
+	Pools       []nodePoolOut     `json:"zfs_pools"`
 	Interfaces  []netOut          `json:"interfaces"`
 	NetPending  bool              `json:"network_changes_pending"`
-	Running     []taskRef         `json:"running_tasks"`
+	Running     []nodeTaskOut     `json:"running_tasks"`
 	Certificate string            `json:"certificate,omitempty"`
 	CertEnds    string            `json:"certificate_ends,omitempty"`
 	SkewS       *int              `json:"clock_ahead_s,omitempty"`
@@ -39,7 +39,7 @@ type nodeFullOut struct {
 	src         inventory.NodeDetail
 }
 
-type diskOut struct {
+type nodeDiskOut struct {
 	Path   string `json:"path"`
 	Model  string `json:"model,omitempty"`
 	Type   string `json:"type,omitempty"`
@@ -49,7 +49,7 @@ type diskOut struct {
 	Use    string `json:"used_for,omitempty"`
 }
 
-type poolOut struct {
+type nodePoolOut struct {
 	Name   string `json:"name"`
 	Health string `json:"health,omitempty"`
 	Size   *int64 `json:"size_bytes,omitempty"`
@@ -57,7 +57,7 @@ type poolOut struct {
 	Frag   *int64 `json:"fragmentation_percent,omitempty"`
 }
 
-type taskRef struct {
+type nodeTaskOut struct {
 	Task   string `json:"task"`
 	Type   string `json:"type"`
 	Object string `json:"object,omitempty"`
@@ -82,24 +82,24 @@ func getNode() Spec {
 
 func nodeFullOf(d Deps, n inventory.NodeDetail) *nodeFullOut {
 	out := &nodeFullOut{Envelope: envelope(d, n.Meta), nodeOut: nodeOf(d, n.Node), Wait: n.Wait, Swap: n.Swap, MaxSwap: n.MaxSwap, CPUType: n.CPUType,
-		Committed: n.Committed, Updates: n.Updates, Services: n.Services, NetPending: n.NetPending, Running: []taskRef{}, Certificate: n.Certificate, Unread: n.Unread, src: n}
+		Committed: n.Committed, Updates: n.Updates, Services: n.Services, NetPending: n.NetPending, Running: []nodeTaskOut{}, Certificate: n.Certificate, Unread: n.Unread, src: n}
 	if n.Disks != nil {
-		out.Disks, out.DisksAt = []diskOut{}, stamp(d, n.DisksAt)
+		out.Disks, out.DisksAt = []nodeDiskOut{}, stamp(d, n.DisksAt)
 	}
 	for _, k := range n.Disks {
-		out.Disks = append(out.Disks, diskOut{k.Path, k.Model, k.Type, k.Size, k.Health, k.Left, k.Use})
+		out.Disks = append(out.Disks, nodeDiskOut{k.Path, k.Model, k.Type, k.Size, k.Health, k.Left, k.Use})
 	}
 	if n.Pools != nil {
-		out.Pools = []poolOut{}
+		out.Pools = []nodePoolOut{}
 	}
 	for _, p := range n.Pools {
-		out.Pools = append(out.Pools, poolOut(p))
+		out.Pools = append(out.Pools, nodePoolOut(p))
 	}
 	if n.Interfaces != nil {
 		out.Interfaces = netsOf(n.Interfaces)
 	}
 	for _, t := range n.Running {
-		out.Running = append(out.Running, taskRef{t.Handle, t.Type, t.Object, stamp(d, t.Start)})
+		out.Running = append(out.Running, nodeTaskOut{t.Handle, t.Type, t.Object, stamp(d, t.Start)})
 	}
 	if !n.CertificateE.IsZero() {
 		out.CertEnds = stamp(d, n.CertificateE)

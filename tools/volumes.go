@@ -13,8 +13,7 @@ type volumesIn struct {
 	Node    string `json:"node" example:"pve1"`
 	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
 	Content string `json:"content" enum:"images,rootdir,iso,vztmpl,backup,snippets,import"`
-	Orphans bool   `json:"orphans" desc:"only disks that no guest or snapshot refers to"`
-	Limit   int    `json:"limit" min:"1" max:"500" example:"100"`
+	Orphans bool   `json:"orphans" desc:"only disks that no guest uses"`
 	Cursor  string `json:"cursor"`
 	Common
 }
@@ -37,7 +36,7 @@ var volumeColumns = []string{"volume", "node", "content", "format", "bytes", "us
 func listVolumes() Spec {
 	return define(Spec{
 		Name: "list_volumes", Title: "Volumes", Family: "storage", Command: "volume list", Args: []string{"storage"},
-		Summary: "Volumes on storages, largest first: size, guest, format, age, whether a guest uses it, orphaned disks.",
+		Summary: "Volumes on storages, largest first: guest, format, age, orphaned disks.",
 		Examples: []Example{
 			{CLI: "volume list local-lvm", Args: map[string]any{"storage": "local-lvm"}, Why: "one storage"},
 			{CLI: "volume list --orphans", Args: map[string]any{"orphans": true}, Why: "disks that nothing refers to"},
@@ -45,7 +44,7 @@ func listVolumes() Spec {
 		},
 	}, func(ctx context.Context, d Deps, in *volumesIn) (*volumesOut, error) {
 		p, err := d.Inventory.Volumes(ctx, inventory.VolumeQuery{Storage: in.Storage, Node: in.Node, Guest: strings.TrimSpace(in.Guest), Content: in.Content,
-			Orphans: in.Orphans, Limit: in.Limit, Cursor: in.Cursor, ReadOptions: in.read()})
+			Orphans: in.Orphans, Cursor: in.Cursor, ReadOptions: in.read()})
 		if err != nil {
 			return nil, err
 		}
