@@ -22,6 +22,7 @@ const (
 	boundMetrics   = 5 * time.Second
 	boundAccess    = 7 * time.Second
 	boundHealth    = 5 * time.Second // what syncs do not read is asked by check_health alone
+	boundLive      = 3 * time.Second // what the store does not keep
 	boundWait      = 45 * time.Second
 	boundMargin    = 500 * time.Millisecond
 )
@@ -46,6 +47,9 @@ func (r reply) bound(empty bool) time.Duration {
 	}
 	if r.tool == "check_health" && !r.fresh {
 		b += boundHealth
+	}
+	if slices.Contains(placeTools, r.tool) {
+		b += boundLive
 	}
 	if r.tool == "get_guest" {
 		b += boundAddresses
@@ -167,6 +171,8 @@ func (m *matrixRig) judge(row *faultRow, st stage, r reply) {
 		}
 	case "list_nodes":
 		judgeNodes(row, st, r, a.Nodes, bad)
+	default:
+		judgePlaces(m, row, st, r, bad)
 	}
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
@@ -44,12 +45,28 @@ func matrixWorld(t testing.TB) *pvesim.World {
 		w.SetStatus(g.VMID, status)
 	}
 	w.SetConfig(templateID, "template", 1)
+	addVolumes(w)
 	w.AddSnapshot(onNode2, "before", "before the update")
 	w.AddSnapshot(stoppedID, "clean", "")
 	w.AddUser(matrixUser, matrixPassword)
 	w.AddToken(matrixUser, matrixToken, matrixSecret, true)
 	grant(w, "/", "PVEAuditor")
 	return w
+}
+
+// orphanDisk is a disk of a guest that does not exist, the only one of its kind in the matrix's world.
+const orphanDisk = "local-lvm:vm-4711-disk-0"
+
+// addVolumes gives one guest a backup of yesterday and one node the orphan.
+func addVolumes(w *pvesim.World) {
+	at := bubbleNow().Add(-24 * time.Hour)
+	backup := pvesim.Object{"volid": "backup:backup/vzdump-qemu-" + strconv.Itoa(onNode1) + "-" + at.Format("2006_01_02-15_04_05") + ".vma.zst", "content": "backup",
+		"format": "vma.zst", "subtype": w.Guest(onNode1).Type, "vmid": onNode1, "ctime": at.Unix(), "size": 1 << 30}
+	for _, n := range w.Nodes {
+		n.Content["backup"] = append(n.Content["backup"], backup)
+	}
+	n := w.Node("node02")
+	n.Content["local-lvm"] = append(n.Content["local-lvm"], pvesim.Object{"volid": orphanDisk, "content": "images", "format": "raw", "vmid": 4711, "size": 8 << 30})
 }
 
 // grant gives the matrix's account a role; its token is separated, so that both need it.

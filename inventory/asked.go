@@ -15,8 +15,9 @@ const (
 	askBudget = 3 * time.Second
 	// askLimit ends a question to Proxmox VE: what takes longer hangs (faults.md F39).
 	askLimit = 10 * time.Second
-	// askPause is how long what hung is left alone: each try may hold a worker of its node.
-	askPause = 5 * time.Minute
+	// askPause is how long what hung twice is left alone: each try may hold a worker of its node. After the first time a minute is enough.
+	askPause  = 5 * time.Minute
+	askRepeat = time.Minute
 )
 
 // asked remembers what Proxmox VE answered to questions that the store does not keep: contents of storages, jobs, disks. One question is
@@ -33,6 +34,7 @@ type answer struct {
 	at    time.Time // when value was asked for
 	err   error     // of the last question, nil after a good one
 	errAt time.Time
+	hung  int           // how often in a row it hung
 	going chan struct{} // closed when the question under way has ended; nil when there is none
 }
 
@@ -48,6 +50,7 @@ type asking struct {
 // recall answers a question from memory or asks Proxmox VE, until ctx ends. at is when the value was asked for. With an error the value
 // may be an older one; at is zero when there is none. An answer that was slow arrives later: ask again then.
 func recall[T any](ctx context.Context, c *cluster, q asking, f func(ctx context.Context, src Source) (T, error)) (value T, at time.Time, err error) {
+	down := c.down()
 	c.asked.mu.Lock()
 	a := c.asked.item(q.key)
 	now := c.inv.now()
@@ -55,9 +58,12 @@ func recall[T any](ctx context.Context, c *cluster, q asking, f func(ctx context
 	case a.value != nil && !q.fresh && now.Sub(a.at) < q.keep:
 		defer c.asked.mu.Unlock()
 		return kept[T](a, nil)
-	case a.err != nil && !q.fresh && now.Sub(a.errAt) < pauseAfter(a.err):
+	case a.err != nil && !q.fresh && now.Sub(a.errAt) < a.pause():
 		defer c.asked.mu.Unlock()
 		return kept[T](a, a.err)
+	case down != nil:
+		defer c.asked.mu.Unlock()
+		return kept[T](a, down)
 	case a.going == nil && !c.put(a, q, func(ctx context.Context, src Source) (any, error) { return f(ctx, src) }):
 		defer c.asked.mu.Unlock()
 		return kept[T](a, fault.New(fault.Cancelled, "the program ends"))
@@ -76,13 +82,25 @@ func recall[T any](ctx context.Context, c *cluster, q asking, f func(ctx context
 	return kept[T](a, a.err)
 }
 
-// pauseAfter is how long a failure stands for the next answer.
-func pauseAfter(err error) time.Duration {
+// down is the error of a sync that has just failed for the whole cluster: nothing else is asked of it for a while.
+func (c *cluster) down() error {
+	at, err := c.lastError()
 	switch fault.CodeOf(err) {
-	case fault.Timeout:
+	case fault.Unauthenticated, fault.Unreachable, fault.Untrusted:
+		if c.inv.now().Sub(at) < retryAfter {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause is how long a failure stands for the next answer.
+func (a *answer) pause() time.Duration {
+	switch code := fault.CodeOf(a.err); {
+	case a.hung > 1:
 		return askPause
-	case fault.Forbidden, fault.Unsupported:
-		return time.Minute
+	case a.hung == 1, code == fault.Forbidden, code == fault.Unsupported:
+		return askRepeat
 	}
 	return retryAfter
 }
@@ -118,9 +136,15 @@ func (c *cluster) put(a *answer, q asking, f func(ctx context.Context, src Sourc
 	ok := c.inv.background(func(life context.Context) {
 		defer close(going)
 		value, at, err := c.pose(life, lane, f)
+		// While everything fails, its silence says nothing of the part that was asked for.
+		_, all := c.lastError()
+		hung := all == nil && fault.CodeOf(err) == fault.Timeout
 		c.asked.mu.Lock()
 		defer c.asked.mu.Unlock()
 		a.going, a.err, a.errAt = nil, err, c.inv.now()
+		if a.hung++; !hung {
+			a.hung = 0
+		}
 		if err == nil {
 			a.value, a.at = value, at
 		}
@@ -154,12 +178,13 @@ func (c *cluster) pose(life context.Context, lane chan struct{}, f func(ctx cont
 	return value, at, err
 }
 
-// budget bounds the wait of one answer for what only Proxmox VE can tell.
-func budget(ctx context.Context, fresh bool) (context.Context, context.CancelFunc) {
+// budget bounds the wait of one answer for what only Proxmox VE can tell. A fresh one may use what its 20 s leave, and 3 s in any case.
+func (i *Inventory) budget(ctx context.Context, fresh bool, began time.Time) (context.Context, context.CancelFunc) {
+	limit := askBudget
 	if fresh {
-		return context.WithTimeout(ctx, askLimit)
+		limit = min(askLimit, max(askBudget, waitFresh-i.now().Sub(began)))
 	}
-	return context.WithTimeout(ctx, askBudget)
+	return context.WithTimeout(ctx, limit)
 }
 
 // gaps collects what could not be read for one answer, grouped by reason, so that one hanging node or missing privilege is one warning.

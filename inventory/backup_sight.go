@@ -2,7 +2,12 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
 // backupSight tells whether the absence of a backup means anything: Proxmox VE leaves out of listings what a token may not use. Backups are shown to
@@ -52,6 +57,19 @@ func (s *backupSight) warning() (Warning, bool) {
 	}
 	return Warning{"forbidden", fmt.Sprintf("backups of %s may be hidden from this token: it needs Datastore.AllocateSpace on /storage and VM.Backup on /vms, "+
 		"or Datastore.Allocate on %s", guestList(s.hidden), strings.Join(s.stores, ", "))}, true
+}
+
+// unlisted notes storages that are defined for backups and that no node reports: what is on them is not known.
+func (c *clusterView) unlisted(g *gaps, only string, now time.Time) {
+	for id, o := range c.defs {
+		def, err := pve.DecodeConfig(o.State)
+		if err != nil || def.Bool("disable") || only != "" && only != id || slices.ContainsFunc(c.storages, func(s Storage) bool { return s.Name == name(id) }) {
+			continue
+		}
+		if s := (Storage{Content: def.Str("content")}); s.takes("backup") {
+			g.add(name(id), time.Time{}, now, fault.New(fault.Upstream, "no node reports this storage"))
+		}
+	}
 }
 
 // backupStores are the storages that take backups and are not switched off.

@@ -96,6 +96,7 @@ func (i *Inventory) Backups(ctx context.Context, q BackupQuery) (BackupPage, err
 	if err != nil {
 		return BackupPage{}, err
 	}
+	began := i.now()
 	scope, err := i.ready(ctx, q.ReadOptions)
 	if err != nil {
 		return BackupPage{}, err
@@ -104,7 +105,7 @@ func (i *Inventory) Backups(ctx context.Context, q BackupQuery) (BackupPage, err
 	if err != nil {
 		return BackupPage{}, err
 	}
-	ctx, cancel := budget(ctx, q.Fresh)
+	ctx, cancel := i.budget(ctx, q.Fresh, began)
 	defer cancel()
 	page := BackupPage{Meta: i.meta(scope), MissingSince: q.MissingSince, JobsKnown: true}
 	reads := make([]backupRead, len(scope))
@@ -200,6 +201,7 @@ func (c *cluster) readBackups(ctx context.Context, q *BackupQuery, only *row) ba
 		})
 	})
 	wg.Wait()
+	cv.unlisted(&g, q.Storage, c.inv.now())
 	out.jobsKnown = out.jobs != nil
 	out.warnings = g.warnings("backups")
 	unread := len(out.warnings) > 0
@@ -208,7 +210,7 @@ func (c *cluster) readBackups(ctx context.Context, q *BackupQuery, only *row) ba
 	side.add("permissions", time.Time{}, c.inv.now(), permErr)
 	out.warnings = append(out.warnings, side.warnings("backups")...)
 	byGuest := c.sortBackups(lists)
-	see := &backupSight{perms: perms, stores: cv.backupStores(q.Storage), unread: unread}
+	see := &backupSight{perms: perms, stores: cv.backupStores(q.Storage), unread: unread || cv.state.PartStores}
 	see.evidence(byGuest)
 	out.all = len(cv.rows)
 	out.join(c, cv, q, only, byGuest, see)

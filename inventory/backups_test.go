@@ -166,7 +166,7 @@ func TestBackupsHang(t *testing.T) {
 		if _, err := inv.Sync(t.Context(), SyncRequest{}); err != nil {
 			t.Fatal(err)
 		}
-		// The first question gives up, the second one joins it 8 s after it was put, until its limit of 10 s; then it rests.
+		// The first question gives up, the second one joins it 8 s after it was put, until its limit of 10 s; then it rests for a minute.
 		for k, want := range []time.Duration{askBudget, askLimit - askBudget - 5*time.Second, 0} {
 			began := time.Now()
 			p, err := inv.Backups(t.Context(), BackupQuery{Guest: "105"})

@@ -70,6 +70,7 @@ func (i *Inventory) Networks(ctx context.Context, q NetworkQuery) (NetworkPage, 
 	if err != nil {
 		return NetworkPage{}, err
 	}
+	began := i.now()
 	scope, err := i.ready(ctx, q.ReadOptions)
 	if err != nil {
 		return NetworkPage{}, err
@@ -77,7 +78,7 @@ func (i *Inventory) Networks(ctx context.Context, q NetworkQuery) (NetworkPage, 
 	if err := i.knownNode(scope, q.Node); err != nil {
 		return NetworkPage{}, err
 	}
-	ctx, cancel := budget(ctx, q.Fresh)
+	ctx, cancel := i.budget(ctx, q.Fresh, began)
 	defer cancel()
 	page := NetworkPage{Meta: i.meta(scope)}
 	reads := make([]netRead, len(scope))

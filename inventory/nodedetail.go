@@ -38,7 +38,7 @@ type NodeDetail struct {
 	Meta
 	Node
 	Wait         *float64 // share of CPU time that waits for I/O, 0..1
-	Stale        bool
+	Stale        bool     // its statistics do not move
 	Updates      []string // packages that wait for an update
 	Services     []string // enabled services that do not run
 	Disks        []NodeDisk
@@ -46,7 +46,7 @@ type NodeDetail struct {
 	Pools        []NodePool
 	Interfaces   []NetInterface
 	NetPending   bool
-	Committed    int64
+	Committed    *int64 // nil while the node is away
 	Running      []Task
 	Certificate  string // the first certificate to end
 	CertificateE time.Time
@@ -69,6 +69,7 @@ const (
 // NodeDetail answers everything about one node: what the store has, and eight calls to the node for the rest, all at once and kept for the time of
 // freshness (software an hour, disks a day). A part that fails is named in Unread. Errors: fault.NotFound, and those of FindGuests.
 func (i *Inventory) NodeDetail(ctx context.Context, name string, ro ReadOptions) (NodeDetail, error) {
+	began := i.now()
 	scope, err := i.ready(ctx, ro)
 	if err != nil {
 		return NodeDetail{}, err
@@ -96,6 +97,8 @@ func (i *Inventory) NodeDetail(ctx context.Context, name string, ro ReadOptions)
 	}
 	d := &found[0]
 	d.Meta = at[0].meta(i.now())
+	ctx, cancel := i.budget(ctx, ro.Fresh, began)
+	defer cancel()
 	at[0].askNode(ctx, d, ro.Fresh)
 	return *d, nil
 }
@@ -103,10 +106,8 @@ func (i *Inventory) NodeDetail(ctx context.Context, name string, ro ReadOptions)
 // nodeDetail is what the store knows of a node.
 func (c *clusterView) nodeDetail(n Node, now time.Time) NodeDetail {
 	d := NodeDetail{Node: n, Unread: map[string]string{}, Stale: c.stale(n.Name)}
-	for _, r := range c.rows {
-		if r.g.Node == n.Name && r.state == stRunning && r.g.MaxMem != nil {
-			d.Committed += *r.g.MaxMem
-		}
+	if n.Status == "online" {
+		d.Committed = pve.Ptr(c.committed(n.Name))
 	}
 	for _, k := range c.tasks.list {
 		if k.Node == n.Name && running(k, now) {
@@ -114,6 +115,16 @@ func (c *clusterView) nodeDetail(n Node, now time.Time) NodeDetail {
 		}
 	}
 	return d
+}
+
+// committed is the memory that the running guests of a node may take together.
+func (c *clusterView) committed(node string) (sum int64) {
+	for _, r := range c.rows {
+		if r.g.Node == node && r.state == stRunning && r.g.MaxMem != nil {
+			sum += *r.g.MaxMem
+		}
+	}
+	return sum
 }
 
 // nodeRead puts the questions to one node.
@@ -134,8 +145,6 @@ func (c *cluster) askNode(ctx context.Context, d *NodeDetail, fresh bool) {
 		}
 		return
 	}
-	ctx, cancel := budget(ctx, fresh)
-	defer cancel()
 	r := &nodeRead{c: c, d: d, fresh: fresh}
 	node, now := d.Name, c.inv.opt.Freshness
 	var wg sync.WaitGroup

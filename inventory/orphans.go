@@ -28,18 +28,18 @@ type volumeJudge struct {
 	refs   map[string]*row   // volume id: the guest that refers to it; linked clones refer to their base too
 	names  map[string]string // backing and name: volume id that guests refer to, for storages that are two names of one place
 	back   map[string]string // storage: what is behind it
-	unread bool              // the configuration of some guest was never read
+	unread map[string]bool   // nodes with guests whose configuration was never read
 	asked  int
 }
 
 func newJudge(c *cluster, cv *clusterView, g *gaps) *volumeJudge {
-	j := &volumeJudge{c: c, cv: cv, gaps: g, refs: map[string]*row{}, names: map[string]string{}, back: map[string]string{}}
+	j := &volumeJudge{c: c, cv: cv, gaps: g, refs: map[string]*row{}, names: map[string]string{}, back: map[string]string{}, unread: map[string]bool{}}
 	for id, o := range cv.defs {
 		j.back[id] = backing(o)
 	}
 	for _, r := range cv.rows {
 		if r.f == nil {
-			j.unread = true
+			j.unread[r.g.Node] = true
 			continue
 		}
 		for _, list := range [][]string{r.f.Volumes, r.f.Loose} {
@@ -158,11 +158,14 @@ func orphanWhy(v *Volume, owner *row) string {
 	return fmt.Sprintf("guest %d does not refer to it", v.Owner)
 }
 
-// doubt is why it cannot be said that nobody refers to a volume.
+// doubt is why it cannot be said that nobody refers to a volume. A node that is off hides no guest: all members hold all configurations, and those
+// of its guests are as they were last read.
 func (j *volumeJudge) doubt(v *Volume, owner *row) string {
 	switch {
 	case !j.cv.synced:
 		return "the first sync has not ended"
+	case owner == nil && !j.cv.last.Complete:
+		return "the last sync could not read everything"
 	case j.cv.state.Scope != "":
 		return "guests may be hidden from this token"
 	case owner != nil && owner.state == stUnknown:
@@ -171,25 +174,17 @@ func (j *volumeJudge) doubt(v *Volume, owner *row) string {
 		return fmt.Sprintf("guest %d is locked (%s)", v.Owner, owner.g.Lock)
 	case owner != nil && owner.g.SnapshotsAt.IsZero() && owner.f != nil && owner.f.Parent != "":
 		return fmt.Sprintf("the snapshots of guest %d were not read", v.Owner)
-	case j.unread:
-		return "not all configurations were read"
+	case v.Node == "" && len(j.unread) > 0 || j.unread[v.Node]:
+		// A guest of another node cannot use what is local to this one.
+		return "the configurations of guests on " + shortList(sortedNames(j.unread), 5) + " were not read"
 	case !v.At.IsZero() && v.At.After(j.cv.asOf()):
 		return "it is newer than the last look at the guests"
-	case owner == nil && j.nodesAway():
-		return "a node does not answer"
+	case j.cv.state.Quorate != nil && !*j.cv.state.Quorate:
+		return "the cluster has no quorum"
 	case j.busy(v.Owner):
 		return fmt.Sprintf("a task works on guest %d", v.Owner)
 	}
 	return ""
-}
-
-func (j *volumeJudge) nodesAway() bool {
-	for _, n := range j.cv.nodes {
-		if j.cv.nodeAway(n.name) != "" {
-			return true
-		}
-	}
-	return false
 }
 
 func (j *volumeJudge) busy(vmid int) bool {

@@ -56,6 +56,7 @@ func (i *Inventory) Storages(ctx context.Context, q StorageQuery) (StoragePage, 
 	if err != nil {
 		return StoragePage{}, err
 	}
+	began := i.now()
 	scope, err := i.ready(ctx, q.ReadOptions)
 	if err != nil {
 		return StoragePage{}, err
@@ -63,7 +64,7 @@ func (i *Inventory) Storages(ctx context.Context, q StorageQuery) (StoragePage, 
 	if err := cmp.Or(i.knownStorage(scope, q.Name), i.knownNode(scope, q.Node)); err != nil {
 		return StoragePage{}, err
 	}
-	ctx, cancel := budget(ctx, q.Fresh)
+	ctx, cancel := i.budget(ctx, q.Fresh, began)
 	defer cancel()
 	page := StoragePage{Meta: i.meta(scope)}
 	for _, c := range scope {
@@ -91,10 +92,29 @@ func (c *cluster) storageUses(ctx context.Context, q *StorageQuery, g *gaps) []S
 			}
 		}
 	}
+	out = append(out, cv.unreported(q)...)
 	slices.SortStableFunc(out, func(a, b StorageUse) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.Nodes, b.Nodes))
 	})
 	c.thinMeta(ctx, cv, out, q.Fresh, g)
+	return out
+}
+
+// unreported are storages that are defined and that no node lists: nothing is known of them now.
+func (c *clusterView) unreported(q *StorageQuery) []StorageUse {
+	var out []StorageUse
+	for _, id := range sortedNames(c.defs) {
+		def, err := pve.DecodeConfig(c.defs[id].State)
+		listed := slices.ContainsFunc(c.storages, func(s Storage) bool { return s.Name == name(id) })
+		if err != nil || listed || q.Name != "" && q.Name != id {
+			continue
+		}
+		s := disabledStorage(c.name, id, def, c.defs[id].LastSeen)
+		s.Status = stUnknown
+		if q.Node == "" || slices.Contains(s.Nodes, q.Node) {
+			out = append(out, StorageUse{Storage: s, State: StorageUnknown, Why: "no node reports it", Silent: s.Nodes})
+		}
+	}
 	return out
 }
 

@@ -78,6 +78,7 @@ func (i *Inventory) Volumes(ctx context.Context, q VolumeQuery) (VolumePage, err
 	if err != nil {
 		return VolumePage{}, err
 	}
+	began := i.now()
 	scope, err := i.ready(ctx, q.ReadOptions)
 	if err != nil {
 		return VolumePage{}, err
@@ -86,7 +87,7 @@ func (i *Inventory) Volumes(ctx context.Context, q VolumeQuery) (VolumePage, err
 	if err != nil {
 		return VolumePage{}, err
 	}
-	ctx, cancel := budget(ctx, q.Fresh)
+	ctx, cancel := i.budget(ctx, q.Fresh, began)
 	defer cancel()
 	page := VolumePage{Meta: i.meta(scope)}
 	reads := make([]volumeRead, len(scope))

@@ -83,8 +83,25 @@ func TestOrphans(t *testing.T) {
 		}, "unknown the snapshots of guest 100 could not be read: broken"},
 		{"a configuration that cannot be read", image("ssd:vm-777-disk-0", 777, 1), func(w *world, _ time.Time) {
 			w.fail = failing("config", fault.New(fault.Upstream, "broken"))
-		}, "unknown not all configurations were read"},
-		{"a node is away", image("ssd:vm-777-disk-0", 777, 1), func(w *world, _ time.Time) { w.nodes["pve3"].online = false }, "unknown not all configurations were read"},
+		}, "unknown the last sync could not read everything"},
+		{"a configuration that cannot be read, of another node", image("ssd:vm-100-disk-9", 100, 1), func(w *world, _ time.Time) {
+			w.fail = func(call, node string, _ int) error {
+				if call == "config" && node == "pve2" {
+					return fault.New(fault.Upstream, "broken")
+				}
+				return nil
+			}
+		}, "orphan guest 100 does not refer to it"},
+		{"a configuration that cannot be read, of this node", image("ssd:vm-100-disk-9", 100, 1), func(w *world, _ time.Time) {
+			w.fail = func(call, _ string, vmid int) error {
+				if call == "config" && vmid == 103 {
+					return fault.New(fault.Upstream, "broken")
+				}
+				return nil
+			}
+		}, "unknown the configurations of guests on pve1 were not read"},
+		{"another node is off", image("ssd:vm-777-disk-0", 777, 1), func(w *world, _ time.Time) { w.nodes["pve3"].online = false }, "orphan guest 777 does not exist"},
+		{"no quorum", image("ssd:vm-777-disk-0", 777, 1), func(w *world, _ time.Time) { w.quorum = false }, "unknown the cluster has no quorum"},
 		{"the guest is locked", image("ssd:vm-100-disk-9", 100, 1), func(w *world, _ time.Time) { w.guests[100].lock = "disk" }, "unknown guest 100 is locked (disk)"},
 		{"a task works on it", image("ssd:vm-777-disk-0", 777, 1), func(w *world, now time.Time) {
 			w.task("pve1", "qmcreate", "777", now.Add(-time.Minute), time.Time{}, "")

@@ -283,6 +283,9 @@ func (o *backupsOut) jobTable(d Deps) Table {
 	t := Table{Name: "jobs", Columns: []string{"job", "schedule", "next run", "storage", "covers", "keep"}}
 	for k := range o.src.Jobs {
 		j := &o.src.Jobs[k]
+		if o.one && !o.concerns(j.ID) {
+			continue
+		}
 		next := ahead(d, j.NextRun)
 		if !j.Enabled {
 			next = "off"
@@ -290,6 +293,13 @@ func (o *backupsOut) jobTable(d Deps) Table {
 		t.Rows = append(t.Rows, []string{cell(j.ID, 60), cell(j.Schedule, 40), next, cell(j.Storage, 60), cell(jobCovers(j), 80), cell(j.Keep, 60)})
 	}
 	return t
+}
+
+// concerns says that a job covers or excludes one of the guests that are shown.
+func (o *backupsOut) concerns(job string) bool {
+	return slices.ContainsFunc(o.src.Guests, func(g inventory.GuestBackups) bool {
+		return slices.Contains(g.Jobs, job) || slices.Contains(g.Excluded, job)
+	})
 }
 
 // ahead is how far in the future t is; "" for the zero time.

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +22,7 @@ type nodeFullOut struct {
 	Swap        *int64            `json:"swap_bytes,omitempty"`
 	MaxSwap     *int64            `json:"maxswap_bytes,omitempty"`
 	CPUType     string            `json:"cpu_type,omitempty"`
-	Committed   int64             `json:"committed_mem_bytes"`
+	Committed   *int64            `json:"committed_mem_bytes"`
 	Updates     []string          `json:"updates"` // null while unknown, as are the lists below
 	Services    []string          `json:"services_down"`
 	Disks       []nodeDiskOut     `json:"disks"`
@@ -194,9 +193,8 @@ func (o *nodeFullOut) guests() string {
 	if c := guestCounts(n.Guests); c != "" {
 		s += ": " + c
 	}
-	s += "; running ones may take " + size(n.Committed)
-	if n.MaxMem != nil && *n.MaxMem > 0 {
-		s += fmt.Sprintf(" of %s memory (%s%%)", size(*n.MaxMem), percent(&n.Committed, n.MaxMem))
+	if n.Committed != nil {
+		s += "; running ones may take " + usage(n.Committed, n.MaxMem) + " of memory"
 	}
 	return s
 }

@@ -96,7 +96,7 @@ func somePlaces() fakePlaces {
 
 func someNode() inventory.NodeDetail {
 	skew := 42 * time.Second
-	return inventory.NodeDetail{Meta: meta(time.Second), Wait: pve.Ptr(0.034), Services: []string{"chrony", "pvescheduler (failed)"}, Committed: 48 * gib,
+	return inventory.NodeDetail{Meta: meta(time.Second), Wait: pve.Ptr(0.034), Services: []string{"chrony", "pvescheduler (failed)"}, Committed: pve.Ptr(48 * gib),
 		Node: inventory.Node{Cluster: "lab", Name: "pve1", Status: "online", IP: "192.168.1.11", CPU: pve.Ptr(0.18), MaxCPU: pve.Ptr(12.0), Mem: pve.Ptr(41 * gib), MaxMem: pve.Ptr(64 * gib),
 			Disk: pve.Ptr(31 * gib), MaxDisk: pve.Ptr(94 * gib), Swap: pve.Ptr(int64(0)), MaxSwap: pve.Ptr(8 * gib), Uptime: pve.Ptr(int64(41 * 86400)), Load: []string{"1.20", "1.10", "0.90"},
 			Version: "9.2.11", Kernel: "6.17.4-2-pve", CPUType: "Intel(R) Core(TM) i5-12600H", Guests: inventory.GuestCounts{Total: 12, Running: 9, Stopped: 2, Templates: 1}},

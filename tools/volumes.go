@@ -13,7 +13,7 @@ type volumesIn struct {
 	Node    string `json:"node" example:"pve1"`
 	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
 	Content string `json:"content" enum:"images,rootdir,iso,vztmpl,backup,snippets,import"`
-	Orphans bool   `json:"orphans" desc:"only disks that no guest uses"`
+	Orphans bool   `json:"orphans" desc:"disks no guest uses"`
 	Cursor  string `json:"cursor"`
 	Common
 }
@@ -28,6 +28,7 @@ type volumesOut struct {
 	Columns     []string `json:"columns"`
 	Rows        [][]any  `json:"rows"`
 	NextCursor  string   `json:"next_cursor,omitempty"`
+	asked       bool     // for orphans
 	src         inventory.VolumePage
 }
 
@@ -48,7 +49,9 @@ func listVolumes() Spec {
 		if err != nil {
 			return nil, err
 		}
-		return volumesOf(d, p), nil
+		out := volumesOf(d, p)
+		out.asked = in.Orphans
+		return out, nil
 	})
 }
 
@@ -71,17 +74,7 @@ func volumesOf(d Deps, p inventory.VolumePage) *volumesOut {
 func (o *volumesOut) View(d Deps) View {
 	p := &o.src
 	v := View{Warnings: p.Warnings}
-	line := counted(p.Total, "volume") + " of " + size(p.Bytes)
-	if p.Unsized > 0 {
-		line += " and " + strconv.Itoa(p.Unsized) + " of unknown size"
-	}
-	if p.Orphans > 0 {
-		line += ", " + counted(p.Orphans, "orphan") + " of " + size(p.OrphanBytes)
-	}
-	if p.Unknown > 0 {
-		line += ", " + strconv.Itoa(p.Unknown) + " of unknown use"
-	}
-	v.Line("%s, from %s, %s", line, counted(p.Storages, "storage listing"), asOf(d, p.Meta))
+	v.Line("%s, from %s, %s", o.sum(), counted(p.Storages, "storage listing"), asOf(d, p.Meta))
 	t := Table{Name: "volumes", Main: true, Columns: []string{"volume", "node", "size", "content", "format", "guest", "age", "use"}}
 	for k := range p.Rows {
 		r := &p.Rows[k]
@@ -92,6 +85,25 @@ func (o *volumesOut) View(d Deps) View {
 		v.Line("more: cursor %s", p.NextCursor)
 	}
 	return v
+}
+
+// sum is what the volumes come to, in words.
+func (o *volumesOut) sum() string {
+	p := &o.src
+	if p.Total == 0 && o.asked {
+		return "no orphan was found"
+	}
+	line := counted(p.Total, "volume") + " of " + size(p.Bytes)
+	if p.Unsized > 0 {
+		line += " and " + strconv.Itoa(p.Unsized) + " of unknown size"
+	}
+	if p.Orphans > 0 {
+		line += ", " + counted(p.Orphans, "orphan") + " of " + size(p.OrphanBytes)
+	}
+	if p.Unknown > 0 {
+		line += ", " + strconv.Itoa(p.Unknown) + " of unknown use"
+	}
+	return line
 }
 
 func ownerText(v *inventory.Volume) string {
@@ -117,7 +129,7 @@ func useText(v *inventory.Volume) string {
 	if v.Encrypted {
 		out = append(out, "encrypted")
 	}
-	if v.Notes != "" {
+	if v.Notes != "" && v.Notes != v.OwnerName {
 		out = append(out, cell(v.Notes, 60))
 	}
 	return strings.Join(out, "; ")
