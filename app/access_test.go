@@ -19,7 +19,7 @@ import (
 )
 
 // readRights are all that the tools need, besides the paths.
-var readRights = []string{"VM.Audit", "VM.GuestAgent.Audit", "Sys.Audit", "Datastore.Audit", "Pool.Audit"}
+var readRights = []string{"VM.Audit", "VM.GuestAgent.Audit", "Sys.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit"}
 
 // give grants the matrix's account a role of these privileges on a path.
 func give(w *pvesim.World, path string, below bool, privs ...string) {

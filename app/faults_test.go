@@ -97,7 +97,6 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"find_changes", map[string]any{}}, {"get_metrics", map[string]any{"object": fmt.Sprint(onNode1)}}, {"get_metrics", map[string]any{"object": "node03"}},
 		{"find_tasks", map[string]any{}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
 		{"check_access", map[string]any{}},
-		{"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
 		{"get_node", map[string]any{"node": "node01"}}, {"list_storage", map[string]any{}}, {"list_backups", map[string]any{"missing_since": "7d"}},
 		{"list_volumes", map[string]any{"orphans": true}}, {"list_networks", map[string]any{}}, {"get_node", map[string]any{"node": "node03"}},
 		{"find_guests", map[string]any{"query": "state:running"}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode2), "detail": "full"}},

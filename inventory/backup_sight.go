@@ -14,7 +14,7 @@ import (
 // who has Datastore.Allocate on the storage, or Datastore.AllocateSpace there and VM.Backup on the guest (pve-storage, check_volume_access). That an
 // auditor sees them as well is believed when a backup is seen that only that can explain.
 type backupSight struct {
-	perms    rights
+	perms    Rights
 	stores   []string // storages that take backups
 	unread   bool     // one of them could not be read
 	auditors bool
@@ -35,13 +35,13 @@ func (s *backupSight) evidence(byGuest map[int][]Backup) {
 
 func (s *backupSight) mayUse(storage string, vmid int) bool {
 	at := storagePath(storage)
-	return s.perms.allow(at, "Datastore.Allocate") || s.perms.allow(at, "Datastore.AllocateSpace") && s.perms.allow(guestPath(vmid), "VM.Backup")
+	return s.perms.On(at, "Datastore.Allocate") || s.perms.On(at, "Datastore.AllocateSpace") && s.perms.On(guestPath(vmid), "VM.Backup")
 }
 
 // hides says that backups of a guest may exist that were not seen.
 func (s *backupSight) hides(vmid int) bool {
 	for _, st := range s.stores {
-		if s.mayUse(st, vmid) || s.auditors && s.perms.allow(storagePath(st), "Datastore.Audit") && s.perms.allow(guestPath(vmid), "VM.Audit") {
+		if s.mayUse(st, vmid) || s.auditors && s.perms.On(storagePath(st), "Datastore.Audit") && s.perms.On(guestPath(vmid), "VM.Audit") {
 			continue
 		}
 		s.hidden = append(s.hidden, vmid)

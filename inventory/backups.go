@@ -189,7 +189,7 @@ func (c *cluster) readBackups(ctx context.Context, q *BackupQuery, only *row) ba
 	cv := c.inv.proj.cluster(c.name)
 	var out backupRead
 	var g gaps
-	var perms rights
+	var perms Rights
 	var permErr, jobErr error
 	var lists []listing
 	var wg sync.WaitGroup

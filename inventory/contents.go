@@ -122,29 +122,8 @@ func (s *Storage) takes(kind string) bool {
 	return slices.Contains(strings.FieldsFunc(s.Content, func(r rune) bool { return r == ',' || r == ' ' }), kind)
 }
 
-// rights are the token's permissions: path, privilege and whether it goes on below (recording 11/034).
-type rights map[string]map[string]bool
-
-// allow says that a privilege holds on a path: given there, or on the nearest path above that the answer lists if it goes on below.
-func (r rights) allow(path, priv string) bool {
-	for p := path; ; {
-		if privs, ok := r[p]; ok {
-			below, has := privs[priv]
-			return has && (p == path || below)
-		}
-		if p == "/" {
-			return false
-		}
-		cut := strings.LastIndexByte(p, '/')
-		p = p[:max(cut, 0)]
-		if p == "" {
-			p = "/"
-		}
-	}
-}
-
 // permissions are the token's, remembered for the time of freshness.
-func (c *cluster) permissions(ctx context.Context, fresh bool) (rights, error) {
+func (c *cluster) permissions(ctx context.Context, fresh bool) (Rights, error) {
 	p, _, err := recall(ctx, c, asking{key: "permissions", keep: c.inv.opt.Freshness, fresh: fresh},
 		func(ctx context.Context, src Source) (map[string]map[string]bool, error) { return src.Permissions(ctx) })
 	return p, err

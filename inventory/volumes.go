@@ -206,7 +206,7 @@ func (c *cluster) readVolumes(ctx context.Context, q *VolumeQuery, only *row) vo
 	cv := c.inv.proj.cluster(c.name)
 	var out volumeRead
 	var g gaps
-	var perms rights
+	var perms Rights
 	var permErr error
 	var lists []listing
 	var wg sync.WaitGroup
@@ -282,16 +282,16 @@ func volumeOf(cluster string, l *listing, row *pve.VolumeRow) Volume {
 
 // hidesVolumes says that disks or backups may be missing from the listings: the token has not the rights that Proxmox VE asks for
 // (pve-storage, check_volume_access), and nothing was seen that only an auditor's sight explains.
-func hidesVolumes(perms rights, cv *clusterView, seen []Volume) bool {
+func hidesVolumes(perms Rights, cv *clusterView, seen []Volume) bool {
 	mayUse := func(storage string, vmid int, content string) bool {
 		at := storagePath(storage)
-		if perms.allow(at, "Datastore.Allocate") {
+		if perms.On(at, "Datastore.Allocate") {
 			return true
 		}
 		if content == "backup" {
-			return perms.allow(at, "Datastore.AllocateSpace") && perms.allow(guestPath(vmid), "VM.Backup")
+			return perms.On(at, "Datastore.AllocateSpace") && perms.On(guestPath(vmid), "VM.Backup")
 		}
-		return perms.allow(at, "Datastore.Audit") && perms.allow(guestPath(vmid), "VM.Config.Disk")
+		return perms.On(at, "Datastore.Audit") && perms.On(guestPath(vmid), "VM.Config.Disk")
 	}
 	for k := range seen {
 		if v := &seen[k]; v.Owner > 0 && (v.disk() || v.Content == "backup") && !mayUse(v.Storage, v.Owner, v.Content) {

@@ -65,6 +65,7 @@ func listBackups() Spec {
 	return define(Spec{
 		Name: "list_backups", Title: "Backups", Family: "storage", Command: "backup list", Args: []string{"guest"},
 		Summary: "Backups per guest: newest, count, size, verified, protected; its jobs and next run. missing_since: who lacks a recent backup.",
+		Needs:   []Need{needStorages, needGuests, needJobs},
 		Examples: []Example{
 			{CLI: "backup list", Args: map[string]any{}, Why: "all guests, the worst covered first"},
 			{CLI: "backup list --missing-since 7d", Args: map[string]any{"missing_since": "7d"}, Why: "guests without a backup newer than a week"},

@@ -69,8 +69,7 @@ func TestGoldenViews(t *testing.T) {
 	page := manyGuests(8)
 	page.NextCursor = "8-0"
 	page.Counts.Total = 1000
-	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics(), access: someAccess()}
-	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics(), fakePlaces: somePlaces()}
+	f := &fake{page: page, guest: oneGuest(), overview: bigOverview(), changes: someChanges(), metrics: someMetrics(), access: someAccess(), fakePlaces: somePlaces()}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_guests.txt", "find_guests", `{"fields":["mem","ip"]}`},
 		{"get_guest.txt", "get_guest", `{"guest":"104"}`},

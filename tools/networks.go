@@ -65,6 +65,7 @@ func listNetworks() Spec {
 	return define(Spec{
 		Name: "list_networks", Title: "Networks", Family: "network", Command: "network list", Args: []string{"node"},
 		Summary: "Bridges, bonds, VLANs per node, SDN vnets: addresses, ports, unapplied changes, guests with VLAN tags.",
+		Needs:   []Need{needInterfaces, needVnets, needGuests},
 		Examples: []Example{
 			{CLI: "network list", Args: map[string]any{}, Why: "all nodes and vnets"},
 			{CLI: "network list pve1", Args: map[string]any{"node": "pve1"}, Why: "one node"},

@@ -67,6 +67,7 @@ func getNode() Spec {
 	return define(Spec{
 		Name: "get_node", Title: "Node", Family: "cluster", Command: "node show", Args: []string{"node"},
 		Summary: "One node in full: load, IO wait, memory committed, swap, updates, services down, disk health and wear, ZFS, network, running tasks, certificate end, clock.",
+		Needs:   []Need{needNodes, needMembers, needGuests, needRunning, needPoolsOfDisks},
 		Examples: []Example{
 			{CLI: "node show pve1", Args: map[string]any{"node": "pve1"}, Why: "one node"},
 		},

@@ -67,6 +67,11 @@ var (
 	needMembers = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "node addresses"}
 	// Pools are left out of lists (11/053; schema: /pools).
 	needPools = Need{Privileges: []string{"Pool.Audit"}, Path: "/pool", Part: "pools"}
+	// Disks, ZFS and thin pools (schema: /nodes/{node}/disks/zfs, lvmthin).
+	needPoolsOfDisks = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "ZFS and thin pools"}
+	// Interfaces and virtual networks are left out of lists (02/037; schema: /cluster/sdn/zones, /cluster/sdn/vnets).
+	needInterfaces = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "interfaces of nodes"}
+	needVnets      = Need{Privileges: []string{"SDN.Audit"}, Path: "/sdn/zones", Part: "virtual networks"}
 	// A token may not read its own user's entry (schema: /access/users/{userid}, userid-group).
 	needLogin = Need{Privileges: []string{"Sys.Audit", "User.Modify"}, Path: "/access/groups", Exact: true, Part: "expiry and privilege separation"}
 )

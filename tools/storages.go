@@ -42,6 +42,7 @@ func listStorage() Spec {
 	return define(Spec{
 		Name: "list_storage", Title: "Storages", Family: "storage", Command: "storage list", Args: []string{"storage"},
 		Summary: "Each storage per node, shared ones once: type, content, active or not, used and total, thin pool metadata.",
+		Needs:   []Need{needStorages, needPoolsOfDisks},
 		Examples: []Example{
 			{CLI: "storage list", Args: map[string]any{}, Why: "all storages"},
 			{CLI: "storage list --node pve1", Args: map[string]any{"node": "pve1"}, Why: "those of one node"},

@@ -38,6 +38,7 @@ func listVolumes() Spec {
 	return define(Spec{
 		Name: "list_volumes", Title: "Volumes", Family: "storage", Command: "volume list", Args: []string{"storage"},
 		Summary: "Volumes on storages, largest first: guest, format, age, orphaned disks.",
+		Needs:   []Need{needStorages, needGuests},
 		Examples: []Example{
 			{CLI: "volume list local-lvm", Args: map[string]any{"storage": "local-lvm"}, Why: "one storage"},
 			{CLI: "volume list --orphans", Args: map[string]any{"orphans": true}, Why: "disks that nothing refers to"},
