@@ -24,6 +24,11 @@ func calls(t *testing.T, task string) [][2]any {
 		{"get_metrics", map[string]any{"object": "100", "timeframe": "hour"}},
 		{"find_tasks", map[string]any{"since": "2h"}},
 		{"get_history", map[string]any{"object": "100"}},
+		{"get_node", map[string]any{"node": "pve1"}},
+		{"list_storage", map[string]any{}},
+		{"list_volumes", map[string]any{"content": "images"}},
+		{"list_backups", map[string]any{"missing_since": "7d"}},
+		{"list_networks", map[string]any{}},
 		{"check_health", map[string]any{}},
 		{"check_access", map[string]any{}},
 	}
