@@ -86,7 +86,7 @@ func TestNodeDetail(t *testing.T) {
 	w.host.services = []pve.ServiceRow{{Service: "pvestatd", ActiveState: "active", UnitState: "enabled"}, {Service: "chrony", ActiveState: "inactive", UnitState: "enabled"},
 		{Service: "postfix", ActiveState: "inactive", UnitState: "disabled"}, {Service: "x", ActiveState: "failed", UnitState: "disabled"}}
 	w.host.certs = []pve.CertificateRow{{Filename: "pve-root-ca.pem", NotAfter: pve.Ptr(pve.Int(now.Unix() + 9e8))}, {Filename: "pve-ssl.pem", NotAfter: pve.Ptr(pve.Int(now.Unix() + 1e6))}}
-	w.host.clock = pve.NodeTime{Time: pve.Ptr(pve.Int(now.Add(42 * time.Second).Unix()))}
+	w.host.ahead, w.clock = 42*time.Second, r.clock.now
 	w.fail = func(call, _ string, _ int) error {
 		switch call {
 		case "zfs":
