@@ -66,7 +66,7 @@ func (a *App) allowedPath() string {
 // newEngine makes the engine of changes over the parts.
 func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	open := func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, clock) }
-	p.sheriff = &change.Sheriff{Rules: change.Rules{Maximum: change.Host, Caps: change.DefaultCaps}, Grants: p.grants.Grants, Clock: clock,
+	p.sheriff = &change.Sheriff{Rules: rulesOf(p.cfg), Grants: p.grants.Grants, Clock: clock,
 		Stopped: func(ctx context.Context) (bool, string, error) {
 			db, err := open(ctx)
 			if err != nil {

@@ -39,7 +39,7 @@ func (a *App) startDemo(log *slog.Logger) (*demo, error) {
 	}
 	p, err := a.build(&config.Config{
 		Clusters: []config.Cluster{{Name: "demo", Endpoints: []string{end.URL}, Token: redact.NewSecret(world.RootToken()),
-			Fingerprints: []string{end.Fingerprint}, ReadOnly: true}},
+			Fingerprints: []string{end.Fingerprint}}},
 		State: config.State{Path: filepath.Join(dir, "state.db")},
 	}, log)
 	if err != nil {

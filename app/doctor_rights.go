@@ -86,9 +86,12 @@ func (d *clusterDoctor) rights(ctx context.Context) {
 	default:
 		d.ok("rights", "can read everything%s", h.note())
 	}
-	if len(h.surplus) > 0 && d.c.ReadOnly {
+	switch {
+	case len(h.surplus) > 0 && !d.c.ReadOnly:
+		d.ok("surplus", "%s may also: %s; proxmox-mcp allow decides what of it is used", d.client.Identity(), some(h.surplus, 6))
+	case len(h.surplus) > 0:
 		d.bad(CheckWarn, "surplus", "make a token that only reads: "+strings.Join(setupLines, "; ")+"; then: proxmox-mcp init --name "+d.c.Name+" --force",
-			"this server only reads, but %s may also: %s", d.client.Identity(), some(h.surplus, 6))
+			"read_only is set for this cluster, but %s may also: %s", d.client.Identity(), some(h.surplus, 6))
 	}
 }
 

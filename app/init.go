@@ -99,7 +99,6 @@ func (d *initDialogue) target() error {
 		return fault.New(fault.Config, "no home folder is known to write the configuration to").WithHint("name a file with --config")
 	}
 	d.path = path
-	d.cluster.ReadOnly = true
 	if d.Name == "" {
 		_, err := config.HasCluster(path, "") // a file that cannot be read or parsed is refused before any question
 		return err

@@ -240,7 +240,7 @@ func (d *initDialogue) showRights(s clusterSeen) {
 		d.say("  rights: can read everything%s", h.note())
 	}
 	if len(h.surplus) > 0 {
-		d.say("  This server only reads, but the token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
+		d.say("  This server only reads until you allow more (proxmox-mcp allow), but the token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
 	}
 }
 

@@ -130,7 +130,7 @@ func TestInitWholeDialogue(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := cfg.Clusters[0]
-	if got.Token.Reveal() != l.token || got.Name != "homelab" || !got.ReadOnly {
+	if got.Token.Reveal() != l.token || got.Name != "homelab" || got.ReadOnly {
 		t.Errorf("written: %+v", got)
 	}
 	if diff := cmp.Diff([]string{"https://192.168.1.11:8006", "https://192.168.1.12:8006"}, got.Endpoints); diff != "" {
@@ -207,7 +207,7 @@ func TestInitShowsRights(t *testing.T) {
 		},
 		"root": {
 			func(w *pvesim.World) string { return w.AddToken("root@pam", "tt", initSecret, false) },
-			[]string{"can read everything", "This server only reads, but the token may also: Datastore.Allocate, "},
+			[]string{"can read everything", "This server only reads until you allow more (proxmox-mcp allow), but the token may also: Datastore.Allocate, "},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
 // Scope is a part of what there is: every part that is given has to fit. The zero Scope is everything.
@@ -21,9 +22,12 @@ type Scope struct {
 // Fits says whether an object is in the scope.
 func (s Scope) Fits(t Target) bool {
 	in := func(want, is string) bool { return want == "" || want == is }
-	return in(s.Cluster, t.Cluster) && in(s.Node, t.Node) && in(s.Pool, t.Pool) && (s.Tag == "" || slices.Contains(t.Tags, s.Tag)) &&
+	return in(s.Cluster, t.Cluster) && in(s.Node, t.Node) && in(s.Pool, t.Pool) && (s.Tag == "" || slices.ContainsFunc(t.Tags, s.isTag)) &&
 		(len(s.VMIDs) == 0 || slices.ContainsFunc(s.VMIDs, func(r [2]int) bool { return r[0] <= t.VMID && t.VMID <= r[1] }))
 }
+
+// isTag compares without regard to case, as Proxmox VE does by default (schema: tag-style, case-sensitive 0).
+func (s Scope) isTag(tag string) bool { return strings.EqualFold(tag, s.Tag) }
 
 // String is the scope as it is written: "pool lab, vmid 100-199", "everything".
 func (s Scope) String() string {
@@ -48,18 +52,9 @@ func (s Scope) String() string {
 
 // ParseVMIDs reads "105", "100-199" or "105,200-210".
 func ParseVMIDs(text string) ([][2]int, error) {
-	var out [][2]int
-	for part := range strings.SplitSeq(text, ",") {
-		from, to, ok := strings.Cut(strings.TrimSpace(part), "-")
-		if !ok {
-			to = from
-		}
-		a, errA := strconv.Atoi(from)
-		b, errB := strconv.Atoi(to)
-		if errA != nil || errB != nil || a < 100 || b < a {
-			return nil, fault.BadField("vmid", "numbers from 100 or ranges of them", "105,200-210")
-		}
-		out = append(out, [2]int{a, b})
+	out, ok := pve.ParseVMIDs(text)
+	if !ok {
+		return nil, fault.BadField("vmid", "numbers from 100 or ranges of them", "105,200-210")
 	}
 	return out, nil
 }

@@ -89,11 +89,19 @@ func (l *loader) clusters(cfg *Config, raw rawFile) {
 		l.secrets(use, checked)
 	}
 	cfg.Clusters = checked
+	names := make([]string, 0, len(raw.clusters)+1)
+	for _, c := range raw.clusters {
+		names = append(names, c.name.text)
+	}
+	if byEnv {
+		names = append(names, EnvCluster)
+	}
+	cfg.Changes = l.changes(raw.changes, names)
 }
 
 // cluster checks everything of one cluster but the content of its secrets.
 func (l *loader) cluster(c rawCluster) Cluster {
-	out := Cluster{FromEnv: c.fromEnv, Insecure: l.boolean(c.insecure, false), ReadOnly: l.boolean(c.readOnly, true)}
+	out := Cluster{FromEnv: c.fromEnv, Insecure: l.boolean(c.insecure, false), ReadOnly: l.boolean(c.readOnly, false)}
 	out.Name = c.name.text
 	if !c.name.seen {
 		l.add(c.sub("name"), "is missing")

@@ -14,7 +14,8 @@ type Config struct {
 	Log       Log
 	Freshness time.Duration // a read answers from the store when it is younger (1s..24h)
 	Tick      time.Duration // pause between ticks while serving (5s..1h)
-	Zone      string        // IANA name of the zone that times are asked and shown in, "" = the machine's
+	Changes   Changes
+	Zone      string // IANA name of the zone that times are asked and shown in, "" = the machine's
 }
 
 // Cluster is how to reach one Proxmox VE cluster: a token, or a user name and password.
@@ -27,7 +28,7 @@ type Cluster struct {
 	Fingerprints []string // SHA-256 of the leaf certificate, AA:BB:.. with 32 pairs; any of them is trusted
 	CAFile       string   // PEM file of the authority that signed the certificates
 	Insecure     bool     // certificates are not checked
-	ReadOnly     bool     // nothing but GET is sent (the default)
+	ReadOnly     bool     // nothing but GET is ever sent, whatever is allowed; else the policy of changes decides
 	FromEnv      bool     // defined by PROXMOX_VE_ENDPOINT
 }
 

@@ -104,7 +104,7 @@ clusters:
 		t.Fatal(err)
 	}
 	rest := "state:\n  path: ~/x.db\nlog: {level: debug, format: json}\nfreshness: 20s\ntick: 10s\nzone: Europe/Berlin\n"
-	put(t, path, strings.Replace(string(data), "yes-it-is", "true\n    read_only: false", 1)+rest, 0o600)
+	put(t, path, strings.Replace(string(data), "yes-it-is", "true\n    read_only: true", 1)+rest, 0o600)
 	cfg, notes, err := Load(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -113,9 +113,9 @@ clusters:
 		Path: path,
 		Clusters: []Cluster{
 			{Name: "home", Endpoints: []string{"https://pve1.lan:8006", "https://[2001:db8::1]:8006"},
-				Token: redact.NewSecret(canaryToken), Fingerprints: []string{pinA}, ReadOnly: true},
+				Token: redact.NewSecret(canaryToken), Fingerprints: []string{pinA}},
 			{Name: "lab-2", Endpoints: []string{"https://10.0.0.5:8007"}, Username: "root@pam",
-				Password: redact.NewSecret("hunter2"), Insecure: true},
+				Password: redact.NewSecret("hunter2"), Insecure: true, ReadOnly: true},
 		},
 		State: State{Path: filepath.Join(o.Home, "x.db")}, Log: Log{Level: "debug", Format: "json"},
 		Freshness: 20 * time.Second, Tick: 10 * time.Second, Zone: "Europe/Berlin",
@@ -144,7 +144,7 @@ func TestLoadDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Clusters: []Cluster{{Name: "default", Endpoints: []string{"https://pve1.lan:8006"}, Token: redact.NewSecret(canaryToken),
-			ReadOnly: true, FromEnv: true}},
+			FromEnv: true}},
 		State:     State{Path: filepath.Join(o.Home, ".local", "state", "proxmox-mcp", "state.db")},
 		Log:       Log{Level: "warn", Format: "auto"},
 		Freshness: 45 * time.Second, Tick: 30 * time.Second,
@@ -253,9 +253,9 @@ func TestRules(t *testing.T) {
 		want []string
 	}{
 		"unknown key near":      {withToken + "  endpoint: x\n", []string{`clusters[0]: "endpoint" is not a setting; did you mean "endpoints"?`}},
-		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: clusters, freshness, log, state, tick, zone`}},
+		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: changes, clusters, freshness, log, state, tick, zone`}},
 		"unknown key contained": {withToken + "  api_token: x\n", []string{`clusters[0]: "api_token" is not a setting; did you mean "token"?`}},
-		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: clusters, freshness, log, state, tick, zone"}},
+		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: changes, clusters, freshness, log, state, tick, zone"}},
 		"no token":              {sound, []string{"clusters[0].token: is missing: an API token user@realm!tokenid=uuid (proxmox-mcp init shows how to make one)"}},
 		"empty token":           {sound + "  token:\n  username: a@pve\n  password: x\n", []string{"clusters[0].token: is empty"}},
 		"token without id":      {sound + "  token: mcp@pve=" + canarySecret + "\n", []string{"clusters[0].token: the !tokenid part is missing; " + tokenShape}},

@@ -197,8 +197,8 @@ func entry(c Cluster, indent int) string {
 	if c.Insecure {
 		put("insecure", "true")
 	}
-	if !c.ReadOnly {
-		put("read_only", "false")
+	if c.ReadOnly {
+		put("read_only", "true")
 	}
 	return b.String()
 }

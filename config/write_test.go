@@ -15,7 +15,7 @@ import (
 
 func labCluster() Cluster {
 	return Cluster{Name: "lab", Endpoints: []string{"https://10.0.0.9:8006"}, Token: redact.NewSecret(canaryToken),
-		Fingerprints: []string{pinA}, ReadOnly: true}
+		Fingerprints: []string{pinA}}
 }
 
 const labEntry = `- name: "lab"

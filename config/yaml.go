@@ -44,6 +44,7 @@ type rawCluster struct {
 type rawFile struct {
 	clusters                                   []rawCluster
 	state                                      rawState
+	changes                                    rawChanges
 	logLevel, logFormat, freshness, tick, zone setting
 }
 
@@ -85,6 +86,7 @@ func (r *reader) topFields(f *rawFile) fields {
 		"log": func(at spot, n ast.Node) {
 			r.mapping(at, n, fields{"level": r.text(&f.logLevel), "format": r.text(&f.logFormat)})
 		},
+		"changes":   r.changes(&f.changes),
 		"freshness": r.text(&f.freshness),
 		"tick":      r.text(&f.tick),
 		"zone":      r.text(&f.zone),

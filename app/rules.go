@@ -1,0 +1,39 @@
+package app
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
+)
+
+// rulesOf makes policy out of the configuration's section changes.
+func rulesOf(cfg *config.Config) change.Rules {
+	c := cfg.Changes
+	most, ok := change.TierOf(c.Maximum)
+	if !ok { // the section is silent about it
+		most = change.Host
+	}
+	d := change.DefaultCaps
+	return change.Rules{Maximum: most, OperatorForR2: c.OperatorToo, Deny: scopesOf(cfg, c.Deny), Allow: scopesOf(cfg, c.Allow),
+		Protected: scopesOf(cfg, c.Protected), BackupWithin: c.BackupWithin,
+		Caps: change.Caps{PerPlan: cmp.Or(c.Caps.PerPlan, d.PerPlan), PerHour: cmp.Or(c.Caps.PerHour, d.PerHour),
+			DestroyPerHour: cmp.Or(c.Caps.DestroyPerHour, d.DestroyPerHour), PerNode: cmp.Or(c.Caps.PerNode, d.PerNode)}}
+}
+
+func scopesOf(cfg *config.Config, list []config.Scope) []change.Scope {
+	var out []change.Scope
+	for _, s := range list {
+		out = append(out, change.Scope{Cluster: storedCluster(cfg, s.Cluster), Node: s.Node, Pool: s.Pool, Tag: s.Tag, VMIDs: s.VMIDs})
+	}
+	return out
+}
+
+// storedCluster is the name that plans have of a cluster that the configuration or a command line names.
+func storedCluster(cfg *config.Config, name string) string {
+	if k := slices.IndexFunc(cfg.Clusters, func(c config.Cluster) bool { return c.Name == name }); k >= 0 {
+		return storeName(cfg.Clusters[k])
+	}
+	return name
+}
