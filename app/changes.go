@@ -63,19 +63,30 @@ func (a *App) allowedPath() string {
 	return filepath.Join(filepath.Dir(config.DefaultPath(a.loadOptions(cli.Globals{}))), "allowed.json")
 }
 
+// stopPath is the file of the emergency stop.
+func (a *App) stopPath() string { return filepath.Join(filepath.Dir(a.allowedPath()), "stop") }
+
+// stopped asks the file and the store: either stops all changes.
+func (p *parts) stopped(open func(context.Context) (*store.DB, error), clock func() time.Time) func(context.Context) (bool, string, error) {
+	return func(ctx context.Context) (bool, string, error) {
+		if s := p.stop.State(clock()); s.On {
+			return true, s.Reason, nil
+		}
+		db, err := open(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		s, err := db.Stopped(ctx)
+		return s.On, s.Reason, err
+	}
+}
+
 // newEngine makes the engine of changes over the parts.
 func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	open := func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, clock) }
 	p.sheriff = &change.Sheriff{Rules: rulesOf(p.cfg), Grants: p.grants.Grants, Clock: clock,
-		Stopped: func(ctx context.Context) (bool, string, error) {
-			db, err := open(ctx)
-			if err != nil {
-				return false, "", err
-			}
-			s, err := db.Stopped(ctx)
-			return s.On, s.Reason, err
-		},
-		Self: func(context.Context) []change.Protected { return nil },
+		Stopped: p.stopped(open, clock),
+		Self:    func(context.Context) []change.Protected { return nil },
 		Count: func(ctx context.Context, f store.StepFilter) (int, error) {
 			db, err := open(ctx)
 			if err != nil {
@@ -83,6 +94,13 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 			}
 			return db.CountSteps(ctx, f)
 		}}
+	p.grants.Seal = func(ctx context.Context) (string, error) {
+		db, err := open(ctx)
+		if err != nil {
+			return "", err
+		}
+		return change.Seal(ctx, db)
+	}
 	return change.New(change.Options{
 		Store:   func(ctx context.Context) (change.Store, error) { return open(ctx) },
 		Cluster: func(name string) (change.Cluster, error) { return p.pool.Get(name) },

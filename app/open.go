@@ -28,6 +28,7 @@ type parts struct {
 	log  *slog.Logger
 
 	grants  *change.GrantFile
+	stop    change.StopFile
 	sheriff *change.Sheriff
 	eng     *change.Engine
 
@@ -66,7 +67,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 		pool.Close()
 		return nil, err
 	}
-	p.grants = &change.GrantFile{Path: a.allowedPath()}
+	p.grants, p.stop = &change.GrantFile{Path: a.allowedPath()}, change.StopFile{Path: a.stopPath()}
 	p.eng = p.newEngine(a.Clock)
 	return p, nil
 }

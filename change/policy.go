@@ -19,6 +19,15 @@ type Grant struct {
 	At    time.Time `json:"at,omitzero"`
 }
 
+// String is the grant as people say it: "destructive for pool lab until 2026-11-22 12:00 UTC".
+func (g Grant) String() string {
+	text := g.Tier.String() + " for " + g.Scope.String()
+	if !g.Until.IsZero() {
+		text += " until " + g.Until.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	return text
+}
+
 // Rules are the owner's settings for changes. The zero value denies everything above reading.
 type Rules struct {
 	Maximum       Tier    // nothing above it, whatever is granted

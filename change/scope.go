@@ -29,6 +29,11 @@ func (s Scope) Fits(t Target) bool {
 // isTag compares without regard to case, as Proxmox VE does by default (schema: tag-style, case-sensitive 0).
 func (s Scope) isTag(tag string) bool { return strings.EqualFold(tag, s.Tag) }
 
+// everything says that the scope names nothing.
+func (s Scope) everything() bool {
+	return s.Cluster == "" && s.Node == "" && s.Pool == "" && s.Tag == "" && len(s.VMIDs) == 0
+}
+
 // String is the scope as it is written: "pool lab, vmid 100-199", "everything".
 func (s Scope) String() string {
 	var parts []string

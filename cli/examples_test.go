@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -43,8 +45,13 @@ func newRig(t *testing.T, world *pvesim.World, opts ...pvesim.Option) *rig {
 // allow lets everything happen that an operator can allow.
 func (r *rig) allow(t *testing.T) {
 	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(r.home, "state.db"), Clock: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := change.GrantFile{Path: filepath.Join(r.home, ".config", "proxmox-mcp", "allowed.json")}
-	if err := f.Write([]change.Grant{{Tier: change.Host}}); err != nil {
+	k := change.Keeper{Store: db, Clock: time.Now, Door: "cli"}
+	if err := errors.Join(k.Open(t.Context(), &f, change.Grant{Tier: change.Host}), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
