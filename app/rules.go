@@ -37,3 +37,7 @@ func storedCluster(cfg *config.Config, name string) string {
 	}
 	return name
 }
+
+func hasCluster(cfg *config.Config, name string) bool {
+	return slices.ContainsFunc(cfg.Clusters, func(c config.Cluster) bool { return c.Name == name })
+}

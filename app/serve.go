@@ -22,7 +22,8 @@ const warmUp = time.Second
 // lazy builds the parts at the first call, so that a server starts and lists its tools even where the configuration is missing: the
 // call then says what to do. A failure is not remembered.
 type lazy struct {
-	open func(ctx context.Context) (*parts, error)
+	open    func(ctx context.Context) (*parts, error)
+	granted []change.Grant // to this process alone
 
 	mu sync.Mutex
 	p  *parts
@@ -52,12 +53,20 @@ func (l *lazy) Close() error {
 
 // Serve implements cli.Program.
 func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out, errOut io.Writer) error {
-	l := &lazy{open: func(ctx context.Context) (*parts, error) {
+	granted, err := processGrants(o.Allow)
+	if err != nil {
+		return err
+	}
+	l := &lazy{granted: granted, open: func(ctx context.Context) (*parts, error) {
 		cfg, log, err := a.loadConfig(ctx, g, errOut)
 		if err != nil {
 			return nil, err
 		}
-		return a.build(cfg, log)
+		p, err := a.build(cfg, log)
+		if err == nil {
+			p.grants.Process = granted
+		}
+		return p, err
 	}}
 	var caller tools.Caller
 	var logging config.Log
@@ -91,7 +100,7 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 
 // level is the highest tier that is allowed now. Where nothing is, neither configuration nor store is opened for it.
 func (a *App) level(ctx context.Context, l *lazy, log *slog.Logger) tools.Tier {
-	if grants, err := (&change.GrantFile{Path: a.allowedPath()}).Grants(ctx); err == nil && len(grants) == 0 {
+	if grants, err := (&change.GrantFile{Path: a.allowedPath(), Process: l.granted}).Grants(ctx); err == nil && len(grants) == 0 {
 		return tools.R0
 	}
 	p, err := l.get(ctx)

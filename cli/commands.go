@@ -11,6 +11,7 @@ func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	for group, cmds := range map[string][]*cobra.Command{
 		groupRun:     {serveCommand(p, g, s), syncCommand(p, g, s), demoCommand(p, g, s), intentCommand(p, g, s)},
 		groupSetUp:   {initCommand(p, g, s), doctorCommand(p, g, s), dbCommand(p, g, s), versionCommand(p, g, s)},
+		groupDecide:  ownerCommands(p, g, s),
 		groupDevelop: {simCommand(p, g, s)},
 	} {
 		for _, c := range cmds {
@@ -18,6 +19,7 @@ func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 			root.AddCommand(c)
 		}
 	}
+	addPlanCommands(root, p, g, s)
 }
 
 func printReport(s Streams, g Globals, r Report) error {
@@ -34,15 +36,19 @@ func printReport(s Streams, g Globals, r Report) error {
 }
 
 func serveCommand(p Program, g *Globals, s Streams) *cobra.Command {
-	return &cobra.Command{
+	o := ServeOptions{In: s.In}
+	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve MCP on standard input and output", Args: cobra.NoArgs,
 		Long: `Serve MCP to one client on standard input and output: what Claude Desktop, Claude Code and the MCP Inspector start.
 Only JSON-RPC goes to standard output; logs go to standard error. Ends when the client closes standard input.`,
 		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.Serve(cmd.Context(), *g, ServeOptions{In: s.In}, s.Out, s.Err)
+			return p.Serve(cmd.Context(), *g, o, s.Out, s.Err)
 		},
 	}
+	cmd.Flags().StringVar(&o.Allow, "allow", "", "allow changes up to a `TIER` (reversible, disruptive, destructive, host) in this process, within changes.maximum of the configuration")
+	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]string{"reversible", "disruptive", "destructive", "host"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
 }
 
 func syncCommand(p Program, g *Globals, s Streams) *cobra.Command {

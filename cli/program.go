@@ -28,7 +28,10 @@ type Session struct {
 }
 
 // ServeOptions are those of `serve`.
-type ServeOptions struct{ In io.Reader }
+type ServeOptions struct {
+	In    io.Reader
+	Allow string // --allow: a tier, for this process
+}
 
 // SyncOptions are those of `sync`.
 type SyncOptions struct {
@@ -89,6 +92,7 @@ type Report struct {
 
 // Program is what the commands need of the composition root; app implements it.
 type Program interface {
+	Owner
 	Version() Report
 	Open(ctx context.Context, g Globals) (Session, error)
 	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.

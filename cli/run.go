@@ -37,9 +37,9 @@ func (e usageError) Unwrap() error { return e.error }
 
 // ExitCode maps what ended a command to the process's exit code:
 //
-//	0 ok · 1 error · 2 usage · 3 partial answer · 7 timeout or unknown outcome · 130 interrupted
+//	0 ok · 1 error · 2 usage · 3 partial answer · 4 denied by policy · 7 timeout or unknown outcome · 130 interrupted
 //
-// (4 denied by policy, 5 needs approval and 6 drift found are reserved for the commands that change and compare.)
+// (5 needs approval and 6 drift found are reserved for the commands that change and compare.)
 func ExitCode(err error) int {
 	var usage usageError
 	switch {
@@ -51,6 +51,8 @@ func ExitCode(err error) int {
 		return 2
 	case fault.CodeOf(err) == fault.Timeout, fault.CodeOf(err) == fault.UnknownOutcome:
 		return 7
+	case fault.CodeOf(err) == fault.Denied:
+		return 4
 	case fault.CodeOf(err) == fault.Cancelled:
 		return 130
 	}
@@ -90,6 +92,7 @@ func defaults() Globals {
 // The groups of commands in the help.
 const (
 	groupAsk     = "ask"
+	groupDecide  = "decide"
 	groupRun     = "run"
 	groupSetUp   = "setup"
 	groupDevelop = "develop"
@@ -104,7 +107,7 @@ func newRoot(p Program, s Streams) *cobra.Command {
 		Long: `proxmox-mcp answers questions about Proxmox VE clusters: as an MCP server for AI agents (serve) and as a command line.
 Every tool of the server is a command here, with the same inputs.
 
-Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 7 timeout, 130 interrupted.`,
+Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 4 not allowed, 7 timeout, 130 interrupted.`,
 		Example: `  proxmox-mcp demo                                   # try everything on a simulated cluster
   proxmox-mcp init                                   # connect your own cluster
   proxmox-mcp overview
@@ -124,7 +127,8 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 7 timeo
 	root.Flags().BoolVar(&version, "version", false, "print version, commit and Go version")
 	globalFlags(root, g)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return checkGlobals(g) }
-	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask:"}, &cobra.Group{ID: groupRun, Title: "Run:"},
+	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask:"}, &cobra.Group{ID: groupDecide, Title: "Decide what is changed:"},
+		&cobra.Group{ID: groupRun, Title: "Run:"},
 		&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupDevelop, Title: "Develop:"})
 	root.SetCompletionCommandGroupID(groupSetUp)
 	root.SetHelpCommandGroupID(groupSetUp)

@@ -33,6 +33,7 @@ func TestExitCode(t *testing.T) {
 		"wrapped partial": {fmt.Errorf("x: %w", ErrPartial), 3},
 		"timeout":         {fault.New(fault.Timeout, "x"), 7},
 		"deadline":        {context.DeadlineExceeded, 7},
+		"denied":          {fault.New(fault.Denied, "x"), 4},
 		"unknown outcome": {fault.New(fault.UnknownOutcome, "x"), 7},
 		"cancelled":       {fault.New(fault.Cancelled, "x"), 130},
 		"context":         {fmt.Errorf("x: %w", context.Canceled), 130},
@@ -56,7 +57,7 @@ func all(t *testing.T) []*cobra.Command {
 
 // TestCommands holds every command to what a reader of its help expects.
 func TestCommands(t *testing.T) {
-	groups := []string{groupAsk, groupRun, groupSetUp, groupDevelop}
+	groups := []string{groupAsk, groupDecide, groupRun, groupSetUp, groupDevelop}
 	for _, c := range all(t) {
 		path := c.CommandPath()
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {

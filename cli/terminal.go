@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -51,16 +53,54 @@ func (i interruptible) Read(p []byte) (int, error) {
 // readSecret reads without echo, from a terminal only: a pipe or argument would leave the secret in a history or process list.
 func readSecret(ctx context.Context, s Streams) func(string) (string, error) {
 	return func(prompt string) (string, error) {
-		f, ok := s.In.(*os.File)
-		if !ok || !term.IsTerminal(int(f.Fd())) {
-			return "", fault.New(fault.Invalid, "the token is asked for on a terminal, and standard input is none").
-				WithHint("run init in a terminal, or write the configuration file by hand with token_file")
+		f, err := terminal(s, "the token is", "run init in a terminal, or write the configuration file by hand with token_file")
+		if err != nil {
+			return "", err
 		}
-		_, _ = fmt.Fprint(s.Out, prompt)
-		secret, err := hiddenLine(ctx, int(f.Fd()))
-		_, _ = fmt.Fprintln(s.Out)
-		return secret, err
+		return prompted(s.Out, prompt, func() (string, error) { return hiddenLine(ctx, int(f.Fd())) })
 	}
+}
+
+// person is whoever sits at the terminal; prompts go to standard error, so that an answer for programs stays clean.
+func person(ctx context.Context, s Streams, bar *progress) Terminal {
+	const hint = "run it in a terminal yourself"
+	t := Terminal{Out: s.Err, Progress: func(string, int, int) {}}
+	if bar != nil {
+		t.Progress = bar.update
+	}
+	t.Secret = func(prompt string) (string, error) {
+		f, err := terminal(s, "a secret is", hint)
+		if err != nil {
+			return "", err
+		}
+		return prompted(s.Err, prompt, func() (string, error) { return hiddenLine(ctx, int(f.Fd())) })
+	}
+	t.Ask = func(prompt string) (string, error) {
+		f, err := terminal(s, "a person is", hint)
+		if err != nil {
+			return "", err
+		}
+		_, _ = fmt.Fprint(s.Err, prompt)
+		line, err := bufio.NewReader(interruptible{ctx, f}).ReadString('\n')
+		return strings.TrimSpace(line), err
+	}
+	return t
+}
+
+// terminal is standard input, if it is one.
+func terminal(s Streams, what, hint string) (*os.File, error) {
+	f, ok := s.In.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, fault.New(fault.Invalid, "%s asked for on a terminal, and standard input is none", what).WithHint("%s", hint)
+	}
+	return f, nil
+}
+
+func prompted(out io.Writer, prompt string, read func() (string, error)) (string, error) {
+	_, _ = fmt.Fprint(out, prompt)
+	line, err := read()
+	_, _ = fmt.Fprintln(out)
+	return line, err
 }
 
 // hiddenLine reads a line without echo. When ctx ends first, the terminal gets its echo back and the read is left behind.
