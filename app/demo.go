@@ -47,6 +47,8 @@ func (a *App) startDemo(log *slog.Logger) (*demo, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
+	// What is allowed on a real cluster says nothing about this one.
+	p.grants.Path, p.stop.Path = filepath.Join(dir, "allowed.json"), filepath.Join(dir, "stop")
 	return &demo{end: end, parts: p, dir: dir}, nil
 }
 

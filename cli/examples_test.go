@@ -51,7 +51,8 @@ func (r *rig) allow(t *testing.T) {
 	}
 	f := change.GrantFile{Path: filepath.Join(r.home, ".config", "proxmox-mcp", "allowed.json")}
 	k := change.Keeper{Store: db, Clock: time.Now, Door: "cli"}
-	if err := errors.Join(k.Open(t.Context(), &f, change.Grant{Tier: change.Host}), db.Close()); err != nil {
+	stop := change.StopFile{Path: filepath.Join(filepath.Dir(f.Path), "stop")}
+	if err := errors.Join(k.Open(t.Context(), &f, change.Grant{Tier: change.Host}), k.Resume(t.Context(), stop), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -148,8 +149,16 @@ func (r *rig) example(t *testing.T, line string) {
 		args[len(args)-1] = sharedFolder(t, "pve", args[len(args)-1])
 	case "plan apply", "plan cancel", "plan show":
 		args[2] = r.plan(t, "--dry-run")
-	case "plan undo":
+	case "plan undo", "plan watch":
 		args[2] = r.plan(t)
+	case "allow --none", "stop --for":
+		defer r.allow(t)
+	case "allow disruptive", "grant --pool", "grant --vmid", "operator init":
+		want = []int{2, 4} // a person at a terminal is missing, and a passphrase
+	case "plan approve", "plan reject":
+		if len(args) > 2 {
+			args[2], want = r.plan(t, "--dry-run"), []int{2, 4}
+		}
 	case "task cancel":
 		want = []int{1} // a conflict: the task that is named has ended
 	}
