@@ -23,6 +23,7 @@ const (
 	boundAccess    = 7 * time.Second
 	boundHealth    = 5 * time.Second // what syncs do not read is asked by check_health alone
 	boundLive      = 3 * time.Second // what the store does not keep
+	boundDiagnose  = 8 * time.Second
 	boundWait      = 45 * time.Second
 	boundMargin    = 500 * time.Millisecond
 )
@@ -42,8 +43,11 @@ func (r reply) bound(empty bool) time.Duration {
 	case empty:
 		b = boundEmpty
 	}
-	if r.tool == "get_metrics" {
+	switch r.tool {
+	case "get_metrics":
 		b += boundMetrics
+	case "diagnose_guest":
+		b += boundDiagnose
 	}
 	if r.tool == "check_health" && !r.fresh {
 		b += boundHealth

@@ -52,7 +52,7 @@ func (row *faultRow) readsGuest(r reply) bool {
 
 // ofGuest says that the call names a guest, which somebody must have seen before.
 func (r reply) ofGuest() bool {
-	return slices.Contains([]string{"get_guest", "get_metrics", "get_history", "find_recovery"}, r.tool)
+	return slices.Contains([]string{"get_guest", "get_metrics", "diagnose_guest", "get_history", "find_recovery"}, r.tool)
 }
 
 // mayFail says that an error is a true answer.

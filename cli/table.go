@@ -21,6 +21,9 @@ func writeView(w io.Writer, view tools.View, limit int, bold bool) error {
 			continue
 		}
 		b.WriteString("\n")
+		if block.Table.Name != "" && !block.Table.Main {
+			b.WriteString(block.Table.Name + ":\n")
+		}
 		alignTable(&b, *block.Table, limit, bold)
 		b.WriteString("\n")
 	}

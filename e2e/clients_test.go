@@ -21,6 +21,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"list_nodes", map[string]any{}},
 		{"get_task", map[string]any{"task": task}},
 		{"find_changes", map[string]any{}},
+		{"diagnose_guest", map[string]any{"guest": "100"}},
 		{"get_metrics", map[string]any{"object": "100", "timeframe": "hour"}},
 		{"find_tasks", map[string]any{"since": "2h"}},
 		{"get_history", map[string]any{"object": "100"}},

@@ -20,6 +20,7 @@ func list() []Spec {
 		getOverview(),
 		findGuests(),
 		getGuest(),
+		diagnoseGuest(),
 		listNodes(),
 		getNode(),
 		listStorage(),

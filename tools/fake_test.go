@@ -25,6 +25,7 @@ type fake struct {
 	changes  inventory.ChangePage
 	metrics  inventory.MetricSet
 	access   inventory.AccessList
+	diagnose inventory.Diagnosis
 	err      error
 	fakePast
 	fakePlaces
@@ -64,6 +65,11 @@ func (f *fake) Task(_ context.Context, q inventory.TaskQuery) (inventory.TaskDet
 func (f *fake) Changes(_ context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error) {
 	f.history = q
 	return f.changes, f.err
+}
+
+func (f *fake) Diagnose(_ context.Context, ref inventory.GuestRef) (inventory.Diagnosis, error) {
+	f.ref = ref
+	return f.diagnose, f.err
 }
 
 func (f *fake) Metrics(_ context.Context, q inventory.MetricQuery) (inventory.MetricSet, error) {

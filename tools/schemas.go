@@ -15,6 +15,10 @@ var schemas = map[string]schema{
 		single: `{"type":"object","properties":{"guest":{"type":"string","description":"vmid or name"},"detail":{"type":"string","enum":["summary","full"],"description":"full: whole config"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"guest":{"type":"string","description":"vmid or name"},"detail":{"type":"string","enum":["summary","full"],"description":"full: whole config"},"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
 	},
+	"diagnose_guest": {
+		single: `{"type":"object","properties":{"guest":{"type":"string","description":"vmid or name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"guest":{"type":"string","description":"vmid or name"},"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
+	},
 	"list_nodes": {
 		single: `{"type":"object","properties":{"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,

@@ -55,6 +55,7 @@ type Inventory interface {
 	Networks(ctx context.Context, q inventory.NetworkQuery) (inventory.NetworkPage, error)
 	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
 	Changes(ctx context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error)
+	Diagnose(ctx context.Context, ref inventory.GuestRef) (inventory.Diagnosis, error)
 	Metrics(ctx context.Context, q inventory.MetricQuery) (inventory.MetricSet, error)
 	Tasks(ctx context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error)
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
