@@ -136,7 +136,7 @@ func (w *taskWatch) fallBack(ctx context.Context, err error) (TaskDetail, error)
 	case fault.Forbidden:
 		d.Warnings = append(d.Warnings, Warning{"forbidden", "the task is not shown to this token: " + fault.Of(err).Error()})
 	case fault.NodeSilent:
-		d.Warnings = append(d.Warnings, Warning{"node_silent", fmt.Sprintf("node %s does not answer; what is shown is last known", d.Node)})
+		d.Warnings = append(d.Warnings, Warning{"node_silent", fmt.Sprintf("node %s does not answer; what is shown is last known: %s", d.Node, fault.Of(err).Error())})
 	default:
 		d.Warnings = append(d.Warnings, unreachable(err, d.Meta))
 	}

@@ -74,6 +74,7 @@ type adviceOut struct {
 func diagnoseGuest() Spec {
 	return define(Spec{
 		Name: "diagnose_guest", Title: "Diagnose", Family: "guest", Command: "guest diagnose", Args: []string{"guest"},
+		Needs:   []Need{needGuests.orNothing(), needNodeFigures, needTraffic, needStorages, needTasks, needRunning},
 		Summary: "Why a guest is slow or ill, in one call: its load against its week, node, neighbours, storages, running tasks, config advice.",
 		Examples: []Example{
 			{CLI: "guest diagnose nas", Args: map[string]any{"guest": "nas"}, Why: "why is the nas slow?"},

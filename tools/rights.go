@@ -29,6 +29,8 @@ var (
 	needGuestFigures   = Need{Privileges: []string{"VM.Audit"}, Path: "/vms", Part: "figures of guests"}
 	needNodeFigures    = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "figures of nodes"}
 	needStorageFigures = Need{Privileges: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Path: "/storage", Part: "figures of storages"}
+	// What all guests of a node do now (schema: /cluster/metrics/export).
+	needTraffic = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "disk and network load of neighbours"}
 	// Power of guests (11/008).
 	needPower = Need{Privileges: []string{"VM.PowerMgmt"}, Path: "/vms", Part: "guests"}
 	// Configuration of guests: each key has its privilege (pve-api.md 76; security.md 6).
