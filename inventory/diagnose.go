@@ -234,7 +234,7 @@ func (x *examination) failed(id string) {
 // known takes over the health findings that bear on this guest: its own, those of its node's hardware, and those of its storages.
 func (x *examination) known() {
 	node := x.r.g.Node
-	for _, f := range x.cv.findings(x.now) {
+	for _, f := range x.cv.findings(x.now).list {
 		own := f.Object == x.r.label()
 		switch {
 		case own && slices.ContainsFunc(x.d.Advice, func(a Advice) bool { return a.Code == f.Code }):
