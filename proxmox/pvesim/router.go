@@ -37,7 +37,7 @@ var areas = []func() []route{
 	vzdumpRoutes, pruneRoutes, readRoutes,
 	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes, nodePowerRoutes,
 	serviceRoutes, nodeLogRoutes, softwareRoutes, diskRoutes, scanRoutes, replicationRoutes, consoleRoutes, notificationRoutes, aplinfoRoutes, realmSyncRoutes,
-	spiceRoutes, ociRoutes,
+	spiceRoutes, ociRoutes, fabricRoutes,
 }
 
 // table finds routes: a tree of path segments, where {name} takes any one segment and a last {name...} the rest.

@@ -82,7 +82,7 @@ func (k sdnKind) read(c *call) (any, error) {
 
 // sdnTop are the keys that stand beside pending: what an object is rather than what it has. Those of a subnet follow from
 // its id.
-const sdnTop = " type vnet id subnet cidr network mask "
+const sdnTop = " type protocol vnet id subnet cidr network mask "
 
 // pendingEntries compares what is configured with what runs (15/088, 15/089): an object that is new, changed or deleted
 // says so, and has what it will be under pending.

@@ -91,7 +91,7 @@ func (w *World) ApplySDN() {
 
 // sdnPending is whether anything waits for being applied.
 func (w *World) sdnPending() bool {
-	for _, l := range []collection{sdnZones.collection, sdnVnets.collection, sdnSubnets.collection, sdnControllers.collection} {
+	for _, l := range []collection{sdnZones.collection, sdnVnets.collection, sdnSubnets.collection, sdnControllers.collection, fabricFile, fabricNodesFile} {
 		for _, o := range pendingEntries(l, w.Cluster.Applied[l.list], w.Cluster.Lists[l.list]) {
 			if has(o, "state") {
 				return true

@@ -192,4 +192,4 @@ func (w *World) appliedCopy() map[string][]Object {
 }
 
 // sdnLists are the collections that wait for being applied.
-var sdnLists = []string{"sdn_zones", "sdn_vnets", "sdn_subnets", "sdn_controllers"}
+var sdnLists = []string{"sdn_zones", "sdn_vnets", "sdn_subnets", "sdn_controllers", "sdn_fabrics", "sdn_fabric_nodes"}

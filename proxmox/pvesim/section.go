@@ -58,7 +58,7 @@ func (c *Cluster) setSections(list string, entries []Object) {
 
 // digested are the lists whose entries carry the digest of their file (15/108).
 var digested = []string{"mapping_dir", "mapping_pci", "mapping_usb", "ha_resources", "ha_rules",
-	"sdn_zones", "sdn_vnets", "sdn_subnets", "sdn_controllers", "sdn_ipams", "sdn_dns"}
+	"sdn_zones", "sdn_vnets", "sdn_subnets", "sdn_controllers", "sdn_ipams", "sdn_dns", "sdn_fabrics", "sdn_fabric_nodes"}
 
 // sectionSum is the digest of a list of entries as they are.
 func sectionSum(entries []Object) string {

@@ -136,8 +136,8 @@ type Cluster struct {
 	// ha_resources, ha_rules, sdn_zones, sdn_vnets, sdn_subnets, sdn_ips, sdn_controllers, sdn_ipams, sdn_dns, mapping_dir, mapping_pci,
 	// mapping_usb, notification_targets, notification_matchers, notification_endpoints, acme_plugins.
 	Lists map[string][]Object
-	// Applied is the SDN configuration that runs, by the same names as Lists: sdn_zones, sdn_vnets, sdn_subnets and
-	// sdn_controllers.
+	// Applied is the SDN configuration that runs, by the same names as Lists: sdn_zones, sdn_vnets, sdn_subnets,
+	// sdn_controllers, sdn_fabrics and sdn_fabric_nodes.
 	Applied map[string][]Object
 	// Resources are rows of GET /cluster/resources that follow from no other state: running SDN zones.
 	Resources []Object
