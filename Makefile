@@ -7,7 +7,7 @@ LINT_VERSION := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-fast lint bench fuzz cross golden tidy-check e2e-deps e2e-full
+.PHONY: help build test limits test-fast lint bench fuzz cross golden tidy-check e2e-deps e2e-full
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,8 +17,10 @@ build: ## build bin/proxmox-mcp
 
 test: e2e-deps ## fetch what the tests need and run them all, race detector on
 	$(GO) test -race -timeout 20m ./...
-	@echo "limits, one package at a time and without race detector:"
-	LIMITS=1 $(GO) test -timeout 10m -p 1 -count=1 -v -run '^TestLimit|^TestBudget' ./tools ./inventory ./store ./app ./proxmox/pvesim ./e2e | grep -vE '^=== |no test files'
+	@$(MAKE) --no-print-directory limits
+
+limits: ## what is bounded by DESIGN 10, one package at a time and without race detector, as one table
+	LIMITS=1 $(GO) test -timeout 20m -p 1 -count=1 -v -run '^TestLimit|^TestBudget' ./tools ./inventory ./store ./app ./proxmox/pvesim ./e2e | ./.ci/budgets
 
 test-fast: ## the tests without race detector and without the programs that npm brings
 	$(GO) test -short ./...
@@ -29,8 +31,9 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint, pinned outside go.mod
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
-bench: ## benchmarks, each beside its reference in the same run
+bench: ## benchmarks, then every budget with its limit beside an echo server of the same run
 	$(GO) test -run '^$$' -bench . -benchmem -count 1 -timeout 30m ./...
+	@$(MAKE) --no-print-directory limits
 
 fuzz: ## run each fuzz target for FUZZTIME (default 20s)
 	./.ci/fuzz $(or $(FUZZTIME),20s)

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tiktoken-go/tokenizer"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
@@ -31,7 +33,7 @@ func tokens(t *testing.T, s string) int {
 // TestBudgetTools is the gate on what the tool list costs a model: o200k tokens of {name, description, input_schema}.
 func TestBudgetTools(t *testing.T) {
 	const reading, all, eachReading, each, outputs = 2800, 9000, 250, 400, 600
-	read, sum, out := 0, 0, 0
+	read, sum, out, most, mostReading := 0, 0, 0, 0, 0
 	for _, s := range All() {
 		api, err := json.Marshal(map[string]any{"name": s.Name, "description": s.Summary, "input_schema": s.InputSchema(Caller{Level: R4})})
 		if err != nil {
@@ -39,21 +41,26 @@ func TestBudgetTools(t *testing.T) {
 		}
 		n := tokens(t, string(api))
 		t.Logf("%-14s %4d tokens", s.Name, n)
+		most = max(most, n)
 		if n > each || s.Tier == R0 && n > eachReading {
 			t.Errorf("%s costs %d tokens, at most %d, for reading %d", s.Name, n, each, eachReading)
 		}
 		sum += n
 		if s.Tier == R0 {
-			read += n
+			read, mostReading = read+n, max(mostReading, n)
 		}
 		if s.Handle != nil {
 			out += tokens(t, string(s.OutputSchema()))
 		}
 	}
-	t.Logf("tools/list: reading %d tokens (limit %d, ratio %.2f), everything %d (limit %d, ratio %.2f), output schemas %d (limit %d)",
-		read, reading, float64(read)/reading, sum, all, float64(sum)/all, out, outputs)
-	if read > reading || sum > all || out > outputs {
-		t.Errorf("tools/list costs %d tokens for reading (at most %d), %d for everything (at most %d), output schemas %d (at most %d)", read, reading, sum, all, out, outputs)
+	for _, r := range []struct {
+		name       string
+		got, limit int
+	}{
+		{"tools/list of the read tools, tokens", read, reading}, {"tools/list of everything, tokens", sum, all},
+		{"the dearest read tool, tokens", mostReading, eachReading}, {"the dearest tool, tokens", most, each}, {"output schemas, tokens", out, outputs},
+	} {
+		limits.Report(t, limits.Row{Name: r.name, Measured: fmt.Sprint(r.got), Value: float64(r.got), Limit: float64(r.limit)})
 	}
 }
 
@@ -78,9 +85,9 @@ func TestBudgetAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			out := text(t, c.f, c.tool, c.args)
 			n := tokens(t, out)
-			t.Logf("%d tokens (limit %d, ratio %.2f)", n, c.limit, float64(n)/float64(c.limit))
-			if n > c.limit {
-				t.Errorf("%d tokens, at most %d:\n%s", n, c.limit, out)
+			limits.Report(t, limits.Row{Name: "answer: " + c.name + ", tokens", Measured: fmt.Sprint(n), Value: float64(n), Limit: float64(c.limit)})
+			if t.Failed() {
+				t.Log(out)
 			}
 		})
 	}
