@@ -184,10 +184,17 @@ func TestLimitMemory(t *testing.T) {
 		}
 	}
 	peak := c.memory("VmHWM")
+	// Ticks go on at rest; between them is most of the time.
 	time.Sleep(restAfterSync)
-	rest := c.memory("VmRSS")
+	var samples []float64
+	for range 40 {
+		time.Sleep(500 * time.Millisecond)
+		samples = append(samples, c.memory("VmRSS"))
+	}
+	slices.Sort(samples)
+	rest := samples[len(samples)/2]
 	limits.Report(t, limits.Row{Name: "memory of the process while it syncs 10,000 guests, MB", Measured: limits.MB(peak), Value: peak / (1 << 20), Limit: memoryPeak})
-	limits.Report(t, limits.Row{Name: "memory of the process at rest after it, MB", Measured: limits.MB(rest), Value: rest / (1 << 20), Limit: memoryRest})
+	limits.Report(t, limits.Row{Name: "memory of the process at rest after it, MB", Measured: limits.MB(rest), Reference: "median of 20 s of ticks, at most " + limits.MB(samples[len(samples)-1]), Value: rest / (1 << 20), Limit: memoryRest})
 }
 
 // memory is a line of the process's status file, in bytes.

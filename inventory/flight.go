@@ -97,6 +97,7 @@ func (c *cluster) fly(ctx context.Context, f *flight, waited bool) {
 		// What was written is loaded at once, so that no reader waits for it; should it fail, the next read says why.
 		_ = c.inv.proj.relast(ctx)
 	}
+	c.inv.opt.AfterSync()
 }
 
 // sync takes the lease and runs, or waits until another process has done the same work.

@@ -33,6 +33,7 @@ type Options struct {
 	TickWatched time.Duration                         // 10 s: its pace while reads come in; Proxmox VE's own statistics move every 10 s
 	Waiting     func(context.Context) context.Context // marks calls that a user waits for, for a Source that lends those more room; none
 	Owner       string                                // who holds leases: host, process and a random part
+	AfterSync   func()                                // called after each sync of this process, once readers have its result; nothing
 	Zone        *time.Location                        // time.Local: the zone that texts in warnings use
 }
 
@@ -105,6 +106,9 @@ func withDefaults(o *Options) {
 	if o.Owner == "" {
 		host, _ := os.Hostname()
 		o.Owner = fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
+	}
+	if o.AfterSync == nil {
+		o.AfterSync = func() {}
 	}
 	if o.Zone == nil {
 		o.Zone = time.Local

@@ -30,8 +30,11 @@ const (
 	busyTimeout = 10 * time.Second
 	// busyNap is how long SQLite itself waits before our loop looks at the caller's context again: its own waiting cannot be ended.
 	busyNap = 20 * time.Millisecond
-	// readers is enough for the few reads in flight of one process; each connection may hold a 2 MiB page cache.
+	// readers is enough for the few reads in flight of one process.
 	readers = 4
+	// readCache is the page cache of each of them. They ask for single rows, and for all of them once, which no cache helps: the system's
+	// own does. The writer keeps SQLite's 2 MiB.
+	readCache = "cache_size(-256)"
 )
 
 // sqliteEngine is the store in one file.
@@ -95,7 +98,7 @@ func (e *sqliteEngine) migrationPool() (*sql.DB, error) {
 }
 
 func (e *sqliteEngine) readPool() (*sql.DB, error) {
-	c, err := sqlite.NewConnector(e.dsn("ro", busyTimeout, "query_only(1)"))
+	c, err := sqlite.NewConnector(e.dsn("ro", busyTimeout, "query_only(1)", readCache))
 	return pool(readers, patient{c}), err
 }
 
