@@ -31,6 +31,9 @@ func (d *DB) ensureSchema(ctx context.Context, fresh bool) error {
 	}
 	if !fresh {
 		state, err := d.look(ctx, known)
+		if unfinished(err) {
+			return d.migrate(ctx, known)
+		}
 		if err != nil || !state.pending {
 			return err
 		}

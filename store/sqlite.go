@@ -160,3 +160,9 @@ func (e *sqliteEngine) size(context.Context, *sql.DB) (int64, error) {
 	}
 	return total, nil
 }
+
+// unfinished says that a process was killed while it made the store: only who may write can roll back what it left.
+func unfinished(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code() == sqlite3.SQLITE_READONLY_ROLLBACK
+}
