@@ -37,7 +37,7 @@ var volumeColumns = []string{"volume", "node", "content", "format", "bytes", "us
 func listVolumes() Spec {
 	return define(Spec{
 		Name: "list_volumes", Title: "Volumes", Family: "storage", Command: "volume list", Args: []string{"storage"},
-		Summary: "Volumes on storages, largest first: guest, format, age, orphaned disks.",
+		Summary: "Volumes, largest first: guest, format, age, orphaned disks.",
 		Needs:   []Need{needStorages, needGuests},
 		Examples: []Example{
 			{CLI: "volume list local-lvm", Args: map[string]any{"storage": "local-lvm"}, Why: "one storage"},
