@@ -40,6 +40,7 @@ func (a *App) withDesk(ctx context.Context, g cli.Globals, f func(*desk) error) 
 	if err != nil {
 		return err
 	}
+	p.program = a.ownLine(g)
 	d := &desk{parts: p, app: a, deps: a.deps(p, server.LocalPrincipal(), "cli")}
 	d.deps.Who = operator("cli")
 	if d.db, err = p.openStore(ctx, a.Clock); err == nil {

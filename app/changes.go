@@ -85,8 +85,8 @@ func (p *parts) stopped(open func(context.Context) (*store.DB, error), clock fun
 func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	open := func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, clock) }
 	p.sheriff = &change.Sheriff{Rules: rulesOf(p.cfg), Grants: p.grants.Grants, Clock: clock,
-		Stopped: p.stopped(open, clock),
-		Self:    func(context.Context) []change.Protected { return nil },
+		Stopped: p.stopped(open, clock), Program: func() string { return p.program },
+		Self: func(context.Context) []change.Protected { return nil },
 		Count: func(ctx context.Context, f store.StepFilter) (int, error) {
 			db, err := open(ctx)
 			if err != nil {
@@ -104,6 +104,6 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	return change.New(change.Options{
 		Store:   func(ctx context.Context) (change.Store, error) { return open(ctx) },
 		Cluster: func(name string) (change.Cluster, error) { return p.pool.Get(name) },
-		Guests:  guests{p.inv}, Policy: p.sheriff, Clock: clock, Logger: p.log,
+		Guests:  guests{p.inv}, Policy: p.sheriff, Clock: clock, Logger: p.log, Program: func() string { return p.program },
 	})
 }

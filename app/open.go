@@ -29,6 +29,7 @@ type parts struct {
 
 	grants  *change.GrantFile
 	stop    change.StopFile
+	program string // how its owner starts this program, for lines to paste
 	sheriff *change.Sheriff
 	eng     *change.Engine
 
@@ -39,7 +40,7 @@ type parts struct {
 // build makes the parts out of a configuration. It touches neither the store nor the network: both open at first use. more are
 // options for the clients of all clusters.
 func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option) (*parts, error) {
-	p := &parts{cfg: cfg, log: log}
+	p := &parts{cfg: cfg, log: log, program: "proxmox-mcp"}
 	var clusters []proxmox.ClusterConfig
 	for _, c := range cfg.Clusters {
 		clusters = append(clusters, clientConfig(c))
@@ -127,7 +128,7 @@ func (p *parts) Close() error {
 // deps are what a call works with. door says which door it came through; who it is for the transport tells.
 func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
 	caller := change.Caller{Principal: who.String(), Door: door}
-	return tools.Deps{Inventory: p.inv, Changes: p.eng, Who: caller, Now: a.Clock, Zone: p.cfg.Location(),
+	return tools.Deps{Inventory: p.inv, Changes: p.eng, Who: caller, Now: a.Clock, Zone: p.cfg.Location(), Program: p.program,
 		Level: func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
 }
 
@@ -141,6 +142,7 @@ func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
 	if err != nil {
 		return cli.Session{}, err
 	}
+	p.program = a.ownLine(g)
 	complete := func(ctx context.Context, progress func(string, int, int)) error {
 		ctx, cancel := deadline(ctx, syncLimit)
 		defer cancel()

@@ -25,8 +25,9 @@ type lazy struct {
 	open    func(ctx context.Context) (*parts, error)
 	granted []change.Grant // to this process alone
 
-	mu sync.Mutex
-	p  *parts
+	mu      sync.Mutex
+	p       *parts
+	trouble string
 }
 
 func (l *lazy) get(ctx context.Context) (*parts, error) {
@@ -40,6 +41,15 @@ func (l *lazy) get(ctx context.Context) (*parts, error) {
 		l.p = p
 	}
 	return l.p, nil
+}
+
+// news says whether this trouble is another one than that of the last time: it is asked for several times a second.
+func (l *lazy) news(trouble string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	is := trouble != l.trouble
+	l.trouble = trouble
+	return is
 }
 
 func (l *lazy) Close() error {
@@ -64,7 +74,7 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 		}
 		p, err := a.build(cfg, log)
 		if err == nil {
-			p.grants.Process = granted
+			p.grants.Process, p.program = granted, a.ownLine(g)
 		}
 		return p, err
 	}}
@@ -81,8 +91,12 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 	ctx, cancel := context.WithCancel(ctx)
 	var ticking sync.WaitGroup
 	ticking.Go(func() { tick(ctx, l, log) })
+	signals, end := stopSignals()
+	defer end()
+	ticking.Go(func() { a.stopOnSignal(ctx, signals, l, log) })
+	level := func(ctx context.Context) tools.Tier { return a.level(ctx, l, log) }
 	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: tools.All(), Caller: caller, Logger: log,
-		Level: func(ctx context.Context) tools.Tier { return a.level(ctx, l, log) },
+		Level: level,
 		Deps: func(ctx context.Context) (tools.Deps, error) {
 			p, err := l.get(ctx)
 			if err != nil {
@@ -90,6 +104,9 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 			}
 			return a.deps(p, server.PrincipalOf(ctx), "stdio"), nil
 		}})
+	ticking.Go(func() {
+		watchLevel(ctx, level, func() { srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) })
+	})
 	err := server.ServeStdio(ctx, srv, in, out, log)
 	cancel()
 	ticking.Wait()
@@ -110,9 +127,12 @@ func (a *App) level(ctx context.Context, l *lazy, log *slog.Logger) tools.Tier {
 	}
 	level, err := p.sheriff.Level(ctx, change.Caller{Principal: server.PrincipalOf(ctx).String()})
 	if err != nil {
-		log.Warn("what is allowed cannot be read: only reading is offered", "err", err)
+		if l.news(err.Error()) {
+			log.Warn("what is allowed cannot be read: only reading is offered", "err", err)
+		}
 		return tools.R0
 	}
+	l.news("")
 	return level
 }
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/cli"
 )
 
 // selfCommand is how to start this program again: its own path, or `go run` where it was started by that, because the binary of
@@ -20,6 +22,22 @@ func selfCommand() []string {
 		}
 	}
 	return []string{exe}
+}
+
+// ownLine is how the owner starts this program in a shell for the same configuration and store.
+func (a *App) ownLine(g cli.Globals) string {
+	words := selfCommand()
+	for _, f := range [][2]string{{"--config", g.ConfigPath}, {"--state", g.StatePath}} {
+		if f[1] == "" {
+			continue
+		}
+		place := f[1]
+		if abs, err := filepath.Abs(place); err == nil && !strings.Contains(place, "://") {
+			place = abs
+		}
+		words = append(words, f[0], place)
+	}
+	return shellLine(words)
 }
 
 // shellLine quotes words as a POSIX shell reads them.

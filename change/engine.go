@@ -30,6 +30,8 @@ type Options struct {
 	Secrets Secrets
 	Clock   func() time.Time
 	Logger  *slog.Logger
+	// Program gives how the owner starts this program in a shell, for hints; nil: proxmox-mcp.
+	Program func() string
 	// Owner names this process in leases; empty: a random name.
 	Owner string
 	// Timing is how long the engine waits for what; the zero value means DefaultTiming.
@@ -72,6 +74,9 @@ func New(o Options) *Engine {
 	}
 	if o.Timing == (Timing{}) {
 		o.Timing = DefaultTiming()
+	}
+	if o.Program == nil {
+		o.Program = func() string { return "proxmox-mcp" }
 	}
 	e := &Engine{opt: o, runs: map[string]*run{}}
 	e.ctx, e.stop = context.WithCancel(context.Background())

@@ -62,6 +62,8 @@ type Sheriff struct {
 	// Count counts journalled steps, for the caps.
 	Count func(ctx context.Context, f store.StepFilter) (int, error)
 	Clock func() time.Time
+	// Program gives how the owner starts this program in a shell, for hints; nil: proxmox-mcp.
+	Program func() string
 }
 
 // Protected is something that must not be touched, with the reason in words.
@@ -91,6 +93,13 @@ func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
 	return level, nil
 }
 
+func (s *Sheriff) program() string {
+	if s.Program == nil {
+		return "proxmox-mcp"
+	}
+	return s.Program()
+}
+
 func (s *Sheriff) inForce(grants []Grant) []Grant {
 	now := s.Clock()
 	return slices.DeleteFunc(slices.Clone(grants), func(g Grant) bool { return !g.Until.IsZero() && !now.Before(g.Until) })
@@ -101,7 +110,7 @@ func (s *Sheriff) Judge(ctx context.Context, b *Body, who Caller, live []Target)
 	if on, why, err := s.Stopped(ctx); err != nil {
 		return Verdict{}, err
 	} else if on {
-		return deny("the emergency stop is on: "+why, "its owner runs: proxmox-mcp stop --off"), nil
+		return deny("the emergency stop is on: "+why, "its owner runs: "+s.program()+" stop --off"), nil
 	}
 	grants, err := s.Grants(ctx)
 	if err != nil {
@@ -184,7 +193,7 @@ func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {
 	if st.Tier > s.Rules.Maximum {
 		return deny(is, fmt.Sprintf("the configuration's changes.maximum is %s", s.Rules.Maximum)), false
 	}
-	return deny(is, fmt.Sprintf("its owner runs: proxmox-mcp allow %s --for 8h", st.Tier)), false
+	return deny(is, fmt.Sprintf("its owner runs: %s allow %s --for 8h", s.program(), st.Tier)), false
 }
 
 // caps counts what was sent within the last hour, on top of what the plan wants.

@@ -101,7 +101,7 @@ func nextOf(d Deps, p *change.Plan) string {
 	case change.Planned, change.Approved:
 		return call(d, "apply_plan", p.ID) + " runs it"
 	case change.Waiting:
-		return "waits for an operator; its owner runs: proxmox-mcp plan approve " + p.ID
+		return waits(d, p.ID)
 	case change.Interrupted:
 		return call(d, "apply_plan", p.ID) + " goes on with the rest"
 	}

@@ -73,8 +73,10 @@ type Deps struct {
 	Accepted bool
 	// Level is the highest tier that the caller may use now; nil: only reading.
 	Level func(ctx context.Context) (Tier, error)
-	Now   func() time.Time
-	Zone  *time.Location
+	// Program is how the owner starts this program in a shell, with the flags that name its configuration and store; "" = proxmox-mcp.
+	Program string
+	Now     func() time.Time
+	Zone    *time.Location
 	// Progress, if set, hears of long work: how far it is, of how much (0 = unknown), and a few words.
 	Progress func(done, total float64, text string)
 }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,7 +75,7 @@ func carryOn(ctx context.Context, d Deps, p change.Proposal, wait time.Duration)
 	case p.Verdict.Decision == change.Confirm:
 		return planned(d, p, "not applied yet: "+call(d, "apply_plan", p.ID)+" runs it"), nil
 	}
-	return planned(d, p, "waits for an operator; its owner runs: proxmox-mcp plan approve "+p.ID), nil
+	return planned(d, p, waits(d, p.ID)), nil
 }
 
 func apply(ctx context.Context, d Deps, id string, wait time.Duration, agreed bool) (*planOut, error) {
@@ -95,6 +96,11 @@ func call(d Deps, tool, id string) string {
 		return "proxmox-mcp plan " + map[string]string{"apply_plan": "apply", "undo_change": "undo", "get_plan": "show"}[tool] + " " + id
 	}
 	return tool + " " + id
+}
+
+// waits is the line that a person pastes to decide about a plan.
+func waits(d Deps, id string) string {
+	return "waits for an operator; its owner runs: " + cmp.Or(d.Program, "proxmox-mcp") + " plan approve " + id
 }
 
 // question is what the client's user is asked: the effect and the exact targets, free of control characters.

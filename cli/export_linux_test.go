@@ -1,0 +1,4 @@
+package cli
+
+// PseudoTerminal is a terminal for tests.
+var PseudoTerminal = pseudoTerminal
