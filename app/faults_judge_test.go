@@ -24,6 +24,7 @@ const (
 	boundHealth    = 5 * time.Second // what syncs do not read is asked by check_health alone
 	boundLive      = 3 * time.Second // what the store does not keep
 	boundDiagnose  = 8 * time.Second
+	boundClusters  = 4 * time.Second
 	boundWait      = 45 * time.Second
 	boundMargin    = 500 * time.Millisecond
 )
@@ -44,6 +45,8 @@ func (r reply) bound(empty bool) time.Duration {
 		b = boundEmpty
 	}
 	switch r.tool {
+	case "list_clusters":
+		b += boundClusters
 	case "get_metrics":
 		b += boundMetrics
 	case "diagnose_guest":

@@ -96,7 +96,7 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"list_nodes", map[string]any{}}, {"get_task", map[string]any{"task": m.tasks.ended}}, {"check_health", map[string]any{}},
 		{"find_changes", map[string]any{}}, {"get_metrics", map[string]any{"object": fmt.Sprint(onNode1)}}, {"get_metrics", map[string]any{"object": "node03"}},
 		{"find_tasks", map[string]any{}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
-		{"check_access", map[string]any{}},
+		{"check_access", map[string]any{}}, {"list_clusters", map[string]any{}},
 		{"get_node", map[string]any{"node": "node01"}}, {"list_storage", map[string]any{}}, {"list_backups", map[string]any{"missing_since": "7d"}},
 		{"list_volumes", map[string]any{"orphans": true}}, {"list_networks", map[string]any{}}, {"get_node", map[string]any{"node": "node03"}},
 		{"diagnose_guest", map[string]any{"guest": fmt.Sprint(onNode2)}}, {"diagnose_guest", map[string]any{"guest": fmt.Sprint(onNode3)}},
@@ -177,7 +177,7 @@ func runEmpty(t *testing.T, row *faultRow, first int) {
 		for _, q := range m.questions(first, fresh, false)[:6] {
 			r := m.call(q.tool, q.args)
 			m.judge(row, st, r)
-			if row.codes != nil && r.err == nil && q.tool != "check_access" { // what it asks may be readable all the same
+			if row.codes != nil && r.err == nil && q.tool != "check_access" && q.tool != "list_clusters" { // one asks for other things, the other says who does not answer
 				t.Errorf("I3: %s answered though nothing could be read:\n%s", r.name(), indent(r.text))
 			}
 		}

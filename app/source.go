@@ -31,6 +31,15 @@ func (s source) Calls() int64 {
 	return sum
 }
 
+// Endpoints implements inventory.Source.
+func (s source) Endpoints() []inventory.Endpoint {
+	var out []inventory.Endpoint
+	for _, e := range s.Client.Endpoints() {
+		out = append(out, inventory.Endpoint{Address: e.Addr, Node: e.Node, InUse: e.InUse, Learnt: e.Learnt, Failing: e.Failed})
+	}
+	return out
+}
+
 // Permissions implements inventory.Source.
 func (s source) Permissions(ctx context.Context) (map[string]map[string]bool, error) {
 	return s.Client.Permissions(ctx)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
@@ -37,15 +36,12 @@ func (a *App) Sync(ctx context.Context, g cli.Globals, o cli.SyncOptions) (cli.R
 	return syncReport(reports), nil
 }
 
+// syncReport is the answer of the tool sync_inventory, for a sync that was waited for.
 func syncReport(reports []inventory.SyncReport) cli.Report {
-	r := cli.Report{Value: reports}
-	t := tools.Table{Name: "sync", Main: true, Columns: []string{"cluster", "nodes", "guests", "created", "updated", "unchanged", "gone", "unknown", "calls", "took"}}
+	answer := tools.SyncAnswer(reports)
+	r := cli.Report{Value: answer, View: answer.View(tools.Deps{})}
 	for _, s := range reports {
-		t.Rows = append(t.Rows, []string{s.Cluster, strconv.Itoa(s.Nodes), strconv.Itoa(s.Guests), strconv.Itoa(s.Created), strconv.Itoa(s.Updated),
-			strconv.Itoa(s.Unchanged), strconv.Itoa(s.Gone), strconv.Itoa(s.Unknown), strconv.Itoa(s.Calls), s.Elapsed.Round(10 * time.Millisecond).String()})
-		r.View.Warnings = append(r.View.Warnings, s.Warnings...)
 		r.Partial = r.Partial || !s.Complete
 	}
-	r.View.Table(t)
 	return r
 }

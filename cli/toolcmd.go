@@ -17,6 +17,9 @@ import (
 func addToolCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	nouns := map[string]*cobra.Command{}
 	for _, spec := range tools.All() {
+		if spec.Command == "sync" {
+			continue // the command of that name waits for the end, where the tool answers that it runs
+		}
 		cmd := toolCommand(spec, p, g, s)
 		noun, verb, nested := strings.Cut(spec.Command, " ")
 		if !nested {

@@ -32,6 +32,8 @@ func calls(t *testing.T, task string) [][2]any {
 		{"list_networks", map[string]any{}},
 		{"check_health", map[string]any{}},
 		{"check_access", map[string]any{}},
+		{"list_clusters", map[string]any{}},
+		{"sync_inventory", map[string]any{}},
 	}
 }
 

@@ -36,6 +36,7 @@ func (r *run) applyRows(ctx context.Context, rows map[int][]*pve.Resource) (dirt
 		res := rows[id][0]
 		if len(rows[id]) > 1 {
 			res = r.choose(ctx, id, rows[id])
+			r.report.Conflicts++
 			dirty[id] = true
 		}
 		prev := r.v.byID[id]

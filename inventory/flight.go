@@ -62,6 +62,13 @@ func (f *flight) say(p Progress) {
 	}
 }
 
+// at is how far the sync was when it last said so.
+func (f *flight) at() Progress {
+	f.progMu.Lock()
+	defer f.progMu.Unlock()
+	return f.last
+}
+
 // The modes of a sync.
 const (
 	modeFull = "full"

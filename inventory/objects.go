@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
@@ -68,7 +69,17 @@ func (r *run) putVersioned(kind store.Kind, id string, content map[string]any) {
 		// At most the spelling of values differs.
 		canonical, hash = old.State, old.Hash
 	}
-	if !r.putObject(kind, id, canonical, true, hash) || known && old.Hash == hash {
+	n := r.count(kind)
+	put := r.putObject(kind, id, canonical, true, hash)
+	switch {
+	case !known:
+		n.Created++
+	case old.Hash == hash:
+		n.Unchanged++
+	default:
+		n.Updated++
+	}
+	if !put || known && old.Hash == hash {
 		return
 	}
 	c := store.Content{Ref: r.ref(kind, id), Life: 1, Hash: hash, JSON: canonical}
@@ -77,6 +88,16 @@ func (r *run) putVersioned(kind store.Kind, id string, content map[string]any) {
 		r.w.change(r.change(c.Ref, 1, "changed", "config", old.Hash, hash, c.NotBefore))
 	}
 	r.w.content(c)
+}
+
+// count is the report's line of a kind.
+func (r *run) count(kind store.Kind) *KindCount {
+	k := slices.IndexFunc(r.report.Others, func(n KindCount) bool { return n.Kind == string(kind) })
+	if k < 0 {
+		k = len(r.report.Others)
+		r.report.Others = append(r.report.Others, KindCount{Kind: string(kind)})
+	}
+	return &r.report.Others[k]
 }
 
 // lost marks objects of a kind that are not listed any more: gone when the token sees all of them, else unknown.
@@ -90,6 +111,7 @@ func (r *run) lost(kind store.Kind, listed map[string]bool, sure bool) {
 			o.GoneAt = r.started
 			r.w.object(o, nil)
 			r.w.change(r.change(o.Ref, o.Life, "gone", "", id, "", o.LastSeen))
+			r.count(kind).Gone++
 		case o.UnknownSince.IsZero():
 			o.UnknownSince = r.started
 			r.w.object(o, nil)

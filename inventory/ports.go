@@ -36,6 +36,9 @@ type Source interface {
 	// Identity is the token id or user that is logged in, ReadOnly whether nothing but GET is sent, and Grant the shell line that gives
 	// the identity a privilege on a path, separated being whether it is a token with separated privileges (nil = unknown).
 	Identity() string
+	// NodeKeys are the fingerprints of the nodes' certificates, by node; Endpoints the addresses and which one is in use.
+	NodeKeys(ctx context.Context) (map[string]string, error)
+	Endpoints() []Endpoint
 	ReadOnly() bool
 	Grant(priv, path string, separated *bool) string
 

@@ -268,6 +268,15 @@ type Progress struct {
 	Total   int
 }
 
+// KindCount counts what a full sync did with objects that are no guests.
+type KindCount struct {
+	Kind      string `json:"kind"`
+	Created   int    `json:"created"`
+	Updated   int    `json:"updated"`
+	Gone      int    `json:"gone"`
+	Unchanged int    `json:"unchanged"`
+}
+
 // SyncReport says what a sync did. Calls counts requests sent to Proxmox VE.
 type SyncReport struct {
 	Cluster   string        `json:"cluster"`
@@ -281,6 +290,8 @@ type SyncReport struct {
 	Gone      int           `json:"gone"`
 	Unchanged int           `json:"unchanged"`
 	Unknown   int           `json:"unknown"`
+	Conflicts int           `json:"conflicts"` // guests that are listed on several nodes
+	Others    []KindCount   `json:"others,omitempty"`
 	Complete  bool          `json:"complete"`
 	Swept     int           `json:"swept,omitempty"` // configurations read by the sweep, counted apart from the tick
 	Elapsed   time.Duration `json:"elapsed_ns"`

@@ -43,6 +43,7 @@ type world struct {
 	pressure map[string]float64 // values of pve1's samples
 	awoke    []string           // spinning disks that were asked for their health
 
+	key   string // begins the fingerprints of its nodes
 	delay time.Duration
 	calls atomic.Int64
 	by    sync.Map // call name: *atomic.Int64
@@ -444,3 +445,18 @@ func (w *world) Identity() string { return "mcp@pve!agent" }
 func (w *world) ReadOnly() bool { return true }
 
 func (w *world) Grant(priv, path string, _ *bool) string { return "grant " + priv + " on " + path }
+
+func (w *world) NodeKeys(ctx context.Context) (map[string]string, error) {
+	leave, err := w.enter(ctx, "nodes", "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	out := map[string]string{}
+	for n := range w.nodes {
+		out[n] = w.key + n
+	}
+	return out, nil
+}
+
+func (w *world) Endpoints() []Endpoint { return []Endpoint{{Address: "192.0.2.1:8006", InUse: true}} }

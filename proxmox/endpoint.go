@@ -3,6 +3,7 @@ package proxmox
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,6 +126,28 @@ func (s *endpoints) everAnswered() bool {
 		}
 	}
 	return false
+}
+
+// EndpointState is one address of a cluster at this moment.
+type EndpointState struct {
+	Addr   string
+	Node   string // behind it, once known
+	InUse  bool   // the next call will probably take it
+	Learnt bool   // told by the cluster, not configured
+	Failed bool   // it did not answer of late
+}
+
+// Endpoints lists the client's addresses, the configured ones first; it asks nobody.
+func (c *Client) Endpoints() []EndpointState {
+	current := c.ends.current()
+	c.ends.mu.RLock()
+	defer c.ends.mu.RUnlock()
+	var out []EndpointState
+	for _, e := range c.ends.all {
+		out = append(out, EndpointState{Addr: e.addr, Node: e.nodeName(), InUse: e == current, Learnt: !slices.Contains(c.set.hosts, e.addr),
+			Failed: e.failedAt.Load() != 0})
+	}
+	return out
 }
 
 func (s *endpoints) close() {

@@ -166,6 +166,23 @@ func (c *Client) ClusterLog(ctx context.Context, limit int) ([]LogRow, error) {
 	return rows, err
 }
 
+// NodeKeys reads GET /nodes (11/129): the SHA-256 fingerprint of the certificate that each node's API shows, by node, "AA:BB:...". Every
+// login may, whatever its rights.
+func (c *Client) NodeKeys(ctx context.Context) (map[string]string, error) {
+	rows, err := small[struct {
+		Node        pve.Text `json:"node"`
+		Fingerprint pve.Text `json:"ssl_fingerprint"`
+	}](ctx, c, nil, "nodes")
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(rows))
+	for _, r := range rows {
+		out[string(r.Node)] = string(r.Fingerprint)
+	}
+	return out, nil
+}
+
 // masked is free text without what looks like a secret.
 func masked(t pve.Text) pve.Text { return pve.Text(redact.Text(string(t))) }
 

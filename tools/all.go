@@ -34,6 +34,8 @@ func list() []Spec {
 		getHistory(),
 		checkHealth(),
 		checkAccess(),
+		listClusters(),
+		syncInventory(),
 		powerGuest(),
 		updateGuest(),
 		snapshotGuest(),

@@ -26,6 +26,8 @@ type fake struct {
 	metrics  inventory.MetricSet
 	access   inventory.AccessList
 	diagnose inventory.Diagnosis
+	clusters inventory.ClusterList
+	synced   []inventory.SyncOutcome
 	err      error
 	fakePast
 	fakePlaces
@@ -83,6 +85,14 @@ func (f *fake) Health(context.Context, inventory.HealthQuery) (inventory.Health,
 
 func (f *fake) Access(context.Context, inventory.ReadOptions) (inventory.AccessList, error) {
 	return f.access, f.err
+}
+
+func (f *fake) Clusters(context.Context, inventory.ReadOptions) (inventory.ClusterList, error) {
+	return f.clusters, f.err
+}
+
+func (f *fake) SyncWithin(context.Context, inventory.SyncRequest, time.Duration) ([]inventory.SyncOutcome, error) {
+	return f.synced, f.err
 }
 
 func deps(f *fake) Deps {

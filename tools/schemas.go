@@ -72,6 +72,14 @@ var schemas = map[string]schema{
 		single: `{"type":"object","properties":{"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
+	"list_clusters": {
+		single: `{"type":"object","properties":{"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+	},
+	"sync_inventory": {
+		single: `{"type":"object","properties":{"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+	},
 	"power_guest": {
 		single: `{"type":"object","properties":{"action":{"type":"string","enum":["start","shutdown","reboot","stop","reset","suspend","resume"]},"timeout_s":{"type":"integer","minimum":1,"maximum":3600,"description":"for a shutdown or reboot"},"force":{"type":"boolean","description":"stop it when a shutdown times out"},"guest":{"type":"string","description":"vmid or name"},"query":{"type":"string","description":"as find_guests, instead of guest"},"dry_run":{"type":"boolean","description":"plan only, send nothing"},"wait_s":{"type":"integer","minimum":0,"maximum":600,"description":"seconds to wait, default 30"},"format":{"type":"string","enum":["text","json"]}},"required":["action"],"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"action":{"type":"string","enum":["start","shutdown","reboot","stop","reset","suspend","resume"]},"timeout_s":{"type":"integer","minimum":1,"maximum":3600,"description":"for a shutdown or reboot"},"force":{"type":"boolean","description":"stop it when a shutdown times out"},"cluster":{"type":"string","description":"configured name"},"guest":{"type":"string","description":"vmid or name"},"query":{"type":"string","description":"as find_guests, instead of guest"},"dry_run":{"type":"boolean","description":"plan only, send nothing"},"wait_s":{"type":"integer","minimum":0,"maximum":600,"description":"seconds to wait, default 30"},"format":{"type":"string","enum":["text","json"]}},"required":["action"],"additionalProperties":false}`,

@@ -61,6 +61,8 @@ type Inventory interface {
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
 	Health(ctx context.Context, q inventory.HealthQuery) (inventory.Health, error)
 	Access(ctx context.Context, o inventory.ReadOptions) (inventory.AccessList, error)
+	Clusters(ctx context.Context, o inventory.ReadOptions) (inventory.ClusterList, error)
+	SyncWithin(ctx context.Context, q inventory.SyncRequest, limit time.Duration) ([]inventory.SyncOutcome, error)
 }
 
 // Deps is what a handler may use. Now and Zone are injected, so that answers are the same bytes in tests.
