@@ -86,11 +86,24 @@ func (e *Engine) mayBegin(ctx context.Context, p *Plan, who Caller, o ApplyOptio
 	default:
 		return fault.New(fault.Conflict, "plan %s is %s: a plan is used once", p.ID, p.State).WithNext("get_plan")
 	}
-	v, err := e.opt.Policy.Judge(ctx, &p.Body, who, planned(&p.Body))
+	rest := p.Body
+	rest.Steps = remaining(p)
+	v, err := e.opt.Policy.Judge(ctx, &rest, who, planned(&rest))
 	if err != nil {
 		return err
 	}
 	return e.allowed(ctx, p, who, v, o)
+}
+
+// remaining are the steps that are still to be sent: those of a plan that was cut off and are done count in the caps of this hour already.
+func remaining(p *Plan) []Step {
+	var out []Step
+	for _, js := range p.Journal {
+		if k := js.N - 1; js.State == StepPending && k >= 0 && k < len(p.Body.Steps) {
+			out = append(out, p.Body.Steps[k])
+		}
+	}
+	return out
 }
 
 func planned(b *Body) []Target {

@@ -38,7 +38,7 @@ func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, digest stri
 		return nil, stale(s, drift(js.Before, l.Config, s.Diff))
 	case l.Lock != "" && l.Lock != s.Lock:
 		return nil, r.locked(ctx, s, l)
-	case digest == "" && s.Want.Status != "" && l.Target.Status != want.Status:
+	case digest == "" && (s.Want.Status != "" || s.Want.Gone) && l.Target.Status != want.Status:
 		return nil, stale(s, fmt.Sprintf("it was %s and is %s now", want.Status, l.Target.Status))
 	}
 	return l, r.rules(ctx, s, l.Target)

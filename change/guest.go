@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,13 +52,27 @@ func (r *run) guest(ctx context.Context, steps []int) {
 		if err != nil {
 			return
 		}
-		if finished(js.State) {
+		switch {
+		case finished(js.State):
 			digest = cmp.Or(digestOf(js), digest)
 			continue
-		}
-		if digest, err = r.step(ctx, k, js, digest); err != nil {
+		case js.State != StepPending: // it was sent in an earlier run and did not end well: it is never sent again
 			return
 		}
+		if digest, err = r.step(ctx, k, js, digest); err != nil {
+			r.leave(ctx, steps, k)
+			return
+		}
+	}
+}
+
+// leave skips what comes after a step that did not end well, unless that one may still be sent: what follows was planned on its result.
+func (r *run) leave(ctx context.Context, steps []int, at int) {
+	if js, err := r.journalled(ctx, at); err != nil || js.State == StepPending || js.State == StepSent || js.State == StepRunning {
+		return
+	}
+	for _, k := range steps[slices.Index(steps, at)+1:] {
+		r.skip(ctx, k, fault.New(fault.Conflict, "step %d before it did not end well; nothing was sent", at+1))
 	}
 }
 
@@ -183,6 +198,8 @@ func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 	}
 	upid, err := r.dispatch(ctx, s)
 	switch {
+	case err != nil && ctx.Err() != nil: // this process ends: the journal says sent, and the next one finds out
+		return Result{}, ctx.Err()
 	case fault.CodeOf(err) == fault.UnknownOutcome:
 		return r.lost(ctx, k, s, js)
 	case err != nil:
@@ -270,7 +287,8 @@ func taskWords(s *Step, p proxmox.TaskProgress) string {
 // settle reads back and writes down what was observed. A task that failed is believed; one whose end is not known is judged by the
 // state that it should have made.
 func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res Result, terr error) (Result, error) {
-	seen, err := r.e.observe(ctx, r.c, s, js, terr == nil)
+	patient := terr == nil || js.UPID != "" && fault.CodeOf(terr) != fault.TaskFailed
+	seen, err := r.e.observe(ctx, r.c, s, js, patient)
 	if ctx.Err() != nil {
 		return res, ctx.Err()
 	}
@@ -281,7 +299,7 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 		js.State, js.Error = StepUnknown, "the state afterwards cannot be read: "+fault.Of(err).Error()
 	case fault.CodeOf(terr) == fault.TaskFailed:
 		js.State, js.Error = StepFailed, fault.Of(terr).Error()
-	case terr != nil && seen.ok:
+	case terr != nil && seen.ok && seen.proof:
 		js.State, res.ByState = StepDone, true
 	case terr != nil:
 		js.State, js.Error = StepUnknown, fault.Of(terr).Error()

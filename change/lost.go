@@ -3,6 +3,7 @@ package change
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func (r *run) lost(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 			return r.follow(ctx, k, s, js)
 		}
 		if s.Task == "" {
-			if o, err := r.e.readBack(ctx, r.c, s, js); err == nil && o.ok && (len(o.diff) > 0 || o.gone) {
+			if o, err := r.e.readBack(ctx, r.c, s, js); err == nil && o.ok && o.proof {
 				return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost())
 			}
 		}
@@ -114,13 +115,17 @@ func (e *Engine) recover(ctx context.Context, st Store, id string) error {
 	}
 	c, err := e.opt.Cluster(p.Cluster)
 	if err != nil {
-		return err
+		return errors.Join(err, st.ReleaseLease(ctx, lease))
 	}
 	r := &run{e: e, st: st, c: c, p: p, who: who, lease: lease, done: make(chan struct{})}
 	e.mu.Lock()
 	e.runs[id] = r
 	e.mu.Unlock()
-	return e.begin(r.reattach)
+	if err := e.begin(r.reattach); err != nil {
+		r.release()
+		return err
+	}
+	return nil
 }
 
 // reattach follows each step that was sent and not seen to end.

@@ -19,6 +19,7 @@ import (
 // seen is what reading back showed.
 type seen struct {
 	ok      bool
+	proof   bool // what is wanted was not so before: the state alone shows that the step was carried out
 	text    string
 	gone    bool
 	target  Target
@@ -58,7 +59,7 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 	}
 	cfg, err := c.GuestConfig(ctx, t.Node, t.Type, t.VMID)
 	if fault.CodeOf(err) == fault.NotFound {
-		return seen{ok: w.Gone, gone: true, text: "it does not exist any more"}, nil
+		return e.missing(ctx, c, s)
 	}
 	if err != nil {
 		return seen{}, err
@@ -72,12 +73,13 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 		b = before{}
 	}
 	o := seen{ok: true, target: observed(t, lifeCount(t.Life), cfg, st), diff: diffOf(b.Config, cfg)}
-	o.compare(w, cfg, st, b)
+	o.compare(w, cfg, st, b, e.now().Sub(js.Sent))
 	if w.Snapshot != "" || w.NoSnapshot != "" {
 		if err := o.snapshots(ctx, c, s); err != nil {
 			return o, err
 		}
 	}
+	o.proof = o.proves(w, b)
 	if s.Pending && o.target.Status == "running" {
 		o.pending, err = pendingKeys(ctx, c, t)
 	}
@@ -85,7 +87,7 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 }
 
 // compare looks at each thing that is wanted; text says what is, not what was meant.
-func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before) {
+func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before, since time.Duration) {
 	var text []string
 	miss := func(bad bool, format string, args ...any) {
 		o.ok = o.ok && !bad
@@ -102,7 +104,7 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before) {
 		if st.Uptime != nil {
 			up = int64(*st.Uptime)
 		}
-		miss(up < 0 || up >= b.Uptime && b.Uptime > 0, "it is %s, up %s", o.target.Status, time.Duration(max(up, 0))*time.Second)
+		miss(up < 0 || !younger(up, b.Uptime, since), "it is %s, up %s", o.target.Status, time.Duration(max(up, 0))*time.Second)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(w.Set), pve.CompareKeys) {
 		miss(!holds(k, w.Set[k], cfg), "%s is %s", k, shown(cfg, k))
@@ -116,6 +118,56 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before) {
 	o.text = strings.Join(text, ", ")
 }
 
+// younger says whether an uptime is that of a guest that was started anew within since: one that was not would be up for what it was
+// before and since. Half of what it was leaves room for rounding.
+func younger(up, before int64, since time.Duration) bool {
+	return up <= int64(since/time.Second)+max(1, before/2)
+}
+
+// proves says whether the state that was read can only come from the step: a reset leaves no trace in the state, and a roll-back to the
+// newest snapshot none but a new vmgenid.
+func (o *seen) proves(w *Want, b before) bool {
+	switch {
+	case b.Config == nil:
+		return false
+	case w.Restarted, w.Snapshot != "", w.NoSnapshot != "":
+		return true
+	case w.Parent != "":
+		return pve.Config(b.Config).Str("parent") != w.Parent || slices.ContainsFunc(o.diff, func(d Diff) bool { return d.Field == "vmgenid" })
+	case len(w.Set)+len(w.Unset) > 0:
+		return len(o.diff) > 0
+	}
+	return b.Status != w.Status
+}
+
+// missing is a guest whose node has no configuration of it: gone, unless another node has it, to which it was moved meanwhile.
+func (e *Engine) missing(ctx context.Context, c Cluster, s *Step) (seen, error) {
+	row, err := resource(ctx, c, s.Target.VMID)
+	if err != nil {
+		return seen{}, err
+	}
+	if row != nil && string(row.Node) != s.Target.Node {
+		return seen{text: "it is on node " + cleanLine(string(row.Node)) + " now"}, nil
+	}
+	return seen{ok: s.Want.Gone, proof: s.Want.Gone, gone: true, text: "it does not exist any more"}, nil
+}
+
+// resource is a guest's row of cluster/resources, nil without one.
+func resource(ctx context.Context, c Cluster, vmid int) (*pve.Resource, error) {
+	raw, err := c.Raw(ctx, "GET", "/cluster/resources", proxmox.Params{}.Str("type", "vm"))
+	if err != nil {
+		return nil, err
+	}
+	var rows []pve.Resource
+	if err := json.Unmarshal(raw, &rows); err != nil {
+		return nil, fault.Wrap(fault.BadAnswer, err, "the list of guests cannot be read")
+	}
+	if k := slices.IndexFunc(rows, func(r pve.Resource) bool { return int(r.VMID) == vmid }); k >= 0 {
+		return &rows[k], nil
+	}
+	return nil, nil
+}
+
 // holds says whether a configuration key has the value that was sent, in whatever spelling Proxmox VE gave it: lists are sorted, a
 // network device gets its address, a disk its size, a text its last line break.
 func holds(key, want string, cfg pve.Config) bool {
@@ -123,7 +175,7 @@ func holds(key, want string, cfg pve.Config) bool {
 	switch {
 	case !cfg.Has(key):
 		return false
-	case strings.TrimSpace(got) == strings.TrimSpace(want), strings.HasPrefix(want, "secret:"):
+	case strings.TrimSpace(got) == strings.TrimSpace(want), strings.HasPrefix(want, "secret:"), sameSwitch(got, want):
 		return true
 	case key == "tags":
 		return slices.Equal(slices.Compact(splitTags(strings.ToLower(got))), slices.Compact(sorted(splitTags(strings.ToLower(want)))))
@@ -141,6 +193,9 @@ func contains(got, want string) bool {
 	if errG != nil || errW != nil || len(g) < 2 && len(w) < 2 {
 		return false
 	}
+	if w[0].Key == "" && !completes(g[0], w[0].Value) {
+		return false
+	}
 	for _, p := range w {
 		if p.Key == "" {
 			continue
@@ -154,9 +209,16 @@ func contains(got, want string) bool {
 	return true
 }
 
+// completes says whether the first part of a property string is what was sent, or was made of it.
+func completes(got pve.Property, want string) bool {
+	storage, size, _ := strings.Cut(want, ":")
+	allocated := size != "" && strings.Trim(size, "0123456789.") == "" && strings.HasPrefix(got.Value, storage+":")
+	return got.Key == "" && (got.Value == want || sameSwitch(got.Value, want) || allocated) || got.Key == want
+}
+
 func sameSwitch(a, b string) bool {
-	on := map[string]string{"1": "1", "on": "1", "0": "0", "off": "0"}
-	return on[a] != "" && on[a] == on[b]
+	on := map[string]string{"1": "1", "on": "1", "yes": "1", "true": "1", "0": "0", "off": "0", "no": "0", "false": "0"}
+	return on[strings.ToLower(a)] != "" && on[strings.ToLower(a)] == on[strings.ToLower(b)]
 }
 
 // diffOf is what changed in a configuration. The digest changes with everything and says nothing.
@@ -225,25 +287,18 @@ func taskEnded(ctx context.Context, c Cluster, upid string) (seen, error) {
 	case err != nil && fault.CodeOf(err) != fault.TaskFailed && res.Outcome != proxmox.TaskUnknown:
 		return seen{}, err
 	}
-	return seen{ok: true, text: "the task has ended: " + cleanLine(cmp.Or(res.ExitStatus, string(res.Outcome)))}, nil
+	return seen{ok: true, proof: true, text: "the task has ended: " + cleanLine(cmp.Or(res.ExitStatus, string(res.Outcome)))}, nil
 }
 
 // pooled looks which pool the guest is a member of now.
 func (e *Engine) pooled(ctx context.Context, c Cluster, s *Step) (seen, error) {
-	pool := *s.Want.Pool
-	raw, err := c.Raw(ctx, "GET", "/cluster/resources", proxmox.Params{}.Str("type", "vm"))
-	if err != nil {
+	row, err := resource(ctx, c, s.Target.VMID)
+	switch {
+	case err != nil:
 		return seen{}, err
+	case row == nil:
+		return seen{gone: true, text: "it is not in the list of guests"}, nil
 	}
-	var rows []pve.Resource
-	if err := json.Unmarshal(raw, &rows); err != nil {
-		return seen{}, fault.Wrap(fault.BadAnswer, err, "the list of guests cannot be read")
-	}
-	for k := range rows {
-		if int(rows[k].VMID) == s.Target.VMID {
-			is := string(rows[k].Pool)
-			return seen{ok: is == pool, target: s.Target, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
-		}
-	}
-	return seen{gone: true, text: "it is not in the list of guests"}, nil
+	is := string(row.Pool)
+	return seen{ok: is == *s.Want.Pool, proof: s.Target.Pool != *s.Want.Pool, target: s.Target, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
 }

@@ -78,7 +78,10 @@ func (p Power) fit(l *Live, s Step, rule powerRule) ([]Step, error) {
 	for _, from := range rule.from {
 		if is == from {
 			if l.Lock == "suspended" { // hibernated: stopped with that lock, and a start resumes it (03/067)
-				s.Lock = l.Lock
+				s.Lock, s.Undo, s.NoUndo = l.Lock, nil, "the memory that it slept with is used up by its start"
+			}
+			if is == "paused" && rule.to == "stopped" {
+				s.Undo, s.NoUndo = nil, "what it held in memory while it was paused is gone"
 			}
 			return []Step{s}, nil
 		}

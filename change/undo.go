@@ -55,6 +55,7 @@ type doneStep struct {
 	before before
 	result Result
 	after  string
+	newest bool // no later step of the plan is about the same guest
 }
 
 func lastFirst(p *Plan) []doneStep {
@@ -69,7 +70,7 @@ func lastFirst(p *Plan) []doneStep {
 			continue
 		}
 		if _, ok := last[js.Object]; !ok {
-			last[js.Object] = d.result.Digest
+			last[js.Object], d.newest = d.result.Digest, true
 		}
 		d.after = last[js.Object]
 		out = append(out, d)
@@ -101,7 +102,7 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 	}
 	var out []Step
 	for _, call := range d.result.Undo {
-		out = append(out, undoStep(s, l, call, d))
+		out = append(out, undoStep(s, l, call, d, len(out) == 0 && d.newest))
 	}
 	return l, out, nil
 }
@@ -111,12 +112,18 @@ func notAsLeft(s *Step, how string) error {
 }
 
 // undoStep is one inverse request, with what reading back has to show: the state before.
-func undoStep(s *Step, l *Live, call Call, d doneStep) Step {
+//
+// The first request about a guest carries the digest that it has now; what that makes of it is not known beforehand, and apply compares
+// what the step before left.
+func undoStep(s *Step, l *Live, call Call, d doneStep, first bool) Step {
 	tier, _ := TierOfCall(call)
 	u := Step{Action: s.Action + ".undo", Tier: max(tier, s.Tier), Target: l.Target, Call: call, Task: taskOfCall(call, l), NoUndo: "it is an undo itself; ask for the change again",
 		Pending: s.Pending}
 	for _, f := range s.Diff {
 		u.Diff = append(u.Diff, Diff{Field: f.Field, Old: f.New, New: f.Old})
+	}
+	if call.Method == "PUT" && call.Path == l.path("/config") && first && l.Digest != "" {
+		u.Call.Params = append(slices.Clone(call.Params), Param{"digest", l.Digest})
 	}
 	switch {
 	case s.Want.Snapshot != "":
