@@ -293,7 +293,7 @@ func (r *run) finish(ctx context.Context, refused error) {
 	}
 	state, note := ending(steps)
 	if refused != nil {
-		state, note = Interrupted, refused.Error()
+		state, note = Interrupted, told(refused)
 	}
 	m := store.PlanMove{ID: r.p.ID, From: []string{Applying}, To: state, At: r.e.now(), Note: note, Outcome: tally(steps)}
 	if state != Interrupted {

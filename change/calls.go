@@ -1,8 +1,10 @@
 package change
 
 import (
+	"net/url"
 	"strings"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -58,9 +60,30 @@ func fits(pattern, path string) bool {
 		return false
 	}
 	for k := range p {
-		if p[k] != s[k] && (!strings.HasPrefix(p[k], "{") || s[k] == "") {
+		if p[k] != s[k] && !segment(p[k], s[k]) {
 			return false
 		}
 	}
 	return true
 }
+
+// segment says whether a name can stand for a placeholder. Kinds and numbers are exact, so that one call is never taken for another; names
+// are what can be no other path after any number of decodings.
+func segment(placeholder, s string) bool {
+	switch placeholder {
+	case "{type}":
+		return s == string(pve.Qemu) || s == string(pve.LXC)
+	case "{vmid}":
+		return s != "" && strings.Trim(s, "0123456789") == ""
+	case "{upid}":
+		plain, err := url.PathUnescape(s) // the ! of a token's name is escaped (F52)
+		if err == nil {
+			_, err = pve.ParseUPID(plain)
+		}
+		return err == nil
+	}
+	return strings.HasPrefix(placeholder, "{") && plainName().MatchString(s)
+}
+
+// plainName is a node or a snapshot.
+var plainName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)

@@ -20,7 +20,10 @@ func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, digest stri
 	if s.Target.Kind != "" {
 		return nil, r.rules(ctx, s, s.Target)
 	}
-	f := Found{Target: s.Target, Life: lifeCount(s.Target.Life)}
+	f, err := r.e.known(ctx, s)
+	if err != nil {
+		return nil, staleRead(s, err)
+	}
 	l, err := r.e.look(ctx, r.c, f, Needs{})
 	if err != nil {
 		return nil, staleRead(s, err)
@@ -34,14 +37,26 @@ func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, digest stri
 		return nil, stale(s, fmt.Sprintf("it moved from %s to %s", want.Node, l.Node))
 	case l.Life != want.Life:
 		return nil, stale(s, "another guest has its vmid now")
+	case l.Lock != "" && l.Lock != s.Lock: // before the digest, which a lock changes too
+		return nil, r.locked(ctx, s, l)
 	case l.Digest != want.Digest:
 		return nil, stale(s, drift(js.Before, l.Config, s.Diff))
-	case l.Lock != "" && l.Lock != s.Lock:
-		return nil, r.locked(ctx, s, l)
 	case digest == "" && (s.Want.Status != "" || s.Want.Gone) && l.Target.Status != want.Status:
 		return nil, stale(s, fmt.Sprintf("it was %s and is %s now", want.Status, l.Target.Status))
 	}
 	return l, r.rules(ctx, s, l.Target)
+}
+
+// known is the object of a step as the inventory knows it now. A container has no identity of its own: only the inventory notices that it was
+// made anew, restored over for example, with the same configuration (F31).
+func (e *Engine) known(ctx context.Context, s *Step) (Found, error) {
+	f := Found{Target: s.Target, Life: lifeCount(s.Target.Life)}
+	if s.Target.Type != pve.LXC {
+		return f, nil
+	}
+	now, err := e.opt.Guests.FindOne(ctx, s.Target.Cluster, s.Target.ID())
+	f.Life = now.Life
+	return f, err
 }
 
 func lifeCount(life string) int {

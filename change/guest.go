@@ -127,7 +127,7 @@ func (r *run) skip(ctx context.Context, k int, err error) {
 	if jerr != nil {
 		return
 	}
-	js.State, js.Error, js.Ended = StepSkipped, fault.Of(err).Error(), r.e.now()
+	js.State, js.Error, js.Ended = StepSkipped, told(err), r.e.now()
 	if fault.Of(err).Retryable || fault.CodeOf(err) == fault.ReadOnly {
 		js.State = StepPending
 	}
@@ -250,12 +250,20 @@ func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
 
 // refused writes down what Proxmox VE said no to; nothing was changed, as far as it says.
 func (r *run) refused(ctx context.Context, k int, s *Step, js store.PlanStep, err error) (Result, error) {
-	f := fault.Of(err)
-	js.State, js.Ended, js.Error = StepFailed, r.e.now(), f.Error()
-	res := Result{Observed: "refused: " + f.Error()}
+	js.State, js.Ended, js.Error = StepFailed, r.e.now(), told(err)
+	res := Result{Observed: "refused: " + fault.Of(err).Error()}
 	js.Result = marshal(res)
-	r.save(ctx, js, r.entry("failed", "failed", s, k, f.Error()))
+	r.save(ctx, js, r.entry("failed", "failed", s, k, js.Error))
 	return res, err
+}
+
+// told is an error as the journal keeps it: what went wrong, and what to do about it.
+func told(err error) string {
+	f := fault.Of(err)
+	if f.Hint == "" {
+		return f.Error()
+	}
+	return f.Error() + " (" + f.Hint + ")"
 }
 
 // follow waits for the task, if there is one, and reads back.
@@ -298,11 +306,11 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 	case err != nil:
 		js.State, js.Error = StepUnknown, "the state afterwards cannot be read: "+fault.Of(err).Error()
 	case fault.CodeOf(terr) == fault.TaskFailed:
-		js.State, js.Error = StepFailed, fault.Of(terr).Error()
+		js.State, js.Error = StepFailed, told(terr)
 	case terr != nil && seen.ok && seen.proof:
 		js.State, res.ByState = StepDone, true
 	case terr != nil:
-		js.State, js.Error = StepUnknown, fault.Of(terr).Error()
+		js.State, js.Error = StepUnknown, told(terr)
 	case !seen.ok:
 		js.State, js.Error = StepFailed, "Proxmox VE accepted it, but reading back shows: "+seen.text
 	default:

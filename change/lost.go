@@ -43,7 +43,8 @@ func (r *run) lost(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 }
 
 func errLost() error {
-	return fault.New(fault.UnknownOutcome, "the answer was lost, and neither the task list nor the object proves what became of the request")
+	return fault.New(fault.UnknownOutcome, "the answer was lost, and neither the task list nor the object proves what became of the request").
+		WithHint("look at the guest and its tasks before it is asked for again")
 }
 
 // theirs finds the task that this request began: of its type, on its guest, by our own user, not before it was sent. A task that an

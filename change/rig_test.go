@@ -56,7 +56,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.client, r.guests = c, &simGuests{sim: r.sim}
+	r.client, r.guests = c, &simGuests{sim: r.sim, lives: map[int]int{}}
 	r.start()
 	return r
 }
@@ -101,7 +101,10 @@ func (noSecrets) Resolve(_ context.Context, name string) (string, error) {
 }
 
 // simGuests is the inventory's part, from the simulator's own state.
-type simGuests struct{ sim *pvesim.Sim }
+type simGuests struct {
+	sim   *pvesim.Sim
+	lives map[int]int // beyond the first
+}
 
 func (g *simGuests) FindOne(ctx context.Context, cluster, text string) (Found, error) {
 	all, _ := g.FindAll(ctx, cluster, "")
@@ -124,7 +127,7 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 			if query != "" && !slices.Contains(strings.Split(tags, ";"), strings.TrimPrefix(query, "tag:")) {
 				continue
 			}
-			out = append(out, Found{Target: Target{Cluster: "home", Type: pve.GuestType(x.Type), VMID: x.VMID, Node: x.Node, Name: name}, Life: 1})
+			out = append(out, Found{Target: Target{Cluster: "home", Type: pve.GuestType(x.Type), VMID: x.VMID, Node: x.Node, Name: name}, Life: 1 + g.lives[x.VMID]})
 		}
 	})
 	slices.SortFunc(out, func(a, b Found) int { return a.VMID - b.VMID })

@@ -88,7 +88,11 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 		}
 		return nil, nil, fault.New(fault.Conflict, "%s of %s cannot be undone: %s", s.Action, s.Target.Label(), why)
 	}
-	l, err := e.look(ctx, c, Found{Target: s.Target, Life: lifeCount(s.Target.Life)}, Needs{})
+	f, err := e.known(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := e.look(ctx, c, f, Needs{})
 	if err != nil {
 		return nil, nil, err
 	}
