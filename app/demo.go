@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"io"
 	"log/slog"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -64,7 +64,10 @@ func (d *demo) Close() error {
 
 // Demo implements cli.Program.
 func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, errOut io.Writer) error {
-	if o.Serve {
+	switch {
+	case o.Story != "":
+		return a.tellStory(ctx, g, out, errOut)
+	case o.Serve:
 		return a.serveDemo(ctx, g, o, out, errOut)
 	}
 	d, err := a.startDemo(a.logger(g, errOut))
@@ -98,20 +101,25 @@ func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, e
 
 // serveDemo keeps the simulated cluster up as an MCP server; the world starts at the first call, like any cluster's connection.
 func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, errOut io.Writer) error {
+	granted, err := processGrants(o.Allow)
+	if err != nil {
+		return err
+	}
 	log := a.logger(g, errOut)
 	var d *demo
-	l := &lazy{open: func(ctx context.Context) (*parts, error) {
+	l := &lazy{granted: granted, allowed: func() string { return "" }, open: func(ctx context.Context) (*parts, error) {
 		var err error
 		if d, err = a.startDemo(log); err != nil {
 			return nil, err
 		}
+		d.parts.grants.Process = granted
 		// Some 60 ms: the first question of a demo should not meet a half-read cluster. What fails the first read tells.
 		if err = d.parts.inv.Complete(ctx, "", nil); err != nil {
 			log.Warn("the demo's first sync failed", "err", err)
 		}
 		return d.parts, nil
 	}}
-	err := a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
+	err = a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
 	if d != nil {
 		_ = d.end.Close()
 		_ = os.RemoveAll(d.dir)

@@ -24,6 +24,7 @@ const warmUp = time.Second
 type lazy struct {
 	open    func(ctx context.Context) (*parts, error)
 	granted []change.Grant // to this process alone
+	allowed func() string  // the file of what is allowed, "" = there is none; nil = that of this user
 
 	mu      sync.Mutex
 	p       *parts
@@ -118,7 +119,11 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 
 // level is the highest tier that is allowed now. Where nothing is, neither configuration nor store is opened for it.
 func (a *App) level(ctx context.Context, l *lazy, log *slog.Logger) tools.Tier {
-	if grants, err := (&change.GrantFile{Path: a.allowedPath(), Process: l.granted}).Grants(ctx); err == nil && len(grants) == 0 {
+	path := a.allowedPath
+	if l.allowed != nil {
+		path = l.allowed
+	}
+	if grants, err := (&change.GrantFile{Path: path(), Process: l.granted}).Grants(ctx); err == nil && len(grants) == 0 {
 		return tools.R0
 	}
 	p, err := l.get(ctx)

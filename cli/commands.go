@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -47,7 +48,7 @@ Only JSON-RPC goes to standard output; logs go to standard error. Ends when the 
 		},
 	}
 	cmd.Flags().StringVar(&o.Allow, "allow", "", "allow changes up to a `TIER` (reversible, disruptive, destructive, host) in this process, within changes.maximum of the configuration")
-	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]string{"reversible", "disruptive", "destructive", "host"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(tiers, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -108,15 +109,36 @@ func demoCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Try everything on a simulated three-node homelab", Args: cobra.NoArgs,
 		Long: `Starts a simulated Proxmox VE cluster inside this process, syncs it into a temporary store, prints overview and findings and the
-exact lines that connect Claude to it. With --serve it stays up as an MCP server on standard input and output.`,
-		Example: "  proxmox-mcp demo\n  claude mcp add proxmox-demo -- /path/to/proxmox-mcp demo --serve",
+exact lines that connect Claude to it. With --serve it stays up as an MCP server on standard input and output, and with --allow that
+server may change the simulated cluster. --story change shows an agent that changes a guest, with its owner's approval, undo and audit.`,
+		Example: "  proxmox-mcp demo\n  proxmox-mcp demo --story change\n  claude mcp add proxmox-demo -- /path/to/proxmox-mcp demo --serve --allow disruptive",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case o.Story != "" && o.Serve:
+				return usageError{fmt.Errorf("--story and --serve exclude each other")}
+			case o.Story != "":
+				if err := oneOf("story", o.Story, stories); err != nil {
+					return err
+				}
+			case o.Allow != "" && !o.Serve:
+				return usageError{fmt.Errorf("--allow is for --serve")}
+			}
 			return p.Demo(cmd.Context(), *g, o, s.Out, s.Err)
 		},
 	}
 	cmd.Flags().BoolVar(&o.Serve, "serve", false, "stay up as an MCP server on stdio")
+	cmd.Flags().StringVar(&o.Allow, "allow", "", "with --serve: allow changes of the simulated cluster up to a `TIER` (reversible, disruptive, destructive, host)")
+	cmd.Flags().StringVar(&o.Story, "story", "", "a `STORY` to tell: "+strings.Join(stories, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(tiers, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("story", cobra.FixedCompletions(stories, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
+
+// stories are those of demo --story.
+var stories = []string{"change"}
+
+// tiers are what can be allowed.
+var tiers = []string{"reversible", "disruptive", "destructive", "host"}
 
 func dbCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	db := &cobra.Command{Use: "db", Short: "Look after the state database", Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}

@@ -96,7 +96,7 @@ func allowCommand(p Program, g *Globals, s Streams) *cobra.Command {
 reversible: start, snapshot, tags. disruptive: stop, reboot, configuration. destructive: destroy, roll back. host: nodes, cluster, access.
 Disruptive changes still ask the client's user; destructive ones wait for plan approve. Without TIER it says what is allowed.`,
 		Example:   "  proxmox-mcp allow\n  proxmox-mcp allow disruptive --for 8h\n  proxmox-mcp allow --none",
-		ValidArgs: []string{"reversible", "disruptive", "destructive", "host"},
+		ValidArgs: tiers,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) > 0 {
 				o.Tier = args[0]

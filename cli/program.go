@@ -58,7 +58,9 @@ type IntentOptions struct {
 
 // DemoOptions are those of `demo`.
 type DemoOptions struct {
-	Serve bool // stay up as an MCP server on stdio
+	Serve bool   // stay up as an MCP server on stdio
+	Allow string // a tier that the served demo may use from the start
+	Story string // "change": a session of an agent that changes something; "" = the tour
 	In    io.Reader
 }
 

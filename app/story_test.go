@@ -1,0 +1,66 @@
+package app
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/cli"
+)
+
+// TestStory tells the story of a change: what a reader has to see, in order. It touches nothing of its user, and leaves nothing.
+func TestStory(t *testing.T) {
+	home, temp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	a := &App{Env: func(string) string { return "" }, Home: home, GOOS: "linux", Clock: time.Now}
+	var out, errOut bytes.Buffer
+	if err := a.Demo(t.Context(), cli.Globals{Output: "table"}, cli.DemoOptions{Story: "change"}, &out, &errOut); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.String(), errOut.String())
+	}
+	rest := out.String()
+	for _, want := range []string{
+		"17 tools, 0 of them", "this server is read-only here", "allowed: destructive for everything", "27 tools, 10 of them",
+		"create snapshot before-upgrade: done (reversible)", "memory 4096 > 6144",
+		"web interface> PUT /nodes/pve1/qemu/210/config memory=5120",
+		"error stale:", "memory was 4096, is 5120, plan", "wants 6144; nothing was sent",
+		"set memory: done (disruptive)", "memory is 6144", "to take it back: undo_change p-",
+		"destroy: waiting (destructive)", "lost for good: 208 test-debian: disk scsi0", "plan approve p-", "waits for an operator's approval",
+		"rolled back: 208", "passphrase (not shown while you type): ********", "destroy: done (destructive)", "it does not exist any more",
+		"undo p-", "done (disruptive)", "memory is 5120",
+		"/config", "memory 5120", "snapshots: before-upgrade", "guest 208 does not exist; 24 guests",
+		"1 deny,", "1 approve", "audit verify", "sound: ",
+	} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Fatalf("the story lacks %q after what came before it:\n%s", want, out.String())
+		}
+		rest = after
+	}
+	for k, l := range strings.Split(out.String(), "\n") {
+		if n := len([]rune(l)); n > 130 {
+			t.Errorf("line %d has %d characters: %s", k+1, n, l)
+		}
+	}
+	for _, dir := range []string{home, temp} {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s holds %v, %v; want nothing", dir, left, err)
+		}
+	}
+	if errOut.Len() > 0 {
+		t.Errorf("standard error: %s", errOut.String())
+	}
+}
+
+func TestWrapped(t *testing.T) {
+	for _, c := range [][2]string{
+		{"short", "  short"},
+		{"one two six four", "  one two\n      six\n      four"},
+		{"abcdefghijklmnop", "  abcdefgh\n      ijkl\n      mnop"},
+	} {
+		if got := wrapped(c[0], 10, "  "); got != c[1] {
+			t.Errorf("%q becomes %q, want %q", c[0], got, c[1])
+		}
+	}
+}
