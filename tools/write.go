@@ -117,7 +117,7 @@ func question(p change.Proposal) string {
 // outcome is the answer about a plan that was applied: a refusal before anything was sent is an error.
 func outcome(d Deps, p change.Plan) (*planOut, error) {
 	if p.State == change.Stale {
-		return nil, fault.New(fault.Stale, "%s", clean.Line(p.Note, 600)).WithHint("ask for the change again: a new plan is made from what is now")
+		return nil, fault.New(fault.Stale, "%s", clean.Line(p.Note, 600)) // the note says what to do
 	}
 	return planOf(d, p, ""), nil
 }
