@@ -187,7 +187,7 @@ func outcomes(t *testing.T, rights func(*pvesim.World)) (answers, failed, said m
 			}
 		}
 		for _, s := range tools.Listed(tools.R0) {
-			if _, asked := answers[s.Name]; !asked {
+			if _, asked := answers[s.Name]; !asked && len(s.Needs) > 0 { // what needs no right asks Proxmox VE nothing
 				t.Errorf("%s is not among the questions of the fault matrix", s.Name)
 			}
 		}

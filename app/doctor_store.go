@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/config"
@@ -55,7 +57,7 @@ func checkDatabase(ctx context.Context, c Check, at store.Options) Check {
 		return failed(c, err)
 	case !report.OK():
 		c.State, c.Result = CheckFail, fmt.Sprintf("%s is damaged: %s", name, some(report.Problems, 2))
-		c.Fix = "proxmox-mcp db check; then restore a dump, or name an empty database and run: proxmox-mcp sync"
+		c.Fix = auditFix(report.Problems) + "proxmox-mcp db check; then restore a dump, or name an empty database and run: proxmox-mcp sync"
 	default:
 		c.State, c.Result = CheckOK, fmt.Sprintf("%s: sound, %d guests", name, report.Rows["guests"])
 	}
@@ -85,7 +87,7 @@ func checkFile(ctx context.Context, c Check, path string, o DoctorOptions) Check
 		return failed(c, err)
 	case !report.OK():
 		c.State, c.Result = CheckFail, fmt.Sprintf("%s is damaged: %s", path, some(report.Problems, 2))
-		c.Fix = "proxmox-mcp db check; then restore a backup, or move the file aside and run: proxmox-mcp sync"
+		c.Fix = auditFix(report.Problems) + "proxmox-mcp db check; then restore a backup, or move the file aside and run: proxmox-mcp sync"
 		return c
 	}
 	c.State, c.Result = CheckOK, fmt.Sprintf("%s: sound, %d guests", path, report.Rows["guests"])
@@ -94,6 +96,14 @@ func checkFile(ctx context.Context, c Check, path string, o DoctorOptions) Check
 		c.Fix = "chmod 600 " + shellLine([]string{path})
 	}
 	return c
+}
+
+// auditFix is what says most about an audit that is not whole.
+func auditFix(problems []string) string {
+	if slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, "audit") }) {
+		return "proxmox-mcp audit verify; "
+	}
+	return ""
 }
 
 // futureStore checks that the first sync will be able to create the store.

@@ -37,6 +37,7 @@ type Store interface {
 	CountSteps(ctx context.Context, f store.StepFilter) (int, error)
 	SaveStep(ctx context.Context, l store.Lease, s store.PlanStep, a ...store.AuditEntry) error
 	AppendAudit(ctx context.Context, a store.AuditEntry) (store.AuditRow, error)
+	Audit(ctx context.Context, f store.AuditFilter) ([]store.AuditRow, error)
 }
 
 // Found is a guest as the inventory knows it: what tells where to look, and what only the inventory knows.

@@ -234,7 +234,9 @@ func targets(lives []*Live) []Target {
 
 func (e *Engine) denied(ctx context.Context, st Store, p *Proposal, who Caller) error {
 	why := strings.Join(p.Verdict.Reasons, "; ")
-	if _, err := st.AppendAudit(ctx, e.audit("deny", "denied", who, &p.Plan.Plan, why)); err != nil {
+	a := e.audit("deny", "denied", who, &p.Plan.Plan, why)
+	a.Object = p.Body.object()
+	if _, err := st.AppendAudit(ctx, a); err != nil {
 		return err
 	}
 	d := fault.New(fault.Denied, "%s is not allowed: %s", p.Title, why)
@@ -242,6 +244,14 @@ func (e *Engine) denied(ctx context.Context, st Store, p *Proposal, who Caller) 
 		d = d.WithHint("%s", p.Verdict.Hint)
 	}
 	return d
+}
+
+// object is the id of the only object of a plan, for the audit; "" where there are several: their steps name them.
+func (b *Body) object() string {
+	if groups := byGuest(b.Steps); len(groups) == 1 {
+		return b.Steps[0].Target.ID()
+	}
+	return ""
 }
 
 func (e *Engine) insert(ctx context.Context, st Store, p Proposal, who Caller, lives []*Live) (Proposal, error) {

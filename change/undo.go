@@ -190,6 +190,8 @@ func (e *Engine) move(ctx context.Context, id string, who Caller, event string, 
 	if m.To != Approved {
 		m.Ended = m.At
 	}
-	p.Plan, err = st.MovePlan(ctx, m, e.audit(event, "ok", who, &p.Plan, m.Note))
+	a := e.audit(event, "ok", who, &p.Plan, m.Note)
+	a.Object = p.Body.object()
+	p.Plan, err = st.MovePlan(ctx, m, a)
 	return p, err
 }

@@ -95,6 +95,7 @@ type Report struct {
 // Program is what the commands need of the composition root; app implements it.
 type Program interface {
 	Owner
+	Auditor
 	Version() Report
 	Open(ctx context.Context, g Globals) (Session, error)
 	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.

@@ -34,6 +34,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"check_access", map[string]any{}},
 		{"list_clusters", map[string]any{}},
 		{"sync_inventory", map[string]any{}},
+		{"find_operations", map[string]any{}},
 	}
 }
 

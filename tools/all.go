@@ -32,6 +32,7 @@ func list() []Spec {
 		findChanges(),
 		getMetrics(),
 		getHistory(),
+		findOperations(),
 		checkHealth(),
 		checkAccess(),
 		listClusters(),

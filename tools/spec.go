@@ -40,6 +40,7 @@ type Changes interface {
 	Plan(ctx context.Context, id string, who change.Caller) (change.Plan, error)
 	Judge(ctx context.Context, id string, who change.Caller) (change.Plan, change.Verdict, error)
 	Plans(ctx context.Context, f store.PlanFilter, who change.Caller) ([]store.Plan, error)
+	Operations(ctx context.Context, q change.OperationQuery) (change.Operations, error)
 }
 
 // Inventory is what the tools ask of package inventory.

@@ -52,6 +52,11 @@ func when(d Deps, field, text string) (time.Time, error) {
 }
 
 // between reads the two ends of a window; what is empty is the zero time.
+// Between reads the two ends of a time that has passed; an empty one is the zero time.
+func Between(d Deps, since, until string) (from, to time.Time, err error) {
+	return between(d, since, until)
+}
+
 func between(d Deps, since, until string) (from, to time.Time, err error) {
 	if from, err = when(d, "since", since); err != nil {
 		return from, to, err
