@@ -18,6 +18,8 @@ const (
 	boundEmpty     = 5 * time.Second
 	boundFresh     = 20 * time.Second
 	boundAddresses = 3 * time.Second
+	boundAsk       = 3 * time.Second // backups and logs are asked for
+	boundAskFresh  = 10 * time.Second
 	boundTask      = 5 * time.Second
 	boundMetrics   = 5 * time.Second
 	boundAccess    = 7 * time.Second
@@ -43,6 +45,12 @@ func (r reply) bound(empty bool) time.Duration {
 		b = boundFresh
 	case empty:
 		b = boundEmpty
+	}
+	if r.tool == "find_recovery" || r.tool == "read_log" {
+		b += boundAsk
+		if r.fresh {
+			b += boundAskFresh - boundAsk
+		}
 	}
 	switch r.tool {
 	case "list_clusters":

@@ -24,6 +24,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"diagnose_guest", map[string]any{"guest": "100"}},
 		{"get_metrics", map[string]any{"object": "100", "timeframe": "hour"}},
 		{"find_tasks", map[string]any{"since": "2h"}},
+		{"find_recovery", map[string]any{"guest": "100"}},
 		{"get_history", map[string]any{"object": "100"}},
 		{"get_node", map[string]any{"node": "pve1"}},
 		{"list_storage", map[string]any{}},

@@ -33,6 +33,7 @@ func list() []Spec {
 		getMetrics(),
 		getHistory(),
 		findOperations(),
+		findRecovery(),
 		checkHealth(),
 		checkAccess(),
 		listClusters(),

@@ -16,9 +16,11 @@ import (
 type fakePast struct {
 	versions inventory.ObjectHistory
 	tasks    inventory.TaskPage
+	recovery inventory.Recovery
 
 	past    inventory.HistoryQuery
 	listing inventory.TaskListQuery
+	back    inventory.RecoveryQuery
 }
 
 func (f *fake) ObjectHistory(_ context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error) {
@@ -31,11 +33,17 @@ func (f *fake) Tasks(_ context.Context, q inventory.TaskListQuery) (inventory.Ta
 	return f.tasks, f.err
 }
 
+func (f *fake) Recovery(_ context.Context, q inventory.RecoveryQuery) (inventory.Recovery, error) {
+	f.back = q
+	return f.recovery, f.err
+}
+
 // TestGoldenPast pins the text of answers about the past.
 func TestGoldenPast(t *testing.T) {
-	f := &fake{fakePast: fakePast{versions: someVersions(), tasks: someTasks()}}
+	f := &fake{fakePast: fakePast{versions: someVersions(), tasks: someTasks(), recovery: someRecovery()}}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_tasks.txt", "find_tasks", `{}`},
+		{"find_recovery.txt", "find_recovery", `{"guest":"104"}`},
 		{"get_history.txt", "get_history", `{"object":"104"}`},
 	} {
 		t.Run(c.file, func(t *testing.T) {

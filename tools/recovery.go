@@ -1,0 +1,186 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+type recoveryIn struct {
+	Guest  string `json:"guest" req:"true" example:"104" desc:"also one that is gone"`
+	At     string `json:"at" example:"yesterday" desc:"wanted state; default now"`
+	Cursor string `json:"cursor"`
+	Common
+}
+
+type recoveryOut struct {
+	Envelope
+	Cluster    string          `json:"cluster,omitempty"`
+	VMID       int             `json:"vmid"`
+	Name       string          `json:"name,omitempty"`
+	GoneAt     string          `json:"gone_at,omitempty"`
+	At         string          `json:"at"`
+	Total      int             `json:"total"`
+	Points     []recoveryPoint `json:"points"`
+	NextCursor string          `json:"next_cursor,omitempty"`
+	src        inventory.Recovery
+}
+
+// recoveryPoint is a way back. LostS is how long before the wanted time it was made, negative for one that is newer. Changed is null
+// where the configuration of then is not recorded.
+type recoveryPoint struct {
+	Kind    string   `json:"kind"`
+	ID      string   `json:"id"`
+	At      string   `json:"at,omitempty"`
+	LostS   *int     `json:"lost_s,omitempty"`
+	AgeS    *int     `json:"age_s,omitempty"`
+	Changed []string `json:"config_changed_since"`
+	Missing []string `json:"disks_not_in_it,omitempty"`
+	Doubt   string   `json:"doubt,omitempty"`
+	Restore string   `json:"restore"`
+}
+
+func findRecovery() Spec {
+	return define(Spec{
+		Name: "find_recovery", Title: "Recovery", Family: "history", Command: "recovery list", Args: []string{"guest"},
+		Summary: "Ways to bring a guest back: snapshots, backups, configs, ranked, with losses and restore command.",
+		Examples: []Example{
+			{CLI: "recovery list 104", Args: map[string]any{"guest": "104"}, Why: "the newest ways back"},
+			{CLI: "recovery list 104 --at yesterday", Args: map[string]any{"guest": "104", "at": "yesterday"}, Why: "as it was then"},
+		},
+	}, func(ctx context.Context, d Deps, in *recoveryIn) (*recoveryOut, error) {
+		at, err := when(d, "at", in.At)
+		if err != nil {
+			return nil, err
+		}
+		r, err := d.Inventory.Recovery(ctx, inventory.RecoveryQuery{Guest: strings.TrimSpace(in.Guest), At: at, Cursor: in.Cursor, ReadOptions: in.read()})
+		if err != nil {
+			return nil, err
+		}
+		return recoveryOf(d, r), nil
+	})
+}
+
+func recoveryOf(d Deps, r inventory.Recovery) *recoveryOut {
+	out := &recoveryOut{Envelope: envelope(d, r.Meta), Cluster: r.Cluster, VMID: r.VMID, Name: r.Name, GoneAt: stampOrNone(d, r.GoneAt), At: stamp(d, r.At), Total: r.Total,
+		Points: []recoveryPoint{}, NextCursor: r.NextCursor, src: r}
+	for k := range r.Rows {
+		p := &r.Rows[k]
+		row := recoveryPoint{Kind: p.Kind, ID: p.ID, At: stampOrNone(d, p.At), Missing: p.Missing, Doubt: p.Doubt, Restore: restoreCall(d, &r, p)}
+		if !p.At.IsZero() {
+			row.LostS, row.AgeS = pve.Ptr(int(r.At.Sub(p.At)/time.Second)), pve.Ptr(int(d.Now().Sub(p.At)/time.Second))
+		}
+		if p.KeysKnown {
+			row.Changed = append([]string{}, p.Keys...)
+		}
+		out.Points = append(out.Points, row)
+	}
+	return out
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = lazy.Regexp(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellWord quotes a word for a person's shell: names come from Proxmox VE and may hold anything.
+func shellWord(s string) string {
+	if plainWord().MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// restoreCall is the call that restores a point: a command that a person runs on a node, or the tool that shows a configuration. "" where the
+// type of the guest is not known.
+func restoreCall(d Deps, r *inventory.Recovery, p *inventory.RecoveryPoint) string {
+	id, volume := strconv.Itoa(r.VMID), shellWord(p.ID)
+	over := ""
+	if r.Known && r.GoneAt.IsZero() {
+		over = " --force"
+	}
+	vm := r.Type == pve.Qemu
+	command := ""
+	switch {
+	case p.Kind == inventory.PointConfig:
+		return fmt.Sprintf("get_history object=%s at=%s", id, stamp(d, p.At))
+	case r.Type == "":
+		return ""
+	case p.Kind == inventory.PointSnapshot && vm:
+		command = "qm rollback " + id + " " + volume
+	case p.Kind == inventory.PointSnapshot:
+		command = "pct rollback " + id + " " + volume
+	case vm:
+		command = "qmrestore " + volume + " " + id + over
+	default:
+		command = "pct restore " + id + " " + volume + over
+	}
+	node := p.Node
+	if r.GoneAt.IsZero() && node == "" {
+		node = r.Node
+	}
+	if node != "" {
+		command = node + "# " + command
+	}
+	return command
+}
+
+// View implements Answer.
+func (o *recoveryOut) View(d Deps) View {
+	r := o.src
+	v := View{Warnings: r.Warnings}
+	object := strings.TrimSpace(fmt.Sprintf("guest %d %s", r.VMID, cell(r.Name, 60)))
+	switch {
+	case !r.GoneAt.IsZero():
+		object += ", gone since " + shortStamp(d, r.GoneAt)
+	case !r.Known:
+		object += ", not known but for its backups"
+	}
+	v.Line("%s: %s back to %s, %s", object, counted(r.Total, "way"), shortStamp(d, r.At), asOf(d, r.Meta))
+	t := Table{Name: "points", Main: true, Columns: []string{"kind", "id", "made", "age", "lost", "config changed since", "restore"}}
+	for k := range r.Rows {
+		p, made := &r.Rows[k], "unknown"
+		lost := []string{}
+		if !p.At.IsZero() {
+			made = shortStamp(d, p.At)
+			lost = append(lost, lostTime(r.At.Sub(p.At)))
+		}
+		if len(p.Missing) > 0 {
+			lost = append(lost, "not in it: "+strings.Join(p.Missing, ","))
+		}
+		if p.Doubt != "" {
+			lost = append(lost, p.Doubt)
+		}
+		if p.Kind == inventory.PointConfig {
+			lost = append(lost, "holds no data")
+		}
+		changed := "unknown"
+		if p.KeysKnown {
+			changed = cell(strings.Join(p.Keys, ","), valueText)
+			if changed == "" {
+				changed = "nothing"
+			}
+		}
+		t.Rows = append(t.Rows, []string{p.Kind, cell(p.ID, 120), made, ago(d, p.At), strings.Join(lost, "; "), changed, o.Points[k].Restore})
+	}
+	v.Table(t)
+	if r.Total > 0 && r.Known && r.GoneAt.IsZero() {
+		v.Line("restoring loses what the guest holds now; a backup can go to a new vmid instead (without --force)")
+	}
+	if r.NextCursor != "" {
+		v.Line("more: cursor %s", r.NextCursor)
+	}
+	return v
+}
+
+// lostTime is what lies between a point and the wanted time.
+func lostTime(t time.Duration) string {
+	if t < 0 {
+		return span(-t) + " newer than wanted"
+	}
+	return span(t)
+}
