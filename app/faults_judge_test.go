@@ -151,7 +151,7 @@ func (m *matrixRig) judge(row *faultRow, st stage, r reply) {
 		}
 		return
 	}
-	if row.quiet && st.met && len(r.warnings) > 0 {
+	if row.quiet && st.met && len(r.beyondRights()) > 0 {
 		bad("a fault that is to stay invisible shows")
 	}
 	if row.blind && st.met && r.tool != "get_task" && !r.warned(excuses...) && !row.readsGuest(r) {

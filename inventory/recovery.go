@@ -43,6 +43,7 @@ type RecoveryPoint struct {
 	Keys      []string
 	KeysKnown bool
 	Missing   []string
+	ByNow     bool // Missing is by the newest configuration, as that of then was not recorded
 	Doubt     string
 }
 
@@ -168,9 +169,6 @@ func (s *search) backups(ctx context.Context, q RecoveryQuery) error {
 
 func (s *search) guestBackups(g *GuestBackups) {
 	s.out.Cluster, s.out.Type = cmp.Or(s.out.Cluster, g.Cluster), cmp.Or(s.out.Type, g.Type)
-	if g.Unsure {
-		s.out.Warnings = append(s.out.Warnings, Warning{"partial", "there may be backups that could not be seen"})
-	}
 	for k := range g.Backups {
 		b := &g.Backups[k]
 		p := RecoveryPoint{Kind: PointBackup, ID: b.Volume, At: b.At, Node: b.Node, Size: b.Size}
@@ -236,14 +234,20 @@ func (s *search) compare(ctx context.Context, p *RecoveryPoint) error {
 	for k >= 0 && (p.At.IsZero() || s.versions[k].SeenAt.After(p.At)) {
 		k--
 	}
-	if k < 0 || p.Doubt != "" && p.Kind == PointBackup {
+	if len(s.versions) == 0 || p.Doubt != "" && p.Kind == PointBackup {
 		return nil
 	}
-	then, err := s.h.body(ctx, s.versions[k].Hash)
+	now, err := s.h.body(ctx, s.versions[len(s.versions)-1].Hash)
 	if err != nil {
 		return err
 	}
-	now, err := s.h.body(ctx, s.versions[len(s.versions)-1].Hash)
+	if k < 0 {
+		if p.Kind == PointBackup {
+			p.Missing, p.ByNow = leftOut(s.row.typ(), now), true
+		}
+		return nil
+	}
+	then, err := s.h.body(ctx, s.versions[k].Hash)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ type recoveryPoint struct {
 func findRecovery() Spec {
 	return define(Spec{
 		Name: "find_recovery", Title: "Recovery", Family: "history", Command: "recovery list", Args: []string{"guest"},
+		Needs:   []Need{needGuests.orNothing()},
 		Summary: "Ways to bring a guest back: snapshots, backups, configs, ranked, with losses and restore command.",
 		Examples: []Example{
 			{CLI: "recovery list 104", Args: map[string]any{"guest": "104"}, Why: "the newest ways back"},
@@ -150,7 +151,11 @@ func (o *recoveryOut) View(d Deps) View {
 			lost = append(lost, lostTime(r.At.Sub(p.At)))
 		}
 		if len(p.Missing) > 0 {
-			lost = append(lost, "not in it: "+strings.Join(p.Missing, ","))
+			by := ""
+			if p.ByNow {
+				by = " by today's config"
+			}
+			lost = append(lost, "not in it"+by+": "+strings.Join(p.Missing, ","))
 		}
 		if p.Doubt != "" {
 			lost = append(lost, p.Doubt)
