@@ -22,6 +22,8 @@ type App struct {
 	GOOS   string
 	Clock  func() time.Time
 	Stderr io.Writer
+
+	own ownLog // the log that read_log reads
 }
 
 // New is the program in this process's world.
@@ -45,7 +47,7 @@ func (a *App) loadConfig(ctx context.Context, g cli.Globals, errOut io.Writer) (
 	if g.StatePath != "" {
 		cfg.State = config.StateAt(a.loadOptions(g), g.StatePath)
 	}
-	log := configured(g, cfg.Log, errOut)
+	log := a.own.keep(configured(g, cfg.Log, errOut))
 	for _, n := range notes {
 		log.Warn(string(n))
 	}

@@ -16,7 +16,9 @@ import (
 )
 
 // logger is configured without a configuration.
-func (a *App) logger(g cli.Globals, w io.Writer) *slog.Logger { return configured(g, config.Log{}, w) }
+func (a *App) logger(g cli.Globals, w io.Writer) *slog.Logger {
+	return a.own.keep(configured(g, config.Log{}, w))
+}
 
 // configured logs to w, which is stderr: --log-level goes before the configuration's level, and without both only warnings and errors
 // show. The format auto is coloured text on a terminal and JSON elsewhere. Secrets are masked by pattern as a last defence.

@@ -62,7 +62,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 	}
 	p.inv, err = inventory.New(inventory.Options{
 		Store: func(ctx context.Context) (inventory.Store, error) { return p.openStore(ctx, a.Clock) }, Sources: sources,
-		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(), AfterSync: giveBack,
+		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(), AfterSync: giveBack, OwnLog: a.own.read,
 	})
 	if err != nil {
 		pool.Close()

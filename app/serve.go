@@ -84,7 +84,7 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
 		caller.MultiCluster, logging = len(cfg.Clusters) > 1, cfg.Log
 	}
-	return a.serveStdio(ctx, l, caller, o.In, out, configured(g, logging, errOut))
+	return a.serveStdio(ctx, l, caller, o.In, out, a.own.keep(configured(g, logging, errOut)))
 }
 
 func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in io.Reader, out io.Writer, log *slog.Logger) error {

@@ -132,7 +132,7 @@ func (i *Inventory) unknownGuest(v *view, scope []*cluster, text string) error {
 }
 
 // unknown says it of any object; names are what it could have meant beside guests.
-func (i *Inventory) unknown(v *view, scope []*cluster, text, what string, names []string) error {
+func (i *Inventory) unknown(v *view, scope []*cluster, text, what string, names []string) *fault.Error {
 	shown := clean.Line(text, maxName)
 	var notes []string
 	for _, c := range scope {

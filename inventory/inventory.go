@@ -35,6 +35,7 @@ type Options struct {
 	Owner       string                                // who holds leases: host, process and a random part
 	AfterSync   func()                                // called after each sync of this process, once readers have its result; nothing
 	Zone        *time.Location                        // time.Local: the zone that texts in warnings use
+	OwnLog      func() []OwnLine                      // the newest lines of this process's own log, oldest first; none
 }
 
 // The defaults of Options (DESIGN §6).

@@ -70,6 +70,9 @@ type Source interface {
 	NodeReplication(ctx context.Context, node string) ([]pve.ReplicationJob, error)
 	HAStatus(ctx context.Context) ([]pve.HAEntry, error)
 
+	// NodeJournal gives lines of a node's journal, oldest first: those of a span of time, or the last ones (last > 0, no times).
+	NodeJournal(ctx context.Context, node string, since, until time.Time, last int) ([]string, error)
+
 	// Calls is the number of requests that were sent so far, retries included.
 	Calls() int64
 }

@@ -16,25 +16,26 @@ import (
 
 // world is a small Proxmox VE in memory, answering as Source. Its fields are changed by tests between syncs, under mu.
 type world struct {
-	mu       sync.Mutex
-	guests   map[int]*worldGuest
-	nodes    map[string]*worldNode
-	tasks    []pve.TaskRow
-	pools    []pve.PoolRow
-	perms    map[string]map[string]bool
-	noJob    []int
-	single   bool // a standalone node: no cluster row
-	quorum   bool
-	down     error // every call fails with it
-	odd      []error
-	extra    []pve.Resource // rows added to cluster/resources
-	hidden   func(vmid int) bool
-	rowless  map[int]bool // exist but are not listed
-	logs     map[string][]string
-	unlisted map[string]bool // tasks that fell out of cluster/tasks
-	samples  func(of pve.Sampled, timeframe, cf string) pve.Series
-	points   []pve.MetricPoint
-	host     host
+	mu           sync.Mutex
+	guests       map[int]*worldGuest
+	nodes        map[string]*worldNode
+	tasks        []pve.TaskRow
+	pools        []pve.PoolRow
+	perms        map[string]map[string]bool
+	noJob        []int
+	single       bool // a standalone node: no cluster row
+	quorum       bool
+	down         error // every call fails with it
+	odd          []error
+	extra        []pve.Resource // rows added to cluster/resources
+	hidden       func(vmid int) bool
+	rowless      map[int]bool // exist but are not listed
+	logs         map[string][]string
+	journalAsked [3]any
+	unlisted     map[string]bool // tasks that fell out of cluster/tasks
+	samples      func(of pve.Sampled, timeframe, cf string) pve.Series
+	points       []pve.MetricPoint
+	host         host
 
 	hosts    map[string]*host // by node, where nodes differ
 	repl     []pve.ReplicationJob
@@ -409,6 +410,20 @@ func (w *world) Samples(ctx context.Context, of pve.Sampled, timeframe, cf strin
 		return pve.Series{}, nil
 	}
 	return w.samples(of, timeframe, cf), nil
+}
+
+func (w *world) NodeJournal(ctx context.Context, node string, since, until time.Time, last int) ([]string, error) {
+	done, err := w.enter(ctx, "journal", node, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	w.journalAsked = [3]any{since, until, last}
+	l := w.logs["journal/"+node]
+	if last > 0 {
+		l = l[max(0, len(l)-last):]
+	}
+	return slices.Clone(l), nil
 }
 
 func (w *world) LiveMetrics(ctx context.Context, _ string, since time.Time) ([]pve.MetricPoint, error) {

@@ -34,6 +34,7 @@ func list() []Spec {
 		getHistory(),
 		findOperations(),
 		findRecovery(),
+		readLog(),
 		checkHealth(),
 		checkAccess(),
 		listClusters(),

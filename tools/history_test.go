@@ -17,10 +17,12 @@ type fakePast struct {
 	versions inventory.ObjectHistory
 	tasks    inventory.TaskPage
 	recovery inventory.Recovery
+	log      inventory.NodeLog
 
 	past    inventory.HistoryQuery
 	listing inventory.TaskListQuery
 	back    inventory.RecoveryQuery
+	reading inventory.LogQuery
 }
 
 func (f *fake) ObjectHistory(_ context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error) {
@@ -36,6 +38,11 @@ func (f *fake) Tasks(_ context.Context, q inventory.TaskListQuery) (inventory.Ta
 func (f *fake) Recovery(_ context.Context, q inventory.RecoveryQuery) (inventory.Recovery, error) {
 	f.back = q
 	return f.recovery, f.err
+}
+
+func (f *fake) Log(_ context.Context, q inventory.LogQuery) (inventory.NodeLog, error) {
+	f.reading = q
+	return f.log, f.err
 }
 
 // TestGoldenPast pins the text of answers about the past.

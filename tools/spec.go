@@ -59,6 +59,7 @@ type Inventory interface {
 	Diagnose(ctx context.Context, ref inventory.GuestRef) (inventory.Diagnosis, error)
 	Metrics(ctx context.Context, q inventory.MetricQuery) (inventory.MetricSet, error)
 	Tasks(ctx context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error)
+	Log(ctx context.Context, q inventory.LogQuery) (inventory.NodeLog, error)
 	Recovery(ctx context.Context, q inventory.RecoveryQuery) (inventory.Recovery, error)
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
 	Health(ctx context.Context, q inventory.HealthQuery) (inventory.Health, error)
