@@ -9,8 +9,8 @@ import (
 
 type logIn struct {
 	Node  string `json:"node" desc:"empty: this server's own log"`
-	Since string `json:"since" example:"1h" desc:"1h, yesterday"`
-	Until string `json:"until" example:"2026-11-20 18:00"`
+	Since string `json:"since" example:"1h" desc:"1h, yesterday" help:"time: 1h, yesterday, 2026-11-20 18:00"`
+	Until string `json:"until" example:"2026-11-20 18:00" help:"time, default now"`
 	Match string `json:"match" example:"error|failed" desc:"text or RE2"`
 	Unit  string `json:"unit" example:"pvedaemon" desc:"e.g. pvedaemon, kernel"`
 	Common
