@@ -104,6 +104,7 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"find_guests", map[string]any{"query": "state:running"}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode2), "detail": "full"}},
 		{"get_guest", map[string]any{"guest": fmt.Sprint(onNode3)}}, {"get_task", map[string]any{"task": m.tasks.running}},
 		{"find_tasks", map[string]any{}}, {"find_recovery", map[string]any{"guest": fmt.Sprint(onNode1)}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
+		{"read_log", map[string]any{"node": "node01"}},
 	}
 	if wait {
 		q = append(q, question{"get_task", map[string]any{"task": m.tasks.running, "wait_s": 60}})

@@ -31,6 +31,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"list_volumes", map[string]any{"content": "images"}},
 		{"list_backups", map[string]any{"missing_since": "7d"}},
 		{"list_networks", map[string]any{}},
+		{"read_log", map[string]any{"node": "pve1"}},
 		{"check_health", map[string]any{}},
 		{"check_access", map[string]any{}},
 		{"list_clusters", map[string]any{}},

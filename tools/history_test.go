@@ -47,9 +47,10 @@ func (f *fake) Log(_ context.Context, q inventory.LogQuery) (inventory.NodeLog, 
 
 // TestGoldenPast pins the text of answers about the past.
 func TestGoldenPast(t *testing.T) {
-	f := &fake{fakePast: fakePast{versions: someVersions(), tasks: someTasks(), recovery: someRecovery()}}
+	f := &fake{fakePast: fakePast{log: inventory.NodeLog{Meta: meta(0), Node: "pve1", Matched: 72, Read: 72, Lines: []string{"Nov 20 18:02:01 pve1 smartd[7]: Device: /dev/sda, FAILED"}}, versions: someVersions(), tasks: someTasks(), recovery: someRecovery()}}
 	for _, c := range []struct{ file, tool, args string }{
 		{"find_tasks.txt", "find_tasks", `{}`},
+		{"read_log.txt", "read_log", `{"node":"pve1"}`},
 		{"find_recovery.txt", "find_recovery", `{"guest":"104"}`},
 		{"get_history.txt", "get_history", `{"object":"104"}`},
 	} {

@@ -63,6 +63,8 @@ var (
 	// A task that is in no list cannot be named: /cluster/tasks has the last 25 of each node, for Sys.Audit on / (faults.md 3.4).
 	needTask = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Or: "/", Part: "tasks of others", Fails: true}
 	needLog  = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "state and log of tasks of others"}
+	// A node's journal is refused (schema: /nodes/{node}/journal); PVEAuditor does not have the privilege.
+	needJournal = Need{Privileges: []string{"Sys.Syslog"}, Path: "/nodes", Part: "journals of nodes", Fails: true}
 	// Storages are left out of lists (11/049, 11/052).
 	needStorages = Need{Privileges: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Path: "/storage", Part: "storages"}
 	// The node's address is in /cluster/status alone.
