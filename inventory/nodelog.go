@@ -94,6 +94,7 @@ func (i *Inventory) ownLines(q *LogQuery) []string {
 
 // journal asks the node. Without a time it reads the newest lines: as many as are shown, or more where something is looked for.
 func (i *Inventory) journal(ctx context.Context, q *LogQuery, out *NodeLog) ([]string, error) {
+	began := i.now()
 	ctx = i.opt.Waiting(ctx)
 	c, err := i.nodeOf(ctx, q)
 	if err != nil {
@@ -110,7 +111,7 @@ func (i *Inventory) journal(ctx context.Context, q *LogQuery, out *NodeLog) ([]s
 			last = logSearched
 		}
 	}
-	ctx, cancel := budget(ctx, q.Fresh)
+	ctx, cancel := i.budget(ctx, q.Fresh, began)
 	defer cancel()
 	lines, err := src.NodeJournal(ctx, q.Node, q.Since, q.Until, last)
 	out.Tail = last > 0 && len(lines) >= last
