@@ -19,7 +19,7 @@ import (
 )
 
 // readRights are all that the tools need, besides the paths.
-var readRights = []string{"VM.Audit", "VM.GuestAgent.Audit", "Sys.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit"}
+var readRights = []string{"VM.Audit", "VM.GuestAgent.Audit", "Sys.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit", "Sys.Syslog"}
 
 // give grants the matrix's account a role of these privileges on a path.
 func give(w *pvesim.World, path string, below bool, privs ...string) {
@@ -44,6 +44,7 @@ func TestAccess(t *testing.T) {
 		"no agent":      func(w *pvesim.World) { give(w, "/", true, without("VM.GuestAgent.Audit")...) },
 		"no Sys.Audit":  func(w *pvesim.World) { give(w, "/", true, without("Sys.Audit")...) },
 		"no Datastore":  func(w *pvesim.World) { give(w, "/", true, without("Datastore.Audit")...) },
+		"no Sys.Syslog": func(w *pvesim.World) { give(w, "/", true, without("Sys.Syslog")...) },
 		"no Pool.Audit": func(w *pvesim.World) { give(w, "/", true, without("Pool.Audit")...) },
 		"Sys.Audit on / alone": func(w *pvesim.World) {
 			for _, p := range []string{"/vms", "/storage", "/pool"} {

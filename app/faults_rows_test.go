@@ -127,7 +127,7 @@ func enable(on bool) func(*pvesim.World) {
 
 func onlyGuests(w *pvesim.World) { revoke(w); grant(w, "/vms", "PVEAuditor") }
 
-func regrant(w *pvesim.World) { revoke(w); grant(w, "/", "PVEAuditor") }
+func regrant(w *pvesim.World) { revoke(w); grantAll(w) }
 
 // proxied are the codes of a front that answers for a whole cluster.
 var proxied = []fault.Code{fault.Unreachable, fault.Timeout}

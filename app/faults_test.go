@@ -97,13 +97,12 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"find_changes", map[string]any{}}, {"get_metrics", map[string]any{"object": fmt.Sprint(onNode1)}}, {"get_metrics", map[string]any{"object": "node03"}},
 		{"find_tasks", map[string]any{}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
 		{"check_access", map[string]any{}}, {"list_clusters", map[string]any{}},
-		{"check_access", map[string]any{}},
 		{"get_node", map[string]any{"node": "node01"}}, {"list_storage", map[string]any{}}, {"list_backups", map[string]any{"missing_since": "7d"}},
 		{"list_volumes", map[string]any{"orphans": true}}, {"list_networks", map[string]any{}}, {"get_node", map[string]any{"node": "node03"}},
 		{"diagnose_guest", map[string]any{"guest": fmt.Sprint(onNode2)}}, {"diagnose_guest", map[string]any{"guest": fmt.Sprint(onNode3)}},
 		{"find_guests", map[string]any{"query": "state:running"}}, {"get_guest", map[string]any{"guest": fmt.Sprint(onNode2), "detail": "full"}},
 		{"get_guest", map[string]any{"guest": fmt.Sprint(onNode3)}}, {"get_task", map[string]any{"task": m.tasks.running}},
-		{"find_tasks", map[string]any{}}, {"find_recovery", map[string]any{"guest": fmt.Sprint(onNode1)}}, {"get_history", map[string]any{"object": fmt.Sprint(onNode1)}},
+		{"find_recovery", map[string]any{"guest": fmt.Sprint(onNode1)}},
 		{"read_log", map[string]any{"node": "node01"}},
 	}
 	if wait {

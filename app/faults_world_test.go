@@ -50,7 +50,8 @@ func matrixWorld(t testing.TB) *pvesim.World {
 	w.AddSnapshot(stoppedID, "clean", "")
 	w.AddUser(matrixUser, matrixPassword)
 	w.AddToken(matrixUser, matrixToken, matrixSecret, true)
-	grant(w, "/", "PVEAuditor")
+	w.Access.Roles = append(w.Access.Roles, pvesim.Object{"roleid": "LogReader", "privs": "Sys.Syslog"}) // PVEAuditor may not read journals
+	grantAll(w)
 	return w
 }
 
@@ -67,6 +68,12 @@ func addVolumes(w *pvesim.World) {
 	}
 	n := w.Node("node02")
 	n.Content["local-lvm"] = append(n.Content["local-lvm"], pvesim.Object{"volid": orphanDisk, "content": "images", "format": "raw", "vmid": 4711, "size": 8 << 30})
+}
+
+// grantAll gives the matrix's account all that the tools need.
+func grantAll(w *pvesim.World) {
+	grant(w, "/", "PVEAuditor")
+	grant(w, "/", "LogReader")
 }
 
 // grant gives the matrix's account a role; its token is separated, so that both need it.

@@ -49,7 +49,7 @@ type recoveryPoint struct {
 func findRecovery() Spec {
 	return define(Spec{
 		Name: "find_recovery", Title: "Recovery", Family: "history", Command: "recovery list", Args: []string{"guest"},
-		Needs:   []Need{needGuests.orNothing()},
+		Needs:   []Need{needGuests.orNothing(), needStorages},
 		Summary: "Ways to bring a guest back: snapshots, backups, configs, ranked, with losses and restore command.",
 		Examples: []Example{
 			{CLI: "recovery list 104", Args: map[string]any{"guest": "104"}, Why: "the newest ways back"},
