@@ -2,6 +2,7 @@
 // answers by the rules that the recordings come with (sections 4 to 6 of their README): status, reason phrase, media
 // type and bodies, where lists are bags and marked paths are volatile, normalised or optional.
 //
-// Each scenario starts from its own world.json and gets its own simulator. Waiting is virtual: a pause or a poll
-// advances the simulator's clock, so that a scenario takes as long as its requests take to be answered.
+// Each scenario starts from its own world.json and gets its own simulator. Time is virtual: a pause, a
+// poll and what the real server took for an answer advance the simulator's clock and nothing else does, so that results do not
+// hang on how fast the machine is.
 package replay
