@@ -252,6 +252,7 @@ func (s *Sim) awaitEvent(ctx context.Context, until time.Time) bool {
 // settle lets everything happen that is due; the caller holds the lock.
 func (s *Sim) settle(now time.Time) {
 	if s.world.settle(now) {
+		s.told.forget()
 		s.refresh()
 	}
 }
@@ -267,6 +268,7 @@ func (s *Sim) lockFor(r *route) (release func()) {
 	}
 	s.mu.Lock()
 	s.settle(s.now())
+	s.told.forget()
 	return s.mu.Unlock
 }
 

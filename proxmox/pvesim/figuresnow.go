@@ -169,11 +169,11 @@ const (
 
 // nodeLive gives the figures of a node at a time, as means over a step that ends then.
 func (w *World) nodeLive(n *Node, at time.Time, step time.Duration) nodeLive {
-	return w.nodeSum(n, w.running()[n.Name], at, step)
+	return w.nodeSum(n, w.running()[n.Name], at, step, func(g *Guest) Live { return w.liveLoad(g, at, step, step > 0) })
 }
 
-// nodeSum is nodeLive for a node whose guests are known.
-func (w *World) nodeSum(n *Node, guests []*Guest, at time.Time, step time.Duration) nodeLive {
+// nodeSum is nodeLive for a node whose guests are known, and live what they have then.
+func (w *World) nodeSum(n *Node, guests []*Guest, at time.Time, step time.Duration, live func(*Guest) Live) nodeLive {
 	if w.recorded {
 		return nodeLive{cpu: n.CPU, mem: n.Mem}
 	}
@@ -184,7 +184,7 @@ func (w *World) nodeSum(n *Node, guests []*Guest, at time.Time, step time.Durati
 		if at.Before(g.Live.Since) {
 			continue
 		}
-		l := w.liveLoad(g, at, step, step > 0)
+		l := live(g)
 		sum.cpu += l.CPU * number(g.cpus(w)) / cpus
 		sum.mem += l.Mem
 		if step > 0 {
@@ -226,11 +226,3 @@ func (w *World) rates(g *Guest, l *Live, at time.Time, step time.Duration) [4]fl
 
 // load is the load average of a node: what runs and what waits for disks.
 func (l *nodeLive) load(cpus float64) float64 { return (l.cpu + 0.6*l.wait) * cpus }
-
-// statTime is when the figures that lists show were taken.
-func (c *call) statTime() time.Time {
-	if c.w.recorded {
-		return c.now
-	}
-	return c.w.TakenAt.Add(c.now.Sub(c.w.TakenAt).Truncate(metricStep))
-}

@@ -117,7 +117,7 @@ func (w *World) statTick(at time.Time) int64 {
 }
 
 func (c *call) guestFigures(f fields, g *Guest) fields {
-	l := c.w.live(g, c.statTime())
+	l := c.told(g)
 	f = append(f, field{"name", g.Name()}, field{"status", g.Status()}, field{"template", bit(g.Template())},
 		field{"uptime", l.uptime(c.now)}, field{"maxcpu", g.cpus(c.w)}, field{"cpu", l.cpu()}, field{"maxmem", g.maxMem()},
 		field{"mem", l.Mem}, field{"maxdisk", g.maxDisk()}, field{"disk", l.Disk}, field{"netin", l.NetIn}, field{"netout", l.NetOut},
@@ -172,10 +172,7 @@ func (c *call) nodeRow(n *Node, resources bool) fields {
 }
 
 func (c *call) nodeFigures(n *Node) fields {
-	if c.running == nil {
-		c.running = c.w.running()
-	}
-	l, root := c.w.nodeSum(n, c.running[n.Name], c.statTime(), 0), n.hardware("rootfs")
+	l, root := c.toldNode(n), n.hardware("rootfs")
 	return fields{{"uptime", n.uptime(c.now)}, {"cpu", Live{CPU: l.cpu}.cpu()}, {"maxcpu", n.hardware("cpuinfo")["cpus"]}, {"mem", l.mem},
 		{"maxmem", n.hardware("memory")["total"]}, {"disk", root["used"]}, {"maxdisk", root["total"]}}
 }

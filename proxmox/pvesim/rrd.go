@@ -66,7 +66,7 @@ func (n *Node) sampler(w *World) sampler {
 		if at.Before(n.Booted) {
 			return nil
 		}
-		l := w.nodeSum(n, guests, at, step)
+		l := w.nodeSum(n, guests, at, step, func(g *Guest) Live { return w.liveMean(g, at, step) })
 		io := 100 * l.wait
 		return fields{{"cpu", Live{CPU: l.cpu}.cpu()}, {"maxcpu", n.hardware("cpuinfo")["cpus"]}, {"loadavg", l.load(cpus)}, {"iowait", l.wait},
 			{"memused", l.mem}, {"memtotal", memory["total"]}, {"memavailable", integer(memory["total"]) - l.mem},

@@ -35,6 +35,7 @@ type Sim struct {
 	key        [32]byte
 	certs      *certificates
 	stats      *counters
+	told       *told
 	faults     faultList
 
 	rngMu sync.Mutex
@@ -80,7 +81,7 @@ const authFailDelay = 3 * time.Second
 // New makes a simulator over w, which belongs to it from now on: see Update.
 func New(w *World, opts ...Option) *Sim {
 	s := &Sim{world: w, clock: time.Now, seed: 1, authDelay: authFailDelay,
-		log: slog.New(slog.NewTextHandler(io.Discard, nil)), stats: newCounters()}
+		log: slog.New(slog.NewTextHandler(io.Discard, nil)), stats: newCounters(), told: newTold()}
 	s.ticketLife.Store(int64(ticketLife))
 	for _, o := range opts {
 		o(s)
@@ -107,6 +108,7 @@ func (s *Sim) Update(f func(w *World)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(s.now())
+	s.told.forget()
 	f(s.world)
 	s.world.accessChanged() // f may have changed anything
 	s.world.planJobs()

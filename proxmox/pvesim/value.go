@@ -80,12 +80,24 @@ func text(v any) string {
 		return "0"
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case int:
+		return strconv.Itoa(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
 	}
 	return fmt.Sprint(v)
 }
 
 // number gives a scalar as a float, 0 when it is none.
 func number(v any) float64 {
+	switch v := v.(type) {
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	}
 	f, err := strconv.ParseFloat(text(v), 64)
 	if err != nil {
 		return 0
