@@ -29,11 +29,23 @@ func (l *listing) label() string {
 // contents lists storages: one call for each that pick takes, a shared one once, through a node that answers. kind narrows what is listed ("" = all
 // kinds). What could not be read is noted in gaps. oldest is when the oldest listing was read; zero = there is none.
 func (c *cluster) contents(ctx context.Context, cv *clusterView, kind string, fresh bool, g *gaps, pick func(s *Storage) bool) (out []listing, oldest time.Time) {
+	for _, shared := range []bool{false, true} { // what hangs is mostly on the network: a node's own storages do not wait behind it
+		lists, at := c.contentsOf(ctx, cv, kind, fresh, g, func(s *Storage) bool { return s.Shared == shared && s.Status != "disabled" && pick(s) })
+		out = append(out, lists...)
+		if oldest.IsZero() || !at.IsZero() && at.Before(oldest) {
+			oldest = at
+		}
+	}
+	slices.SortFunc(out, func(a, b listing) int { return strings.Compare(a.label(), b.label()) })
+	return out, oldest
+}
+
+func (c *cluster) contentsOf(ctx context.Context, cv *clusterView, kind string, fresh bool, g *gaps, pick func(s *Storage) bool) (out []listing, oldest time.Time) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for k := range cv.storages {
 		s := &cv.storages[k]
-		if s.Status == "disabled" || !pick(s) {
+		if !pick(s) {
 			continue
 		}
 		l := listing{storage: s.Name}
@@ -61,7 +73,6 @@ func (c *cluster) contents(ctx context.Context, cv *clusterView, kind string, fr
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(out, func(a, b listing) int { return strings.Compare(a.label(), b.label()) })
 	return out, oldest
 }
 
