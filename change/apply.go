@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -294,6 +295,9 @@ func (r *run) finish(ctx context.Context, refused error) {
 	state, note := ending(steps)
 	if refused != nil {
 		state, note = Interrupted, told(refused)
+		if len(steps) > 1 {
+			note = howFar(counts(steps), len(steps), note)
+		}
 	}
 	m := store.PlanMove{ID: r.p.ID, From: []string{Applying}, To: state, At: r.e.now(), Note: note, Outcome: tally(steps)}
 	if state != Interrupted {
@@ -315,20 +319,19 @@ func (r *run) takenBack(ctx context.Context) {
 	}
 }
 
-// ending is the state that follows from a journal: what is not known weighs most.
+// ending is the state that follows from a journal: what can still be done keeps a plan open, then what is not known weighs most.
 func ending(steps []store.PlanStep) (state, note string) {
-	count := map[string]int{}
+	count := counts(steps)
 	for k := range steps {
-		count[steps[k].State]++
 		if steps[k].Error != "" && note == "" {
 			note = steps[k].Error
 		}
 	}
 	switch {
+	case count[StepPending] > 0:
+		return Interrupted, howFar(count, len(steps), note)
 	case count[StepUnknown] > 0:
 		return Unknown, note
-	case count[StepPending] > 0:
-		return Interrupted, note
 	case count[StepFailed] > 0:
 		return Failed, note
 	case count[StepSkipped] == len(steps):
@@ -337,6 +340,20 @@ func ending(steps []store.PlanStep) (state, note string) {
 		return Failed, note
 	}
 	return Done, ""
+}
+
+// howFar is how much of a plan that was cut off is done: "interrupted, 7 of 20 done, 1 failed: why".
+func howFar(count map[string]int, all int, note string) string {
+	text := fmt.Sprintf("interrupted, %d of %d done", count[StepDone]+count[StepNoop], all)
+	for _, state := range []string{StepFailed, StepUnknown, StepSkipped} {
+		if count[state] > 0 {
+			text += fmt.Sprintf(", %d %s", count[state], state)
+		}
+	}
+	if note != "" {
+		text += ": " + note
+	}
+	return text
 }
 
 func outcomeOf(state string) string {
@@ -349,13 +366,17 @@ func outcomeOf(state string) string {
 	return "failed"
 }
 
-// tally counts the steps by state: what lists show.
-func tally(steps []store.PlanStep) json.RawMessage {
+func counts(steps []store.PlanStep) map[string]int {
 	count := map[string]int{}
 	for k := range steps {
 		count[steps[k].State]++
 	}
-	raw, err := json.Marshal(count)
+	return count
+}
+
+// tally counts the steps by state: what lists show.
+func tally(steps []store.PlanStep) json.RawMessage {
+	raw, err := json.Marshal(counts(steps))
 	if err != nil {
 		return nil
 	}

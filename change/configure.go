@@ -140,6 +140,15 @@ func (c Configure) remove(l *Live, s *Step, undo *configUndo, k string) {
 		return
 	}
 	undo.changed(k, l.Config, "")
+	if _, own := c.Set["boot"]; !own && bootsFrom(l.Config, k) { // Proxmox VE takes a drive that goes out of the boot order by itself
+		undo.set["boot"] = l.Config.Str("boot")
+	}
+}
+
+// bootsFrom says whether a device is in the boot order.
+func bootsFrom(c pve.Config, key string) bool {
+	_, order, _ := strings.Cut(c.Str("boot"), "order=")
+	return slices.Contains(strings.Split(order, ";"), key)
 }
 
 func keyTier(k string) Tier {

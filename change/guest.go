@@ -248,13 +248,28 @@ func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
 	return text, nil
 }
 
-// refused writes down what Proxmox VE said no to; nothing was changed, as far as it says.
+// refused writes down what Proxmox VE said no to. A configuration may have been changed in part all the same: keys are written before one
+// that cannot be plugged is refused (04: hotplug problem).
 func (r *run) refused(ctx context.Context, k int, s *Step, js store.PlanStep, err error) (Result, error) {
 	js.State, js.Ended, js.Error = StepFailed, r.e.now(), told(err)
 	res := Result{Observed: "refused: " + fault.Of(err).Error()}
+	if code := fault.CodeOf(err); s.Pending && (code == fault.Invalid || code == fault.Upstream) {
+		if now, rerr := r.e.readBack(ctx, r.c, s, js); rerr == nil && len(now.diff) > 0 {
+			res.Diff, res.Digest, res.Status, res.Pending = now.diff, now.target.Digest, now.target.Status, now.pending
+			js.Error += "; changed was all the same: " + fields(now.diff)
+		}
+	}
 	js.Result = marshal(res)
 	r.save(ctx, js, r.entry("failed", "failed", s, k, js.Error))
 	return res, err
+}
+
+func fields(diff []Diff) string {
+	var out []string
+	for _, d := range diff {
+		out = append(out, d.Field)
+	}
+	return strings.Join(out, ", ")
 }
 
 // told is an error as the journal keeps it: what went wrong, and what to do about it.
