@@ -53,6 +53,8 @@ e2e-deps: ## what the end-to-end tests drive: npm packages, Terraform's provider
 e2e-full: test ## the long sets at their full size: random worlds, a day of churn under faults, fuzz targets, benchmarks
 	$(GO) test -timeout 60m -count=1 -v -run '^TestNoFalseHistory$$' ./inventory -rapid.checks=$(or $(CHECKS),20000)
 	$(GO) test -timeout 60m -count=1 -v -run '^(TestRandomOperations|TestMachinesStayWhole|TestLocksProperty|TestACLProperty)$$' ./proxmox/pvesim -rapid.checks=$(or $(SIM_CHECKS),2000)
+	SEEDS=$(or $(SEEDS),1000) $(GO) test -timeout 60m -count=1 -v -run '^TestSeeds$$' ./change
+	$(GO) test -timeout 60m -count=1 -v -run '^TestUndoProperty$$' ./change -rapid.checks=$(or $(UNDO_CHECKS),5000)
 	CHURN=$(or $(CHURN),24h) $(GO) test -timeout 60m -count=1 -v -run '^TestChurn$$' ./app
 	./.ci/fuzz $(or $(FUZZTIME),60s)
 	$(MAKE) bench
