@@ -44,7 +44,8 @@ type run struct {
 }
 
 // Apply runs a plan once, in the background, and waits for it as long as o says. What is answered is the plan as it is then: state
-// applying means that it goes on. Errors: fault.NotFound, fault.Conflict (already used, expired, waiting for an operator),
+// applying means that it goes on. A plan that another process applies is waited for, and followed to its end where that process was
+// killed. Errors: fault.NotFound, fault.Conflict (already used, expired, waiting for an operator),
 // fault.Denied, fault.Stale when nothing was sent because the object changed since.
 func (e *Engine) Apply(ctx context.Context, id string, who Caller, o ApplyOptions) (Plan, error) {
 	p, st, err := e.load(ctx, id, who)
@@ -53,6 +54,9 @@ func (e *Engine) Apply(ctx context.Context, id string, who Caller, o ApplyOption
 	}
 	if r := e.running(p.ID); r != nil {
 		return e.wait(ctx, r, o)
+	}
+	if p.State == Applying {
+		return e.follow(ctx, st, p, who, o)
 	}
 	if err := e.mayBegin(ctx, &p, who, o); err != nil {
 		return Plan{}, err

@@ -314,3 +314,40 @@ func (r *rig) wholeBatch(e *Engine, id string, guests int) {
 		r.t.Errorf("it can be applied once more: %v", err)
 	}
 }
+
+// TestFollow: who asks for a plan that another process applies waits for it, and where that one was killed is told how it ended.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		slow := sample{of: likeRunning, prep: func(w *pvesim.World, vmid int) { w.Guest(vmid).Behaviour.Shutdown = 40 * time.Second }}
+		for k, killed := range []bool{false, true} {
+			slow.make(r, 1000+k)
+			p := r.propose(1000+k, Power{Verb: "shutdown"})
+			other := r.living(r.db)
+			if got, err := other.Apply(t.Context(), p.ID, agent, ApplyOptions{}); err != nil || got.State != Applying {
+				t.Fatalf("%s, %v", got.State, err)
+			}
+			time.Sleep(3 * time.Second)
+			if got, err := r.Plan(t.Context(), p.ID, agent); err != nil || got.State != Applying {
+				t.Errorf("while another process applies it: %s, %v", got.State, err)
+			}
+			if killed {
+				if err := other.Close(); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				if got, err := r.Plan(t.Context(), p.ID, agent); err != nil || got.State != Done {
+					t.Errorf("after it was killed: %s %s, %v", got.State, got.Note, err)
+				}
+				continue
+			}
+			if got, err := r.Apply(t.Context(), p.ID, agent, ApplyOptions{Wait: 2 * time.Minute}); err != nil || got.State != Done {
+				t.Errorf("waited for: %s, %v", got.State, err)
+			}
+			_ = other.Close()
+		}
+		if n := r.sim.Stats().Writes; n != 2 {
+			t.Errorf("%d requests were sent", n)
+		}
+	})
+}

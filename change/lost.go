@@ -101,6 +101,32 @@ func (e *Engine) Recover(ctx context.Context) error {
 	return nil
 }
 
+// follow waits for a plan that is being applied, here or by another process; where that one was killed it goes on following.
+func (e *Engine) follow(ctx context.Context, st Store, p Plan, who Caller, o ApplyOptions) (Plan, error) {
+	for deadline := e.now().Add(o.Wait); ; {
+		if e.running(p.ID) == nil {
+			if err := e.recover(ctx, st, p.ID); err != nil {
+				return Plan{}, err
+			}
+		}
+		left := deadline.Sub(e.now())
+		if r := e.running(p.ID); r != nil {
+			r.listen(o.Progress)
+			return e.wait(ctx, r, ApplyOptions{Wait: max(0, left)})
+		}
+		var err error
+		if p, _, err = e.load(ctx, p.ID, who); err != nil || p.State != Applying || left <= 0 {
+			return p, err
+		}
+		if !sleep(ctx, min(e.opt.Timing.Poll, left)) {
+			return Plan{}, fault.Wrap(fault.CodeOf(ctx.Err()), ctx.Err(), "waiting for plan %s ended; the plan itself goes on", p.ID).WithNext("get_plan")
+		}
+	}
+}
+
+// lookAfter bounds how long a plan that a killed process left is followed before it is shown as it is: its task has mostly ended by then.
+const lookAfter = 10 * time.Second
+
 func (e *Engine) recover(ctx context.Context, st Store, id string) error {
 	who := Caller{Principal: OperatorPrincipal, Door: "recovery"}
 	lease, ok, err := st.AcquireLease(ctx, "plan/"+id, e.opt.Owner+"/"+id, leaseTTL)

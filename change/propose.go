@@ -338,9 +338,20 @@ func (e *Engine) load(ctx context.Context, id string, who Caller) (Plan, Store, 
 // OperatorPrincipal is who approves: a person who proved the operator's passphrase.
 const OperatorPrincipal = "operator"
 
-// Plan gives one plan.
+// Plan gives one plan. One that a killed process left is followed for a moment first, so that what is shown is how it ended.
 func (e *Engine) Plan(ctx context.Context, id string, who Caller) (Plan, error) {
-	p, _, err := e.load(ctx, id, who)
+	p, st, err := e.load(ctx, id, who)
+	if err != nil || p.State != Applying || e.running(p.ID) != nil {
+		return p, err
+	}
+	if err := e.recover(ctx, st, p.ID); err != nil {
+		e.opt.Logger.Warn("a plan that was cut off cannot be followed", "plan", p.ID, "err", err)
+		return p, nil
+	}
+	if r := e.running(p.ID); r != nil {
+		return e.wait(ctx, r, ApplyOptions{Wait: lookAfter})
+	}
+	p, _, err = e.load(ctx, id, who)
 	return p, err
 }
 
