@@ -60,11 +60,20 @@ func foundOf(t inventory.Target) change.Found {
 
 // allowedPath is the file of what the operator allows: beside the default configuration, one for all processes of this user.
 func (a *App) allowedPath() string {
-	return filepath.Join(filepath.Dir(config.DefaultPath(a.loadOptions(cli.Globals{}))), "allowed.json")
+	return a.beside("allowed.json")
+}
+
+// beside is a file beside the default configuration; "" where no home folder is known.
+func (a *App) beside(name string) string {
+	conf := config.DefaultPath(a.loadOptions(cli.Globals{}))
+	if conf == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(conf), name)
 }
 
 // stopPath is the file of the emergency stop.
-func (a *App) stopPath() string { return filepath.Join(filepath.Dir(a.allowedPath()), "stop") }
+func (a *App) stopPath() string { return a.beside("stop") }
 
 // stopped asks the file and the store: either stops all changes.
 func (p *parts) stopped(open func(context.Context) (*store.DB, error), clock func() time.Time) func(context.Context) (bool, string, error) {
@@ -104,6 +113,6 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	return change.New(change.Options{
 		Store:   func(ctx context.Context) (change.Store, error) { return open(ctx) },
 		Cluster: func(name string) (change.Cluster, error) { return p.pool.Get(name) },
-		Guests:  guests{p.inv}, Policy: p.sheriff, Clock: clock, Logger: p.log, Program: func() string { return p.program },
+		Guests:  guests{p.inv}, Policy: p.sheriff, Secrets: p.vault, Clock: clock, Logger: p.log, Program: func() string { return p.program },
 	})
 }

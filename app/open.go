@@ -29,6 +29,7 @@ type parts struct {
 
 	grants  *change.GrantFile
 	stop    change.StopFile
+	vault   *change.Vault
 	program string // how its owner starts this program, for lines to paste
 	sheriff *change.Sheriff
 	eng     *change.Engine
@@ -69,6 +70,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 		return nil, err
 	}
 	p.grants, p.stop = &change.GrantFile{Path: a.allowedPath()}, change.StopFile{Path: a.stopPath()}
+	p.vault = a.vault(func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, a.Clock) })
 	p.eng = p.newEngine(a.Clock)
 	return p, nil
 }

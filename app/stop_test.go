@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
+
+var planShape = regexp.MustCompile(`\bp-[a-z2-7]{8}\b`)
 
 // household is the simulated homelab, configured in a home of its own, with a server on standard input and output.
 type household struct {

@@ -153,12 +153,14 @@ func (r *rig) example(t *testing.T, line string) {
 		args[2] = r.plan(t)
 	case "allow --none", "stop --for":
 		defer r.allow(t)
-	case "allow disruptive", "grant --pool", "grant --vmid", "operator init":
+	case "allow disruptive", "grant --pool", "grant --vmid", "operator init", "secret set":
 		want = []int{2, 4} // a person at a terminal is missing, and a passphrase
 	case "plan approve", "plan reject":
 		if len(args) > 2 {
 			args[2], want = r.plan(t, "--dry-run"), []int{2, 4}
 		}
+	case "secret rm":
+		want = []int{1} // not found: nothing was set
 	case "task cancel":
 		want = []int{1} // a conflict: the task that is named has ended
 	}

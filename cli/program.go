@@ -96,6 +96,7 @@ type Report struct {
 type Program interface {
 	Owner
 	Auditor
+	SecretKeeper
 	Version() Report
 	Open(ctx context.Context, g Globals) (Session, error)
 	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.

@@ -1,0 +1,80 @@
+package change
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+type memoryRing map[string]string
+
+func (m memoryRing) Get(name string) (string, error) {
+	if v, ok := m[name]; ok {
+		return v, nil
+	}
+	return "", errors.New("not there")
+}
+func (m memoryRing) Set(name, value string) error { m[name] = value; return nil }
+func (m memoryRing) Delete(name string) error     { delete(m, name); return nil }
+
+// TestVault: a secret comes back to who resolves it and lies nowhere in clear; without its key, under another name or damaged it does not
+// open; what the keyring has is not in the store.
+func TestVault(t *testing.T) {
+	const value = "Canary-of-the-vault"
+	_, db := keeper(t)
+	defer func() { _ = db.Close() }()
+	ctx, dir := t.Context(), t.TempDir()
+	v := &Vault{Store: func(context.Context) (SecretStore, error) { return db, nil }, KeyFile: filepath.Join(dir, "secrets.key"), Clock: time.Now, Local: "local:1000"}
+	resolves := func(what string, v *Vault, name, want string, code fault.Code) {
+		t.Helper()
+		got, err := v.Resolve(ctx, name)
+		if got != want || code == "" && err != nil || code != "" && fault.CodeOf(err) != code {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+	}
+	if err := v.Set(ctx, "ci", value); err != nil {
+		t.Fatal(err)
+	}
+	resolves("set", v, "ci", value, "")
+	resolves("another name", v, "nope", "", fault.NotFound)
+	row, _, err := db.SecretByName(ctx, "ci")
+	if err != nil || row.Used.IsZero() || bytes.Contains(row.Value, []byte(value)) || row.Where != store.InStore {
+		t.Errorf("%+v, %v", row, err)
+	}
+	row.Name = "other"
+	if err := db.PutSecret(ctx, row, store.AuditEntry{Event: "secret", Principal: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	resolves("renamed in the store", v, "other", "", fault.Config)
+	resolves("without the key", &Vault{Store: v.Store, KeyFile: filepath.Join(dir, "none"), Clock: time.Now}, "ci", "", fault.Config)
+	if err := os.Chmod(v.KeyFile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	resolves("a key that others read", v, "ci", "", fault.Config)
+	for _, bad := range []string{"", "a b", "../x", "secret:x"} {
+		if err := v.Set(ctx, bad, value); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("name %q: %v", bad, err)
+		}
+	}
+
+	ringed := &Vault{Store: v.Store, KeyFile: filepath.Join(dir, "unused"), Ring: memoryRing{}, Clock: time.Now, Local: "local:1000"}
+	if err := ringed.Set(ctx, "kept", value); err != nil {
+		t.Fatal(err)
+	}
+	resolves("from the keyring", ringed, "kept", value, "")
+	resolves("from the keyring, by a process without", v, "kept", "", fault.Config)
+	if _, err := os.Stat(ringed.KeyFile); err == nil {
+		t.Error("a key was made that nothing needs")
+	}
+	if err := ringed.Remove(ctx, "kept"); err != nil || len(ringed.Ring.(memoryRing)) > 0 {
+		t.Errorf("removed: %v", err)
+	}
+	resolves("removed", ringed, "kept", "", fault.NotFound)
+}
