@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/buildinfo"
@@ -22,6 +23,7 @@ type App struct {
 	GOOS   string
 	Clock  func() time.Time
 	Stderr io.Writer
+	Here   func() change.Here // what it runs on; nil: not known
 
 	own ownLog // the log that read_log reads
 }
@@ -29,7 +31,8 @@ type App struct {
 // New is the program in this process's world.
 func New() *App {
 	home, _ := os.UserHomeDir() // without a home the default paths are unknown, and config says so where they are needed
-	return &App{Env: os.Getenv, Home: home, GOOS: runtime.GOOS, Clock: time.Now, Stderr: os.Stderr}
+	return &App{Env: os.Getenv, Home: home, GOOS: runtime.GOOS, Clock: time.Now, Stderr: os.Stderr,
+		Here: func() change.Here { return change.LookAround(os.DirFS("/")) }}
 }
 
 var _ cli.Program = (*App)(nil)

@@ -30,6 +30,7 @@ type parts struct {
 	grants  *change.GrantFile
 	stop    change.StopFile
 	vault   *change.Vault
+	here    change.Here
 	program string // how its owner starts this program, for lines to paste
 	sheriff *change.Sheriff
 	eng     *change.Engine
@@ -42,6 +43,9 @@ type parts struct {
 // options for the clients of all clusters.
 func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option) (*parts, error) {
 	p := &parts{cfg: cfg, log: log, program: "proxmox-mcp"}
+	if a.Here != nil {
+		p.here = a.Here()
+	}
 	var clusters []proxmox.ClusterConfig
 	for _, c := range cfg.Clusters {
 		clusters = append(clusters, clientConfig(c))

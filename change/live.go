@@ -59,6 +59,12 @@ func observed(t Target, life int, cfg pve.Config, st pve.GuestStatus) Target {
 	t.Digest, t.Lock, t.Template, t.Protection = cfg.Str("digest"), cfg.Str("lock"), cfg.Bool("template"), cfg.Bool("protection")
 	t.Name = cmp.Or(cfg.Str("name"), cfg.Str("hostname"), t.Name)
 	t.Tags = splitTags(cfg.Str("tags"))
+	t.MACs = nil
+	for _, n := range cfg.NICs() {
+		if n.MAC != "" {
+			t.MACs = append(t.MACs, strings.ToUpper(n.MAC))
+		}
+	}
 	t.Life = lifeOf(t.Type, cfg, life)
 	t.Status = stateOf(st)
 	return t

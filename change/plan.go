@@ -104,6 +104,7 @@ type Target struct {
 	Pool       string        `json:"pool,omitempty"`
 	Tags       []string      `json:"tags,omitempty"`
 	HA         string        `json:"ha,omitempty"`
+	MACs       []string      `json:"macs,omitempty"` // of its network devices, upper case
 	Template   bool          `json:"template,omitempty"`
 	Protection bool          `json:"protection,omitempty"`
 }

@@ -57,19 +57,13 @@ type Sheriff struct {
 	Grants func(ctx context.Context) ([]Grant, error)
 	// Stopped tells whether the emergency stop is on, with the reason.
 	Stopped func(ctx context.Context) (on bool, why string, err error)
-	// Self is what this server runs on: nothing above R1 touches it, whatever is granted.
-	Self func(ctx context.Context) []Protected
+	// Self says why a guest is the one that this server runs in, "" when it is not: nothing above R1 touches it, whatever is granted.
+	Self func(t Target) string
 	// Count counts journalled steps, for the caps.
 	Count func(ctx context.Context, f store.StepFilter) (int, error)
 	Clock func() time.Time
 	// Program gives how the owner starts this program in a shell, for hints; nil: proxmox-mcp.
 	Program func() string
-}
-
-// Protected is something that must not be touched, with the reason in words.
-type Protected struct {
-	Scope
-	Why string
 }
 
 var _ Policy = (*Sheriff)(nil)
@@ -167,11 +161,12 @@ func (s *Sheriff) object(ctx context.Context, st *Step, t Target, grants []Grant
 		if k := slices.IndexFunc(r.Protected, fits); k >= 0 {
 			return deny(fmt.Sprintf("guest %s is protected by the owner (%s)", t.Label(), r.Protected[k]), ""), false
 		}
-		for _, p := range s.Self(ctx) {
-			if p.Fits(t) {
-				return deny(fmt.Sprintf("guest %s: %s", t.Label(), p.Why), "a change here could end this server: do it by hand"), false
-			}
+		if why := s.Self(t); why != "" {
+			return deny(fmt.Sprintf("guest %s: %s", t.Label(), why), "a change here could end this server: do it by hand"), false
 		}
+	}
+	if why := s.unlocks(st, t, grants); why != "" {
+		return deny(fmt.Sprintf("guest %s: %s", t.Label(), why), "its owner changes it in Proxmox VE"), false
 	}
 	return s.granted(st, t, grants)
 }

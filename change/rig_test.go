@@ -72,7 +72,7 @@ func (r *rig) start() {
 	r.sheriff = &Sheriff{Rules: Rules{Maximum: Host, Caps: DefaultCaps}, Clock: time.Now,
 		Grants:  func(context.Context) ([]Grant, error) { return r.grants, nil },
 		Stopped: func(context.Context) (bool, string, error) { return r.stopped != "", r.stopped, nil },
-		Self:    func(context.Context) []Protected { return nil },
+		Self:    func(Target) string { return "" },
 		Count:   db.CountSteps}
 	r.Engine = New(Options{Store: func(context.Context) (Store, error) { return db, nil },
 		Cluster: func(string) (Cluster, error) { return r.client, nil }, Guests: r.guests, Policy: r.sheriff, Secrets: noSecrets{}, Clock: time.Now})
