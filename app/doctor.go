@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/config"
@@ -57,16 +58,25 @@ func Doctor(ctx context.Context, o DoctorOptions) (DoctorReport, error) {
 	var r DoctorReport
 	cfg := r.configuration(ctx, o)
 	if cfg != nil {
-		for _, c := range cfg.Clusters {
-			part, cancel := context.WithTimeout(ctx, clusterLimit)
-			r.Checks = append(r.Checks, checkCluster(part, c, o.Clock)...)
-			cancel()
-		}
+		r.Checks = append(r.Checks, checkClusters(ctx, cfg.Clusters, o.Clock)...)
 	}
 	if at := stateOf(cfg, o); at.Path != "" {
 		r.Checks = append(r.Checks, checkStore(ctx, at, o))
 	}
 	return r, ctx.Err()
+}
+
+// checkClusters looks at all of them at once; the checks keep the order of the configuration.
+func checkClusters(ctx context.Context, clusters []config.Cluster, clock func() time.Time) []Check {
+	ctx, cancel := context.WithTimeout(ctx, clusterLimit)
+	defer cancel()
+	found := make([][]Check, len(clusters))
+	var wg sync.WaitGroup
+	for k, c := range clusters {
+		wg.Go(func() { found[k] = checkCluster(ctx, c, clock) })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
 }
 
 // Worst is the worst state of all checks.

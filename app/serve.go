@@ -172,17 +172,23 @@ const learnLimit = 2 * time.Minute
 func (p *parts) learnPins(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, learnLimit)
 	defer cancel()
+	var wg sync.WaitGroup
 	for _, name := range p.pool.Names() {
-		c, err := p.pool.Get(name)
-		if err != nil {
-			continue
-		}
-		nodes, err := c.LearnPins(ctx)
-		if err != nil {
-			p.log.Debug("other nodes' certificates were not learnt", "cluster", name, "err", err)
-		}
-		for _, n := range nodes {
-			p.log.Debug("node learnt", "cluster", name, "node", n.Node, "usable", n.Usable, "err", n.Err)
-		}
+		wg.Go(func() { p.learnFrom(ctx, name) })
+	}
+	wg.Wait()
+}
+
+func (p *parts) learnFrom(ctx context.Context, name string) {
+	c, err := p.pool.Get(name)
+	if err != nil {
+		return
+	}
+	nodes, err := c.LearnPins(ctx)
+	if err != nil {
+		p.log.Debug("other nodes' certificates were not learnt", "cluster", name, "err", err)
+	}
+	for _, n := range nodes {
+		p.log.Debug("node learnt", "cluster", name, "node", n.Node, "usable", n.Usable, "err", n.Err)
 	}
 }

@@ -81,11 +81,7 @@ func (i *Inventory) Access(ctx context.Context, ro ReadOptions) (AccessList, err
 	ctx, cancel := context.WithTimeoutCause(ctx, accessBudget, fault.New(fault.Timeout, "Proxmox VE did not say within %s what this login may do", accessBudget).Retry())
 	defer cancel()
 	found, errs := make([]Access, len(scope)), make([]error, len(scope))
-	var wg sync.WaitGroup
-	for k, c := range scope {
-		wg.Go(func() { found[k], errs[k] = c.access(i.opt.Waiting(ctx)) })
-	}
-	wg.Wait()
+	i.each(ctx, scope, func(ctx context.Context, k int, c *cluster) { found[k], errs[k] = c.access(i.opt.Waiting(ctx)) })
 	list := AccessList{Meta: Meta{AsOf: i.now()}}
 	for k, c := range scope {
 		if errs[k] == nil {
@@ -115,10 +111,7 @@ func (c *cluster) access(ctx context.Context) (Access, error) {
 	a.owner(src.User(ctx, ownerOf(a.Identity)))
 	wg.Wait()
 	if permErr != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			permErr = cause
-		}
-		return Access{}, permErr
+		return Access{}, c.silence(ctx, permErr)
 	}
 	a.Version, a.Major, a.Rights = version.Version, version.Major(), perms
 	a.Grant = func(priv, path string) string { return src.Grant(priv, path, a.Separated) }

@@ -109,11 +109,7 @@ func (i *Inventory) Backups(ctx context.Context, q BackupQuery) (BackupPage, err
 	defer cancel()
 	page := BackupPage{Meta: i.meta(scope), MissingSince: q.MissingSince, JobsKnown: true}
 	reads := make([]backupRead, len(scope))
-	var wg sync.WaitGroup
-	for k, c := range scope {
-		wg.Go(func() { reads[k] = c.readBackups(ctx, &q, r) })
-	}
-	wg.Wait()
+	i.each(ctx, scope, func(ctx context.Context, k int, c *cluster) { reads[k] = c.readBackups(ctx, &q, r) })
 	for k, c := range scope {
 		page.older(reads[k].oldest, i.now())
 		page.tell(c, reads[k].warnings)

@@ -54,11 +54,8 @@ func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, 
 	ask, cancel := context.WithTimeoutCause(ctx, clusterBudget, fault.New(fault.Timeout, "no answer within %s", clusterBudget).Retry())
 	defer cancel()
 	found := make([]ClusterInfo, len(i.clusters))
-	var wg sync.WaitGroup
-	for k, c := range i.clusters { // all of them: another one may be the same cluster
-		wg.Go(func() { found[k] = c.info(i.opt.Waiting(ask)) })
-	}
-	wg.Wait()
+	// All of them: another one may be the same cluster.
+	i.each(ask, i.clusters, func(ctx context.Context, k int, c *cluster) { found[k] = c.info(i.opt.Waiting(ctx)) })
 	if err := i.proj.refresh(ctx); err != nil {
 		return ClusterList{}, err
 	}
@@ -90,9 +87,7 @@ func (c *cluster) info(ctx context.Context) ClusterInfo {
 	var o ClusterInfo
 	o.keys, err = src.NodeKeys(ctx)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
+		err = c.silence(ctx, err)
 		o.Failure = fault.Of(err)
 	}
 	o.Reachable, o.Endpoints = err == nil, src.Endpoints()

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Complete runs the first full sync of each cluster in scope that never had one, and waits for it; where there is one it does nothing.
 // A door whose process ends with its answer (the command line) calls it before the first read, because the sync that a read starts
-// in the background would end with the process. A sync that stalls is not waited for. The error is that of a single cluster; of several, reads tell which are missing.
+// in the background would end with the process. A sync that stalls is not waited for, and half a second only where
+// other clusters can be answered from. The error is that of a single cluster; of several, reads tell which are missing.
 func (i *Inventory) Complete(ctx context.Context, clusterName string, progress func(Progress)) error {
 	scope, err := i.scope(clusterName)
 	if err != nil {
@@ -22,13 +24,26 @@ func (i *Inventory) Complete(ctx context.Context, clusterName string, progress f
 	scope = slices.DeleteFunc(slices.Clone(scope), func(c *cluster) bool { return i.proj.cluster(c.name).synced })
 	moved := make(chan struct{}, 1)
 	errs := make([]error, len(scope))
+	var others atomic.Bool // what other clusters have is there to be answered
+	others.Store(clusterName == "" && len(i.clusters) > len(scope))
 	var wg sync.WaitGroup
 	for k, c := range scope {
-		wg.Go(func() { _, errs[k] = c.syncNow(ctx, tell(progress, moved)) })
+		wg.Go(func() {
+			if _, errs[k] = c.syncNow(ctx, tell(progress, moved)); errs[k] == nil {
+				others.Store(true)
+				tell(nil, moved)(Progress{})
+			}
+		})
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	if !moving(done, moved) {
+	patience := func() time.Duration {
+		if others.Load() {
+			return stuck
+		}
+		return stalled
+	}
+	if !moving(done, moved, patience) {
 		return nil // a node hangs: what the others said is there, and reads say what is missing
 	}
 	if len(i.clusters) == 1 && len(errs) == 1 {
@@ -54,16 +69,16 @@ func tell(progress func(Progress), moved chan<- struct{}) func(Progress) {
 	}
 }
 
-// moving waits for done as long as something moves.
-func moving(done, moved <-chan struct{}) bool {
-	t := time.NewTimer(stalled)
+// moving waits for done as long as something moves within patience.
+func moving(done, moved <-chan struct{}, patience func() time.Duration) bool {
+	t := time.NewTimer(patience())
 	defer t.Stop()
 	for {
 		select {
 		case <-done:
 			return true
 		case <-moved:
-			t.Reset(stalled)
+			t.Reset(patience())
 		case <-t.C:
 			return false
 		}

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -26,16 +27,32 @@ type flight struct {
 	err    error         // valid after done
 
 	rowsOnce sync.Once
+	began    time.Time
+	heard    atomic.Int64 // nanoseconds that the cluster took to list its guests; 0 = it has not
 	progMu   sync.Mutex
 	progress []func(Progress)
 	last     Progress
 }
 
-func newFlight(mode string) *flight {
-	return &flight{mode: mode, rows: make(chan struct{}), done: make(chan struct{})}
+func newFlight(mode string, began time.Time) *flight {
+	return &flight{mode: mode, began: began, rows: make(chan struct{}), done: make(chan struct{})}
 }
 
 func (f *flight) rowsReady() { f.rowsOnce.Do(func() { close(f.rows) }) }
+
+// hangs says that its rows have not come and that they are overdue.
+func (f *flight) hangs(now time.Time) bool {
+	select {
+	case <-f.rows:
+		return false
+	default:
+	}
+	limit := stuck
+	if f.heard.Load() > 0 {
+		limit = waitStale
+	}
+	return now.Sub(f.began) >= limit
+}
 
 func (f *flight) finish(r SyncReport, err error) {
 	f.report, f.err = r, err
@@ -83,7 +100,7 @@ func (c *cluster) start(mode string, waited bool) (f *flight, joined bool) {
 	if c.running != nil {
 		return c.running, true
 	}
-	f = newFlight(mode)
+	f = newFlight(mode, c.inv.now())
 	c.running = f
 	if !c.inv.background(func(ctx context.Context) { c.fly(ctx, f, waited) }) {
 		c.running = nil
@@ -98,6 +115,9 @@ func (c *cluster) fly(ctx context.Context, f *flight, waited bool) {
 	c.mu.Lock()
 	c.running = nil
 	c.failed, c.failAt = err, c.inv.now()
+	if err == nil {
+		c.slow = time.Duration(f.heard.Load()) > stuck
+	}
 	c.mu.Unlock()
 	f.finish(report, err)
 	if err == nil && c.inv.proj.refresh(ctx) == nil {

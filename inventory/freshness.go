@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -71,17 +70,15 @@ func (c *cluster) young(now time.Time) bool {
 	return v.synced && now.Sub(v.asOf()) < c.inv.opt.Freshness
 }
 
-// waitAll lets each cluster that is not young enough catch up, all at once: a cluster that is down delays the others by nothing.
+// waitAll lets each cluster that is not young enough catch up, all at once: a cluster in trouble delays the others by nothing.
 func (i *Inventory) waitAll(ctx context.Context, scope []*cluster, fresh bool) {
 	// With nothing to show at all the answer would be the last error: then it is worth asking again at once.
 	insist := fresh || !slices.ContainsFunc(scope, func(c *cluster) bool { return !c.empty() })
-	var wg sync.WaitGroup
-	for _, c := range scope {
+	i.each(ctx, scope, func(ctx context.Context, _ int, c *cluster) {
 		if fresh || !c.young(i.now()) {
-			wg.Go(func() { c.catchUp(ctx, fresh, insist) })
+			c.catchUp(ctx, fresh, insist)
 		}
-	}
-	wg.Wait()
+	})
 }
 
 // empty says that nothing is known of the cluster yet.
@@ -112,7 +109,7 @@ func (c *cluster) catchUp(ctx context.Context, fresh, insist bool) {
 		f, _ = c.start(c.mode(), true)
 		c.await(ctx, f, fresh)
 	}
-	if fresh && ctx.Err() != nil {
+	if fresh && ctx.Err() != nil && context.Cause(ctx) != errNotAwaited {
 		c.late.Store(f)
 	}
 }

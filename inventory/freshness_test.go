@@ -162,7 +162,7 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
-// One cluster that is down delays another by no more than its own bound, and not at all once that is known.
+// One cluster that is down delays another by no more than it takes to see that.
 func TestClustersAreIndependent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, bad := newWorld(1, 5), newWorld(1, 5)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -72,11 +71,7 @@ func (i *Inventory) Health(ctx context.Context, q HealthQuery) (Health, error) {
 	if q.Code != "" && !slices.Contains(findingCodes(), q.Code) {
 		return Health{}, fault.BadField("code", "must be the code of a finding: "+strings.Join(findingCodes(), ", "), "no_backup")
 	}
-	var wg sync.WaitGroup
-	for _, c := range scope {
-		wg.Go(func() { c.probe(ctx, q.Fresh) })
-	}
-	wg.Wait()
+	i.each(ctx, scope, func(ctx context.Context, _ int, c *cluster) { c.probe(ctx, q.Fresh) })
 	h := Health{Meta: i.meta(scope), Checks: len(checks)}
 	h.Checked, h.Skipped = i.coverage(scope)
 	h.Findings, h.Silenced = i.findings(scope, q.Code)

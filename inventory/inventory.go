@@ -191,6 +191,7 @@ type cluster struct {
 	probing chan struct{} // the round of health questions in flight of this process, nil when none
 	failed  error         // why the last sync failed, nil after a good one
 	failAt  time.Time     // when
+	slow    bool          // the last good sync waited long for its first list
 
 	late    atomic.Pointer[flight] // a sync that a fresh read has waited for in vain
 	sweep   sweep

@@ -82,11 +82,7 @@ func (i *Inventory) Networks(ctx context.Context, q NetworkQuery) (NetworkPage, 
 	defer cancel()
 	page := NetworkPage{Meta: i.meta(scope)}
 	reads := make([]netRead, len(scope))
-	var wg sync.WaitGroup
-	for k, c := range scope {
-		wg.Go(func() { reads[k].read(ctx, c, &q) })
-	}
-	wg.Wait()
+	i.each(ctx, scope, func(ctx context.Context, k int, c *cluster) { reads[k].read(ctx, c, &q) })
 	for k, c := range scope {
 		r := &reads[k]
 		page.older(r.oldest, i.now())

@@ -67,10 +67,11 @@ func (i *Inventory) Storages(ctx context.Context, q StorageQuery) (StoragePage, 
 	ctx, cancel := i.budget(ctx, q.Fresh, began)
 	defer cancel()
 	page := StoragePage{Meta: i.meta(scope)}
-	for _, c := range scope {
-		var g gaps
-		page.Rows = append(page.Rows, c.storageUses(ctx, &q, &g)...)
-		page.tell(c, g.warnings("thin pool metadata"))
+	rows, missing := make([][]StorageUse, len(scope)), make([]gaps, len(scope))
+	i.each(ctx, scope, func(ctx context.Context, k int, c *cluster) { rows[k] = c.storageUses(ctx, &q, &missing[k]) })
+	for k, c := range scope {
+		page.Rows = append(page.Rows, rows[k]...)
+		page.tell(c, missing[k].warnings("thin pool metadata"))
 	}
 	page.Total = len(page.Rows)
 	end := min(page.Total, offset+defaultPage)

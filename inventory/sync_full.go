@@ -66,6 +66,7 @@ func (r *run) rowsAndMembers(ctx context.Context) ([]pve.ClusterMember, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.flight.heard.Store(max(1, int64(r.c.inv.now().Sub(r.started))))
 	r.res = rows
 	r.oddRows(odd)
 	r.noteFailure("who is online and whether there is quorum", memberErr)

@@ -91,13 +91,11 @@ func (i *Inventory) Volumes(ctx context.Context, q VolumeQuery) (VolumePage, err
 	defer cancel()
 	page := VolumePage{Meta: i.meta(scope)}
 	reads := make([]volumeRead, len(scope))
-	var wg sync.WaitGroup
-	for k, c := range scope {
+	i.each(ctx, scope, func(ctx context.Context, k int, c *cluster) {
 		if only == nil || only.g.Cluster == c.name {
-			wg.Go(func() { reads[k] = c.readVolumes(ctx, &q, only) })
+			reads[k] = c.readVolumes(ctx, &q, only)
 		}
-	}
-	wg.Wait()
+	})
 	for k, c := range scope {
 		page.older(reads[k].oldest, i.now())
 		page.tell(c, reads[k].warnings)

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"testing"
+	"time"
 )
 
 // TestWait asks an empty store, which sets a sync off, and waits for its end.
@@ -17,7 +18,7 @@ func TestWait(t *testing.T) {
 			t.Errorf("the sync of %s goes on", c.name)
 		}
 	}
-	f := newFlight(modeFull)
+	f := newFlight(modeFull, time.Now())
 	r.clusters[0].running = f
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
