@@ -31,6 +31,9 @@ type household struct {
 	sim  *pvesim.Sim
 	app  *App
 	home string
+
+	cluster config.Cluster
+
 	in   io.Writer
 	said chan map[string]any // messages of the server
 	id   int
@@ -49,11 +52,16 @@ func newHousehold(t *testing.T) *household {
 	}
 	t.Cleanup(func() { _ = end.Close() })
 	h.app = &App{Env: func(string) string { return "" }, Home: h.home, GOOS: "linux", Clock: time.Now, Stderr: io.Discard}
-	c := config.Cluster{Name: "home", Endpoints: []string{end.URL}, Token: redact.NewSecret(token), Fingerprints: []string{end.Fingerprint}}
-	if err := config.SaveCluster(config.DefaultPath(h.app.loadOptions(cli.Globals{})), c, true); err != nil {
+	h.cluster = config.Cluster{Name: "home", Endpoints: []string{end.URL}, Token: redact.NewSecret(token), Fingerprints: []string{end.Fingerprint}}
+	if err := config.SaveCluster(config.DefaultPath(h.app.loadOptions(cli.Globals{})), h.cluster, true); err != nil {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// config is the homelab's, with a store in its home.
+func (h *household) config() *config.Config {
+	return &config.Config{Clusters: []config.Cluster{h.cluster}, State: config.State{Path: h.state()}}
 }
 
 // keep works on the operator's side, as who proved the passphrase.

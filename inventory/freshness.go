@@ -67,7 +67,7 @@ func (i *Inventory) unfinished(scope []*cluster) bool {
 
 func (c *cluster) young(now time.Time) bool {
 	v := c.inv.proj.cluster(c.name)
-	return v.synced && now.Sub(v.asOf()) < c.inv.opt.Freshness
+	return v.synced && now.Sub(v.asOf()) < c.inv.opt.Freshness && !c.touched.pending(now)
 }
 
 // waitAll lets each cluster that is not young enough catch up, all at once: a cluster in trouble delays the others by nothing.
@@ -102,12 +102,13 @@ func (c *cluster) catchUp(ctx context.Context, fresh, insist bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	f, joined := c.start(c.mode(), fresh || !v.synced)
-	c.await(ctx, f, fresh)
-	if fresh && joined && ctx.Err() == nil {
+	changed := c.touched.pending(c.inv.now())
+	f, joined := c.start(c.mode(), fresh || changed || !v.synced)
+	c.await(ctx, f, fresh || changed)
+	if (fresh || c.touched.pending(c.inv.now())) && joined && ctx.Err() == nil {
 		// The flight began before this read: what happened in between it may have missed.
 		f, _ = c.start(c.mode(), true)
-		c.await(ctx, f, fresh)
+		c.await(ctx, f, true)
 	}
 	if fresh && ctx.Err() != nil && context.Cause(ctx) != errNotAwaited {
 		c.late.Store(f)

@@ -46,7 +46,8 @@ type run struct {
 	warn    []Warning
 	partial bool
 	fatal   error
-	hidden  []int // guests that were known and are not visible any more
+	own     map[int]*touch // changes that this run reads for the first time
+	hidden  []int          // guests that were known and are not visible any more
 	report  SyncReport
 
 	evidence []store.Task    // tasks that tell lives, stored at the end
@@ -90,6 +91,7 @@ func (r *run) do(ctx context.Context) (SyncReport, error) {
 	if err != nil {
 		return r.report, err
 	}
+	r.c.touched.stored(r.own)
 	return r.report, r.st.FinishSync(ctx, r.lease, r.syncRow())
 }
 

@@ -38,11 +38,13 @@ func (r *run) full(ctx context.Context) error {
 	defer nodes.wait()
 	r.flight.say(Progress{Cluster: r.c.name, Phase: "resources", Done: 1, Total: 1})
 	// Evidence of new lives comes from the task list, so that is waited for before the first configuration is judged.
-	dirty := r.applyRows(ctx, r.guestRows())
+	rows := r.guestRows()
+	snaps := r.truth(ctx, rows)
+	dirty := r.applyRows(ctx, rows)
 	r.recordRows()
 	side.waitTasks()
 	r.seesTasks(r.contiguous(ctx, side.tasks), dirty, map[int]bool{})
-	r.readGuests(ctx, r.targets(func(int) bool { return true }, nil))
+	r.readGuests(ctx, r.targets(func(int) bool { return true }, snaps))
 	if err := r.cut(ctx); err != nil {
 		return err
 	}

@@ -30,11 +30,12 @@ func (r *run) tick(ctx context.Context) error {
 	if taskErr == nil {
 		r.seesTasks(r.unheard(ctx, tasks), dirty, snaps)
 	}
-	for id := range r.applyRows(ctx, r.guestRows()) {
-		dirty[id] = true
-	}
-	for id := range r.c.touched.take() {
+	rows := r.guestRows()
+	for id := range r.truth(ctx, rows) {
 		dirty[id], snaps[id] = true, true
+	}
+	for id := range r.applyRows(ctx, rows) {
+		dirty[id] = true
 	}
 	r.recordRows()
 	r.readGuests(ctx, r.targets(func(id int) bool { return dirty[id] }, snaps))

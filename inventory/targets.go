@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
@@ -95,37 +94,4 @@ func linkedClones(cv *clusterView, of *row) []string {
 		}
 	}
 	return out
-}
-
-// touched are the guests that were changed by this program since the last tick.
-type touched struct {
-	mu  sync.Mutex
-	ids map[int]bool
-}
-
-func (t *touched) add(id int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ids == nil {
-		t.ids = map[int]bool{}
-	}
-	t.ids[id] = true
-}
-
-func (t *touched) take() map[int]bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ids := t.ids
-	t.ids = nil
-	return ids
-}
-
-// Touched says that this program changed a guest: its configuration is read again at once, by a tick that begins now.
-func (i *Inventory) Touched(_ context.Context, clusterName string, vmid int) {
-	k := slices.IndexFunc(i.clusters, func(c *cluster) bool { return c.name == clusterName })
-	if k < 0 {
-		return
-	}
-	i.clusters[k].touched.add(vmid)
-	i.clusters[k].start(modeTick, false)
 }

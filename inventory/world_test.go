@@ -67,8 +67,9 @@ type worldGuest struct {
 	ha       string
 	cpu      float64
 	mem      int64
-	maxmem   int64 // 0 = 1 GiB
-	expired  bool  // statistics expired: unknown, without name and template (F15, F16)
+	maxmem   int64  // 0 = 1 GiB
+	lagging  string // what the row still says of its status; "" = the truth
+	expired  bool   // statistics expired: unknown, without name and template (F15, F16)
 	config   pve.Config
 	snaps    []pve.Snapshot
 	ips      []pve.Interface
@@ -247,6 +248,9 @@ func (g *worldGuest) resource() pve.Resource {
 		return r
 	}
 	r.Name, r.Status, r.HAState = pve.Text(g.name), pve.Text(g.status), pve.Text(g.ha)
+	if g.lagging != "" {
+		r.Status = pve.Text(g.lagging)
+	}
 	r.Template = pve.Ptr(pve.Bool(g.template))
 	r.MaxCPU, r.MaxMem, r.MaxDisk = pve.Ptr(pve.Float(2)), pve.Ptr(pve.Int(1<<30)), pve.Ptr(pve.Int(32<<30))
 	if g.maxmem > 0 {
