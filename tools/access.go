@@ -98,7 +98,7 @@ func (o *accessOut) View(d Deps) View {
 			v.Line("[%s]", cell(c.Cluster, 40))
 		}
 		v.Line("%s: %s", cell(c.Identity, 120), loginText(c, o.src.Clusters[k]))
-		v.Line("%s", changesText(c))
+		v.Line("%s", changesText(d, c))
 		accessRights(&v, c)
 		accessLacks(&v, c, o.src.Clusters[k])
 	}
@@ -127,10 +127,13 @@ func loginText(c accessOf, a inventory.Access) string {
 }
 
 // changesText says what this server itself would do with the rights: what its owner allows, and what the client would send.
-func changesText(c accessOf) string {
+func changesText(d Deps, c accessOf) string {
 	text := "changes: none, this server only reads"
-	if c.Level != R0.String() {
+	switch {
+	case c.Level != R0.String():
 		text = "changes: allowed up to " + c.Level
+	case !c.ReadOnly:
+		text += "; its owner turns them on: " + cmp.Or(d.Program, "proxmox-mcp") + " allow reversible"
 	}
 	if c.ReadOnly {
 		text += "; nothing but GET is sent to this cluster (read_only in the configuration)"
