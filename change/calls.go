@@ -80,10 +80,10 @@ func segment(placeholder, s string) bool {
 		if err == nil {
 			_, err = pve.ParseUPID(plain)
 		}
-		return err == nil
+		return err == nil && url.PathEscape(plain) == s && !strings.ContainsAny(plain, "/\\;?#% \t\r\n\x00") && !strings.Contains(plain, "..")
 	}
 	return strings.HasPrefix(placeholder, "{") && plainName().MatchString(s)
 }
 
 // plainName is a node or a snapshot.
-var plainName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+var plainName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)

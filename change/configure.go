@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 )
@@ -37,6 +38,14 @@ var harmless = map[string]bool{"tags": true, "description": true}
 
 // rootOnly keys are refused to everybody but root@pam, tokens included (pve-api.md 22, F36): said at plan time.
 var rootOnly = map[string]bool{"args": true, "hookscript": true, "lock": true}
+
+// requestOnly are parameters of the request that are no keys: with them a change of a key would be something else, the erasing of a disk
+// for example (delete, force).
+var requestOnly = map[string]bool{"delete": true, "force": true, "revert": true, "digest": true, "skiplock": true, "background_delay": true,
+	"import-working-storage": true, "node": true, "vmid": true}
+
+// configKey is the form of all keys of the schema.
+var configKey = lazy.Regexp(`^[a-z][a-z0-9_-]{0,39}$`)
 
 // Steps implements Action.
 func (c Configure) Steps(l *Live) ([]Step, error) {
@@ -80,6 +89,8 @@ func (c Configure) check(l *Live) error {
 	}
 	for k, v := range c.Set {
 		switch {
+		case requestOnly[k] || !configKey().MatchString(k):
+			return fault.BadField("set", cleanLine(k)+" is no key of a configuration", "memory=4096").WithHint("keys to remove go into delete")
 		case slices.Contains(c.Delete, k):
 			return fault.BadField("delete", k+" is both set and deleted", "memory")
 		case rootOnly[k]:

@@ -64,9 +64,11 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 	if err != nil {
 		return seen{}, err
 	}
-	st, err := c.GuestStatus(ctx, t.Node, t.Type, t.VMID)
-	if err != nil {
-		return seen{}, err
+	var st pve.GuestStatus
+	if w.ofStatus() { // two requests at most: the others need a second one of their own
+		if st, err = c.GuestStatus(ctx, t.Node, t.Type, t.VMID); err != nil {
+			return seen{}, err
+		}
 	}
 	var b before
 	if err := json.Unmarshal(js.Before, &b); err != nil {
@@ -80,7 +82,7 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 		}
 	}
 	o.proof = o.proves(w, b)
-	if s.Pending && o.target.Status == "running" {
+	if s.Pending && b.Status != "stopped" {
 		o.pending, err = pendingKeys(ctx, c, t)
 	}
 	return o, err
@@ -96,7 +98,7 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before, si
 	if w.Gone {
 		miss(true, "it still exists")
 	}
-	if w.Status != "" || len(w.Set)+len(w.Unset) == 0 && !w.Restarted {
+	if w.Status != "" || w.ofStatus() && !w.Restarted {
 		miss(w.Status != "" && o.target.Status != w.Status, "it is %s", cmp.Or(o.target.Status, "in an unknown state"))
 	}
 	if w.Restarted {
@@ -122,6 +124,11 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before, si
 // before and since. Half of what it was leaves room for rounding.
 func younger(up, before int64, since time.Duration) bool {
 	return up <= int64(since/time.Second)+max(1, before/2)
+}
+
+// ofStatus says whether reading back has to look at what the guest does, beside its configuration.
+func (w *Want) ofStatus() bool {
+	return len(w.Set)+len(w.Unset) == 0 && w.Snapshot == "" && w.NoSnapshot == ""
 }
 
 // proves says whether the state that was read can only come from the step: a reset leaves no trace in the state, and a roll-back to the
@@ -248,7 +255,7 @@ func (o *seen) snapshots(ctx context.Context, c Cluster, s *Step) error {
 	if has {
 		word = "exists"
 	}
-	o.text = fmt.Sprintf("snapshot %s %s; %s", cleanLine(name), word, o.text)
+	o.text = fmt.Sprintf("snapshot %s %s", cleanLine(name), word)
 	return nil
 }
 

@@ -39,10 +39,10 @@ var (
 	operator = Caller{Principal: OperatorPrincipal, Door: "cli"}
 )
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, opts ...pvesim.Option) *rig {
 	t.Helper()
 	w := pvesim.DemoWorld(time.Now())
-	r := &rig{t: t, sim: pvesim.New(w), path: filepath.Join(t.TempDir(), "state.db"), grants: []Grant{{Tier: Host}}}
+	r := &rig{t: t, sim: pvesim.New(w, opts...), path: filepath.Join(t.TempDir(), "state.db"), grants: []Grant{{Tier: Host}}}
 	l := pvesim.NewPipeListener()
 	r.end = r.sim.Serve(l, "pve1")
 	c, err := proxmox.New(proxmox.ClusterConfig{Name: "home", Endpoints: []string{"192.0.2.11"}, Token: redact.NewSecret(r.sim.RootToken()),
