@@ -19,7 +19,7 @@ var layers = map[string]int{
 	"cli":             7, "server": 7,
 	"tools":     6,
 	"inventory": 5, "change": 5,
-	"proxmox":   4, "store": 4,
+	"proxmox": 4, "store": 4,
 	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, "store/pgtest": 4, // simulator and conformance suite: app and tests use them
 	"config":          2,
 	"internal/limits": 1, "internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,

@@ -503,7 +503,7 @@ func churnRows(c *churner) []faultRow {
 		{id: "stale statistics", inject: add(pvesim.StaleStatistics(20 * time.Second))},
 		{id: "power cut", inject: func(m *matrixRig) func() { return m.sim.AddFault(pvesim.PowerCut(node())) }},
 		{id: "split", inject: func(m *matrixRig) func() { return m.sim.AddFault(pvesim.NetworkSplit(node())) }},
-		{id: "dropped", inject: add(pvesim.Fault(chance(pvesim.Drop(), 0.2)))},
+		{id: "dropped", inject: add(chance(pvesim.Drop(), 0.2))},
 		{id: "slow bodies", inject: add(pvesim.DripBody(time.Second))},
 		{id: "flaky guests", inject: add(onPath(chance(pvesim.ProxyError(500, "got timeout"), 0.5), "/nodes/*/*/*/config"))},
 	}

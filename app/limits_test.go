@@ -76,7 +76,7 @@ func TestLimitSyncCalls(t *testing.T) {
 			limits.Report(t, limits.Row{Name: fmt.Sprintf("full sync of %d guests on %d nodes, calls", c.guests, c.nodes),
 				Measured: fmt.Sprintf("%d (golden)", stats.Requests), Reference: fmt.Sprintf("1.05 N + S + 12 K + 15 = %.0f", limit),
 				Value: float64(stats.Requests) / limit, Limit: 1})
-			if int(stats.Requests) != c.golden || first.Guests != c.guests || !first.Complete {
+			if stats.Requests != c.golden || first.Guests != c.guests || !first.Complete {
 				t.Errorf("%d calls for %+v, %d wanted", stats.Requests, first, c.golden)
 			}
 			for node, n := range stats.MaxInFlight {

@@ -250,8 +250,8 @@ func (s *story) elsewhere(ctx context.Context, method, path string, pairs ...str
 		return
 	}
 	var params proxmox.Params
-	for k := 0; k < len(pairs); k += 2 {
-		params = append(params, proxmox.Param{Key: pairs[k], Value: pairs[k+1]})
+	for pair := range slices.Chunk(pairs, 2) {
+		params = params.Str(pair[0], pair[1])
 	}
 	_, s.err = s.other.Raw(ctx, method, path, params)
 	s.line("somebody in Proxmox VE's web interface> %s %s %s", method, path, strings.Join(pairs, "="))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -348,16 +349,13 @@ func ending(steps []store.PlanStep) (state, note string) {
 
 // howFar is how much of a plan that was cut off is done: "interrupted, 7 of 20 done, 1 failed: why".
 func howFar(count map[string]int, all int, note string) string {
-	text := fmt.Sprintf("interrupted, %d of %d done", count[StepDone]+count[StepNoop], all)
+	parts := []string{fmt.Sprintf("interrupted, %d of %d done", count[StepDone]+count[StepNoop], all)}
 	for _, state := range []string{StepFailed, StepUnknown, StepSkipped} {
 		if count[state] > 0 {
-			text += fmt.Sprintf(", %d %s", count[state], state)
+			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
 		}
 	}
-	if note != "" {
-		text += ": " + note
-	}
-	return text
+	return strings.TrimSuffix(strings.Join(parts, ", ")+": "+note, ": ")
 }
 
 func outcomeOf(state string) string {

@@ -238,14 +238,19 @@ func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
 	if err != nil {
 		return "", err
 	}
+	return taskIn(raw), nil
+}
+
+// taskIn is the task that an answer names, "" for one that names none.
+func taskIn(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {
-		return "", nil
+		return ""
 	}
 	if _, err := pve.ParseUPID(text); err != nil {
-		return "", nil
+		return ""
 	}
-	return text, nil
+	return text
 }
 
 // refused writes down what Proxmox VE said no to. A configuration may have been changed in part all the same: keys are written before one

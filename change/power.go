@@ -1,6 +1,7 @@
 package change
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -75,16 +76,14 @@ func (p Power) Steps(l *Live) ([]Step, error) {
 // fit compares the state that the guest is in with the one that the verb needs.
 func (p Power) fit(l *Live, s Step, rule powerRule) ([]Step, error) {
 	is := l.Target.Status
-	for _, from := range rule.from {
-		if is == from {
-			if l.Lock == "suspended" { // hibernated: stopped with that lock, and a start resumes it (03/067)
-				s.Lock, s.Undo, s.NoUndo = l.Lock, nil, "the memory that it slept with is used up by its start"
-			}
-			if is == "paused" && rule.to == "stopped" {
-				s.Undo, s.NoUndo = nil, "what it held in memory while it was paused is gone"
-			}
-			return []Step{s}, nil
+	if slices.Contains(rule.from, is) {
+		if l.Lock == "suspended" { // hibernated: stopped with that lock, and a start resumes it (03/067)
+			s.Lock, s.Undo, s.NoUndo = l.Lock, nil, "the memory that it slept with is used up by its start"
 		}
+		if is == "paused" && rule.to == "stopped" {
+			s.Undo, s.NoUndo = nil, "what it held in memory while it was paused is gone"
+		}
+		return []Step{s}, nil
 	}
 	if is == rule.to {
 		s.Noop, s.Diff = "it is "+is+" already", nil

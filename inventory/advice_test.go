@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -14,10 +15,7 @@ func TestAdvice(t *testing.T) {
 	good := pve.Config{"scsihw": "virtio-scsi-single", "scsi0": "local-zfs:vm-1-disk-0,iothread=1,size=8G", "ide2": "local:iso/x.iso,media=cdrom",
 		"ide3": "local-lvm:vm-1-cloudinit,media=cdrom", "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "cpu": "x86-64-v2-AES", "memory": "1024", "agent": "1"}
 	with := func(pairs ...string) pve.Config {
-		c := pve.Config{}
-		for k, v := range good {
-			c[k] = v
-		}
+		c := maps.Clone(good)
 		for i := 0; i < len(pairs); i += 2 {
 			if c[pairs[i]] = pairs[i+1]; pairs[i+1] == "" {
 				delete(c, pairs[i])

@@ -191,7 +191,6 @@ func (i *Inventory) budget(ctx context.Context, fresh bool, began time.Time) (co
 type gaps struct {
 	mu    sync.Mutex
 	parts map[Warning][]string // reason (code and words): what is missing for it
-	old   []string             // parts that are shown as they were before
 }
 
 // add notes that a part could not be read. at is when what is shown in its place was read; zero = nothing is shown.

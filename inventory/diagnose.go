@@ -221,13 +221,14 @@ func (x *examination) tasks() {
 
 // failed says that the last thing that was tried with the guest did not work; what is younger than a day is a health finding.
 func (x *examination) failed(id string) {
-	for _, n := range x.cv.tasks.byID[id] {
-		k := x.cv.tasks.list[n]
-		if age := x.now.Sub(taskTime(k)); taskState(k) == taskFailed && age >= failedWindow {
-			x.finding(Finding{Severity: Warn, Code: "task_failed", Score: 48, Since: taskTime(k), Title: "its last task failed: " + name(k.Type), Evidence: clean.Line(k.Exit, maxLine),
-				Hint: "get_task " + pve.TaskHandle(k.UPID) + " shows the log"})
-		}
+	tasks := x.cv.tasks.byID[id]
+	if len(tasks) == 0 {
 		return
+	}
+	k := x.cv.tasks.list[tasks[0]]
+	if age := x.now.Sub(taskTime(k)); taskState(k) == taskFailed && age >= failedWindow {
+		x.finding(Finding{Severity: Warn, Code: "task_failed", Score: 48, Since: taskTime(k), Title: "its last task failed: " + name(k.Type), Evidence: clean.Line(k.Exit, maxLine),
+			Hint: "get_task " + pve.TaskHandle(k.UPID) + " shows the log"})
 	}
 }
 

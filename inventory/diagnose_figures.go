@@ -122,7 +122,7 @@ func (x *examination) figures() {
 	}
 	guest := usual(false, guestMetrics, comparedGuest, x.guestHour, x.guestWeek, x.now)
 	node := usual(true, nodeMetrics, comparedNode, x.nodeHour, x.nodeWeek, x.now)
-	x.d.Usage = append(guest, node...)
+	x.d.Usage = slices.Concat(guest, node)
 	x.nodeStress(node)
 	x.guestStress(guest)
 }

@@ -450,7 +450,7 @@ func (w *world) task(node, typ, id string, start, end time.Time, status string) 
 	return upid
 }
 
-func (w *world) User(ctx context.Context, userid string) (pve.User, error) {
+func (w *world) User(ctx context.Context, _ string) (pve.User, error) {
 	leave, err := w.enter(ctx, "user", "", 0)
 	if err != nil {
 		return pve.User{}, err

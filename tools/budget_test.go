@@ -79,7 +79,7 @@ func TestBudgetAnswers(t *testing.T) {
 		{"one guest, full", "get_guest", `{"guest":"104","detail":"full"}`, &fake{guest: oneGuest()}, 900},
 		{"50 changes of long values", "find_changes", `{}`, &fake{changes: longChanges(50)}, 3000},
 		{"health of 10,000 guests, hostile names", "check_health", `{}`, &fake{health: worstHealth(hostileName)}, 900},
-		{"health of 10,000 guests", "check_health", `{}`, &fake{health: worstHealth(func(i int) string { return "pve-data storage is full since yesterday, and so on" })}, 900},
+		{"health of 10,000 guests", "check_health", `{}`, &fake{health: worstHealth(func(int) string { return "pve-data storage is full since yesterday, and so on" })}, 900},
 		{"overview of 1,000 guests", "get_overview", `{}`, &fake{overview: bigOverview()}, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -105,7 +105,7 @@ func restoreCall(d Deps, r *inventory.Recovery, p *inventory.RecoveryPoint) stri
 		over = " --force"
 	}
 	vm := r.Type == pve.Qemu
-	command := ""
+	var command string
 	switch {
 	case p.Kind == inventory.PointConfig:
 		return fmt.Sprintf("get_history object=%s at=%s", id, stamp(d, p.At))

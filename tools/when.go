@@ -51,12 +51,12 @@ func when(d Deps, field, text string) (time.Time, error) {
 	return time.Time{}, fault.BadField(field, "it must be a span such as 2h or 3d, yesterday, or a date such as 2026-11-20 18:00", "24h")
 }
 
-// between reads the two ends of a window; what is empty is the zero time.
 // Between reads the two ends of a time that has passed; an empty one is the zero time.
 func Between(d Deps, since, until string) (from, to time.Time, err error) {
 	return between(d, since, until)
 }
 
+// between reads the two ends of a window; what is empty is the zero time.
 func between(d Deps, since, until string) (from, to time.Time, err error) {
 	if from, err = when(d, "since", since); err != nil {
 		return from, to, err

@@ -32,11 +32,6 @@ func (s *Schema) of(method string) *object {
 	return o
 }
 
-// knows is whether the schema or the tables have a method's parameters.
-func (s *Schema) knows(method string) bool {
-	return s != nil && s.methods[method] != nil || tables().methods[method] != nil
-}
-
 // OpenSchema is LoadSchema of a file; without a name there is no schema, which is nil.
 func OpenSchema(name string) (*Schema, error) {
 	if name == "" {
