@@ -37,9 +37,11 @@ func (e usageError) Unwrap() error { return e.error }
 
 // ExitCode maps what ended a command to the process's exit code:
 //
-//	0 ok · 1 error · 2 usage · 3 partial answer · 4 denied by policy · 7 timeout or unknown outcome · 130 interrupted
+//	0 ok · 1 error, or a change that failed · 2 usage · 3 partial answer · 4 denied by policy, or by who was asked · 5 a plan was made
+//	and waits for plan apply or an operator · 7 timeout, unknown outcome, or a change that has not ended · 8 stale: the guest changed
+//	since it was planned · 130 interrupted
 //
-// (5 needs approval and 6 drift found are reserved for the commands that change and compare.)
+// (6 drift found is reserved for the commands that compare.)
 func ExitCode(err error) int {
 	var usage usageError
 	switch {
@@ -47,6 +49,12 @@ func ExitCode(err error) int {
 		return 0
 	case errors.Is(err, ErrPartial):
 		return 3
+	case errors.Is(err, errNotApplied):
+		return 5
+	case errors.Is(err, errNotEnded):
+		return 7
+	case fault.CodeOf(err) == fault.Stale:
+		return 8
 	case errors.As(err, &usage), fault.CodeOf(err) == fault.Invalid:
 		return 2
 	case fault.CodeOf(err) == fault.Timeout, fault.CodeOf(err) == fault.UnknownOutcome:
@@ -67,7 +75,7 @@ func Run(ctx context.Context, p Program, args []string, s Streams) int {
 		// Whatever the parts made of it: the cause is the signal.
 		err = errInterrupted
 	}
-	if err != nil && !errors.Is(err, ErrPartial) && !errors.Is(err, ErrFailed) {
+	if err != nil && !told(err) {
 		printError(s.Err, err)
 	}
 	return ExitCode(err)
@@ -107,7 +115,8 @@ func newRoot(p Program, s Streams) *cobra.Command {
 		Long: `proxmox-mcp answers questions about Proxmox VE clusters: as an MCP server for AI agents (serve) and as a command line.
 Every tool of the server is a command here, with the same inputs.
 
-Exit codes: 0 ok, 1 error, 2 usage, 3 partial answer (a node is silent), 4 not allowed, 7 timeout, 130 interrupted.`,
+Exit codes: 0 ok, 1 error or a change that failed, 2 usage, 3 partial answer (a node is silent), 4 not allowed or not agreed to, 5 a plan
+waits for plan apply or an operator, 7 timeout, outcome unknown or not ended yet, 8 stale plan, 130 interrupted.`,
 		Example: `  proxmox-mcp demo                                   # try everything on a simulated cluster
   proxmox-mcp init                                   # connect your own cluster
   proxmox-mcp overview

@@ -46,8 +46,54 @@ func alignTable(b *strings.Builder, t tools.Table, limit int, bold bool) {
 		b.WriteString(line + "\n")
 	}
 	for _, r := range t.Rows {
-		b.WriteString(alignRow(r, widths, limit) + "\n")
+		if !t.Wrap || limit <= 0 {
+			b.WriteString(alignRow(r, widths, limit) + "\n")
+			continue
+		}
+		for _, line := range wrapRow(r, widths) {
+			b.WriteString(alignRow(line, widths, limit) + "\n")
+		}
 	}
+}
+
+// wrapRow breaks the cells of a row at spaces, and words that are too long for their column anywhere.
+func wrapRow(cells []string, widths []int) [][]string {
+	if len(cells) == 1 {
+		return [][]string{cells}
+	}
+	var out [][]string
+	for i, c := range cells {
+		for k, part := range wrapCell(c, widths[i]) {
+			if k == len(out) {
+				out = append(out, make([]string, len(cells)))
+			}
+			out[k][i] = part
+		}
+	}
+	return out
+}
+
+func wrapCell(text string, width int) []string {
+	var out []string
+	line := ""
+	for word := range strings.FieldsSeq(clean.Line(text, wrapLimit)) {
+		for utf8.RuneCountInString(word) > width {
+			if line != "" {
+				out, line = append(out, line), ""
+			}
+			r := []rune(word)
+			out, word = append(out, string(r[:width])), string(r[width:])
+		}
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width:
+			line += " " + word
+		default:
+			out, line = append(out, line), word
+		}
+	}
+	return append(out, line)
 }
 
 func columnWidths(t tools.Table) []int {
@@ -73,6 +119,9 @@ func columnWidths(t tools.Table) []int {
 
 // narrowest is the width below which a cut cell tells nothing any more; gap stands between columns.
 const narrowest, gap = 6, 2
+
+// wrapLimit bounds a cell that is broken into lines.
+const wrapLimit = 1000
 
 // fit shrinks the widest columns alike, until the table fits or all are at their narrowest.
 func fit(widths []int, limit int) {

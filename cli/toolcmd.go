@@ -149,7 +149,14 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 	defer func() { _ = session.Close() }()
 	bar := newProgress(s.Err)
 	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
+	_, terminalErr := terminal(s, "", "")
+	// Who types plan apply has read the plan; everybody else at a terminal is asked.
+	session.Deps.Who.Elicits = terminalErr == nil && spec.Name != "apply_plan"
 	answer, err := ask(ctx, spec, raw, session, bar)
+	if plan, question := asks(answer); err == nil && question != "" {
+		bar.done()
+		answer, err = agreed(ctx, spec, raw, session, s, plan, answer)
+	}
 	bar.done()
 	if err != nil {
 		return err
@@ -161,6 +168,9 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 	waiting, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	session.Settle(waiting)
+	if err := outcome(answer); err != nil {
+		return err
+	}
 	return partial(view)
 }
 

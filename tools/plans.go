@@ -86,13 +86,19 @@ func getPlan() Spec {
 	}, func(ctx context.Context, d Deps, in *planIn) (*planOut, error) {
 		p, err := d.Changes.Plan(ctx, in.Plan, d.Who)
 		if err == nil && p.State == change.Applying && in.Wait != nil {
-			p, err = d.Changes.Apply(ctx, in.Plan, d.Who, change.ApplyOptions{Wait: in.wait()})
+			p, err = d.Changes.Apply(ctx, in.Plan, d.Who, change.ApplyOptions{Wait: in.wait(d)})
 		}
 		if err != nil {
 			return nil, err
 		}
-		return planOf(d, p, nextOf(d, &p)), nil
+		return told(planOf(d, p, nextOf(d, &p))), nil
 	})
+}
+
+// told marks an answer that tells of a plan and was not to apply it.
+func told(o *planOut) *planOut {
+	o.dry = true
+	return o
 }
 
 // nextOf is what can be done with a plan as it stands.
@@ -124,7 +130,7 @@ func applyPlan() Spec {
 			out.question = question(change.Proposal{Plan: p})
 			return out, nil
 		}
-		return apply(ctx, d, p.ID, in.wait(), d.Agreed == p.ID && d.Accepted)
+		return apply(ctx, d, p.ID, in.wait(d), d.Agreed == p.ID && d.Accepted)
 	})
 }
 
@@ -139,7 +145,7 @@ func cancelPlan() Spec {
 		if err != nil {
 			return nil, err
 		}
-		return planOf(d, p, ""), nil
+		return told(planOf(d, p, "")), nil
 	})
 }
 
@@ -161,9 +167,9 @@ func undoChange() Spec {
 			return nil, err
 		}
 		if in.DryRun {
-			return planned(d, p, "dry run: nothing was sent"), nil
+			return dryRun(d, p), nil
 		}
-		return carryOn(ctx, d, p, in.wait())
+		return carryOn(ctx, d, p, in.wait(d))
 	})
 }
 
@@ -194,8 +200,8 @@ func cancelTask() Spec {
 			return nil, err
 		}
 		if in.DryRun {
-			return planned(d, p, "dry run: nothing was sent"), nil
+			return dryRun(d, p), nil
 		}
-		return carryOn(ctx, d, p, in.wait())
+		return carryOn(ctx, d, p, in.wait(d))
 	})
 }

@@ -32,6 +32,7 @@ type Table struct {
 	Rows    [][]string
 	Main    bool
 	Dense   bool
+	Wrap    bool // on a terminal a cell that is too long goes on below; without it is cut
 }
 
 // warningLimit leaves room for a certificate's fingerprints and the line that pins it.

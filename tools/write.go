@@ -34,11 +34,18 @@ func (w *Waiting) wantsJSON() bool { return w.Format == "json" }
 // defaultWait is how long a call waits for its change unless told otherwise.
 const defaultWait = 30 * time.Second
 
-func (w *Waiting) wait() time.Duration {
-	if w.Wait == nil {
-		return defaultWait
+// cliWait is how long a command waits unless told otherwise: nobody ends it, and what it has begun it should see through.
+const cliWait = 10 * time.Minute
+
+func (w *Waiting) wait(d Deps) time.Duration {
+	limit, usual := callLimit, defaultWait
+	if d.Who.Door == "cli" {
+		limit, usual = cliWait, cliWait
 	}
-	return min(time.Duration(*w.Wait)*time.Second, callLimit)
+	if w.Wait == nil {
+		return usual
+	}
+	return min(time.Duration(*w.Wait)*time.Second, limit)
 }
 
 // perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched.
@@ -49,9 +56,9 @@ func perform(ctx context.Context, d Deps, in *Write, tool string, a change.Actio
 		return nil, err
 	}
 	if in.DryRun {
-		return planned(d, p, "dry run: nothing was sent"), nil
+		return dryRun(d, p), nil
 	}
-	return carryOn(ctx, d, p, in.wait())
+	return carryOn(ctx, d, p, in.wait(d))
 }
 
 // carryOn does with a plan what its verdict says.
@@ -138,6 +145,7 @@ type planOut struct {
 	Blast   [][]string `json:"blast,omitempty"`
 
 	question string
+	dry      bool // only a plan was asked for
 }
 
 type stepOut struct {
@@ -158,6 +166,12 @@ func planned(d Deps, p change.Proposal, next string) *planOut {
 	for _, r := range p.Verdict.Reasons {
 		out.Note = strings.TrimPrefix(out.Note+"; "+r, "; ")
 	}
+	return out
+}
+
+func dryRun(d Deps, p change.Proposal) *planOut {
+	out := planned(d, p, "dry run: nothing was sent")
+	out.dry = true
 	return out
 }
 
@@ -244,6 +258,14 @@ func blastRows(d Deps, b *change.Blast) [][]string {
 // Asks is the question to the client's user, "" where nobody is asked.
 func (o *planOut) Asks() (plan, question string) { return o.ID, o.question }
 
+// Outcome is the state that a command which was to change something ended with; "" when only a plan was asked for.
+func (o *planOut) Outcome() string {
+	if o.dry {
+		return ""
+	}
+	return o.State
+}
+
 // View implements Answer.
 func (o *planOut) View(Deps) View {
 	v := View{}
@@ -252,7 +274,7 @@ func (o *planOut) View(Deps) View {
 		head = "plan " + o.ID + " " + head + " (" + o.Tier + ")"
 	}
 	v.Line("%s", head)
-	t := Table{Name: "steps", Main: true, Columns: []string{"guest", "step", "state", "change", "observed"}}
+	t := Table{Name: "steps", Main: true, Wrap: true, Columns: []string{"guest", "step", "state", "change", "observed"}}
 	for _, s := range o.Steps[:min(len(o.Steps), planRows)] {
 		t.Rows = append(t.Rows, []string{s.Guest, s.Action, s.State, diffText(s), observedText(s)})
 	}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// errNotApplied ends a command whose change was planned and waits for a second command or an operator: exit code 5.
+var errNotApplied = errors.New("the plan was not applied")
+
+// errNotEnded ends a command whose change goes on, or of whose outcome nobody knows: exit code 7.
+var errNotEnded = errors.New("the change has not ended")
+
+// told says that the answer, which was printed, tells already what the error is about.
+func told(err error) bool {
+	return errors.Is(err, ErrPartial) || errors.Is(err, ErrFailed) || errors.Is(err, errNotApplied) || errors.Is(err, errNotEnded)
+}
+
+// outcome is the error that a change ended with.
+func outcome(answer tools.Answer) error {
+	o, ok := answer.(interface{ Outcome() string })
+	if !ok {
+		return nil
+	}
+	switch o.Outcome() {
+	case change.Planned, change.Waiting, change.Approved:
+		return errNotApplied
+	case change.Applying, change.Unknown, change.Interrupted:
+		return errNotEnded
+	case change.Failed:
+		return ErrFailed
+	}
+	return nil
+}
+
+// asks is the question to the one at the terminal, "" where there is none.
+func asks(answer tools.Answer) (plan, question string) {
+	if a, ok := answer.(interface {
+		Asks() (plan, question string)
+	}); ok {
+		return a.Asks()
+	}
+	return "", ""
+}
+
+// agreed shows the plan, asks the one at the terminal, and calls the tool again with the answer. What is no yes is a no.
+func agreed(ctx context.Context, spec tools.Spec, raw json.RawMessage, session Session, s Streams, plan string, review tools.Answer) (tools.Answer, error) {
+	if err := writeView(s.Err, review.View(session.Deps), width(s.Err), false); err != nil {
+		return nil, err
+	}
+	line, err := person(ctx, s, nil).Ask("apply? [y/N] ")
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	line = strings.ToLower(line)
+	session.Deps.Agreed, session.Deps.Accepted = plan, err == nil && (line == "y" || line == "yes")
+	bar := newProgress(s.Err)
+	defer bar.done()
+	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
+	res, err := spec.Call(ctx, session.Deps, raw)
+	if err != nil {
+		return nil, err
+	}
+	return res.Answer, nil
+}
