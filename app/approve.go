@@ -67,6 +67,8 @@ func (a *App) Approve(ctx context.Context, g cli.Globals, o cli.ApproveOptions, 
 		switch {
 		case o.ID == "":
 			r, err = d.waiting(ctx)
+		case o.Browser:
+			r, err = d.approveByPage(ctx, o.ID, t)
 		default:
 			r, err = d.approve(ctx, o.ID, t)
 		}

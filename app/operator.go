@@ -39,6 +39,10 @@ func (a *App) withKeeper(ctx context.Context, g cli.Globals, f func(*store.DB, *
 	return err
 }
 
+func noPassphrase() error {
+	return fault.New(fault.Denied, "no operator's passphrase was set yet").WithHint("on a terminal: proxmox-mcp operator init")
+}
+
 // prove asks for the passphrase.
 func prove(ctx context.Context, k *change.Keeper, t cli.Terminal) error {
 	known, err := k.Known(ctx)
@@ -46,7 +50,7 @@ func prove(ctx context.Context, k *change.Keeper, t cli.Terminal) error {
 		return err
 	}
 	if !known {
-		return fault.New(fault.Denied, "no operator's passphrase was set yet").WithHint("on a terminal: proxmox-mcp operator init")
+		return noPassphrase()
 	}
 	pass, err := t.Secret(askPassphrase)
 	if err != nil {

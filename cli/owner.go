@@ -47,7 +47,10 @@ type StopOptions struct {
 }
 
 // ApproveOptions are those of `plan approve`. Without an ID all plans that wait are listed.
-type ApproveOptions struct{ ID string }
+type ApproveOptions struct {
+	ID      string
+	Browser bool // on a page of this machine instead of the terminal
+}
 
 // Terminal is a person at a terminal. Secret and Ask fail where there is none; Out takes what is said beside the answer.
 type Terminal struct {

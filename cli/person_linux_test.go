@@ -2,8 +2,12 @@ package cli_test
 
 import (
 	"bytes"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -186,5 +190,66 @@ func TestAllow(t *testing.T) {
 	r.does(t, [][2]string{pass}, "stop", "--off")
 	if out, _, code := r.run(t.Context(), "allow", "--none"); code != 0 || !strings.Contains(out, "Nothing is allowed") {
 		t.Errorf("allow --none: exit code %d, %s", code, out)
+	}
+}
+
+// linkReader waits for the link that a command prints.
+type linkReader struct{ links chan string }
+
+var pageLink = regexp.MustCompile(`http://127\.0\.0\.1:\d+/#\S+`)
+
+// Write implements io.Writer.
+func (l linkReader) Write(b []byte) (int, error) {
+	if link := pageLink.FindString(string(b)); link != "" {
+		l.links <- link
+	}
+	return len(b), nil
+}
+
+// TestApproveByPage: without a terminal the same is decided on a page, by who knows the passphrase.
+func TestApproveByPage(t *testing.T) {
+	r := operated(t, "destructive")
+	out, _, _ := r.run(t.Context(), "guest", "delete", "208")
+	id := planID.FindString(out)
+	l, code := linkReader{make(chan string, 1)}, make(chan int, 1)
+	var answer bytes.Buffer
+	go func() {
+		args := []string{"--config", configFile(r.home), "--state", filepath.Join(r.home, "state.db"), "plan", "approve", id, "--browser"}
+		code <- cli.Run(t.Context(), r.app, args, cli.Streams{In: strings.NewReader(""), Out: &answer, Err: l})
+	}()
+	origin, token, _ := strings.Cut(<-l.links, "/#")
+	post := func(path, typed, pass string) (int, string) {
+		body := fmt.Sprintf(`{"token":%q,"approve":true,"typed":%q,"passphrase":%q}`, token, typed, pass)
+		q, err := http.NewRequestWithContext(t.Context(), "POST", origin+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Content-Type", "application/json")
+		q.Header.Set("Origin", origin)
+		res, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		raw, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(raw)
+	}
+	if status, text := post("/review", "", ""); status != 200 || !strings.Contains(text, "208 test-debian") {
+		t.Errorf("review: %d %s", status, text)
+	}
+	if status, text := post("/decide", "200", passphrase); status != 409 || !strings.Contains(text, "not what plan") {
+		t.Errorf("a wrong id: %d %s", status, text)
+	}
+	if status, text := post("/decide", "208", "wrong donkey battery"); status != 409 || !r.exists(208) {
+		t.Errorf("a wrong passphrase: %d %s", status, text)
+	}
+	if status, text := post("/decide", "208", passphrase); status != 200 || r.exists(208) {
+		t.Errorf("approved: %d %s", status, text)
+	}
+	if c := <-code; c != 0 || !strings.Contains(answer.String(), "does not exist any more") {
+		t.Errorf("exit code %d\n%s", c, answer.String())
 	}
 }

@@ -25,7 +25,7 @@ func approveCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	var o ApproveOptions
 	cmd := &cobra.Command{Use: "approve [PLAN]", Short: "Review a plan that waits, approve it and see it through", Args: cobra.MaximumNArgs(1),
 		Long: `Shows what the plan does, what is lost and what else it touches, asks for the id of what is destroyed and for the operator's passphrase, then
-applies it and follows it to its end. It asks on a terminal only.
+applies it and follows it to its end. It asks on a terminal only, or with --browser on a page of this machine that lives for one decision.
 Without PLAN it lists the plans that wait.`,
 		Example: "  proxmox-mcp plan approve\n  proxmox-mcp plan approve p-xxxxxxxx",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,6 +37,7 @@ Without PLAN it lists the plans that wait.`,
 			bar.done()
 			return report(s, *g)(r, err)
 		}}
+	cmd.Flags().BoolVar(&o.Browser, "browser", false, "ask on a page at 127.0.0.1 instead of the terminal")
 	return cmd
 }
 
