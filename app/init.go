@@ -181,5 +181,6 @@ func (d *initDialogue) connect() {
 	d.say("Claude Code:\n  claude mcp add proxmox -- %s\n", shellLine(serve))
 	d.say("Claude Desktop (Settings > Developer > Edit Config, claude_desktop_config.json):\n%s\n", desktopSnippet("proxmox", serve))
 	d.say("Any other client, over stdio:\n  command: %s\n  args:    %s\n", filepath.ToSlash(serve[0]), shellLine(serve[1:]))
+	d.say("It only reads. To let it change things: %s, then allow reversible (docs/changes.md)\n", shellLine(append(append([]string{}, d.Command...), "operator", "init")))
 	d.say("Look for yourself: %s", shellLine(append(append([]string{}, d.Command...), "doctor")))
 }
