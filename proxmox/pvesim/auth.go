@@ -169,10 +169,13 @@ func createTicket(c *call) (any, error) {
 		user += "@" + realm
 	}
 	now := c.clock()
-	if !c.passwordFits(user, c.param("password"), now) || !c.allows(user) {
+	if !c.proves(user, now) || !c.allows(user) {
 		c.w.addLog(LogEntry{Node: c.entry, Tag: "pvedaemon", User: rootUser, Pri: 4, Time: c.now,
 			Msg: "authentication failure; rhost=::ffff:127.0.0.1 user=" + user + " msg=authentication failure"})
 		return nil, &apiError{status: 401, message: "authentication failure\n"}
+	}
+	if c.needsFactor(user, now) {
+		return Object{"username": user, "ticket": c.sim.challenge(c.w.Access.user(user), now), "CSRFPreventionToken": c.sim.newCSRF(user, now), "NeedTFA": 1}, nil
 	}
 	out := Object{"username": user, "cap": c.capabilities(user)}
 	if !c.given("privs") {
@@ -195,6 +198,10 @@ func (c *call) passwordFits(user, password string, now time.Time) bool {
 	if holder, ok := c.sim.ticketUser(password, now); ok {
 		return holder == user || holder == rootUser
 	}
+	return u.hasPassword(password)
+}
+
+func (u *User) hasPassword(password string) bool {
 	return u.Password != "" && subtle.ConstantTimeCompare([]byte(u.Password), []byte(password)) == 1
 }
 

@@ -171,7 +171,9 @@ var (
 	imageOnFiles = lazy.Regexp(`^(?:(\d+/\S+)/)?(\d+)/(\S+)$`)
 	imageName    = lazy.Regexp(`^[^/\s]+\.(raw|qcow2|vmdk|subvol)$`)
 	imageOnPool  = lazy.Regexp(`^(?:((?:base|basevol)-\d+-\S+)/)?(?:vm|base|subvol|basevol)-(\d+)-\S+$`)
-	backupOwner  = lazy.Regexp(`vzdump-(?:lxc|qemu|openvz)-(\d+)-`)
+	// snapshotOnServer is a backup on a backup server (source: pve-storage, PBSPlugin.pm).
+	snapshotOnServer = lazy.Regexp(`^backup/(vm|ct|host)/([^\s_]+)/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`)
+	backupOwner      = lazy.Regexp(`vzdump-(?:lxc|qemu|openvz)-(\d+)-`)
 )
 
 // fileShapes are the names of files by the directory that tells their content.
@@ -186,6 +188,9 @@ var fileShapes = map[string]func() *regexp.Regexp{
 
 // parseVolume takes the name of a volume (what follows the storage) apart as the storage's type does.
 func parseVolume(kind, name string) (volumeParts, error) {
+	if m := snapshotOnServer().FindStringSubmatch(name); kind == "pbs" && m != nil {
+		return volumeParts{kind: contentBackup, vmid: int(integer(m[2])), format: "pbs-" + m[1]}, nil
+	}
 	if !onFiles(kind) {
 		m := imageOnPool().FindStringSubmatch(name)
 		if m == nil {

@@ -33,7 +33,7 @@ var areas = []func() []route{
 	qemuLifeRoutes, cloneRoutes, migrateRoutes,
 	storageWriteRoutes, uploadRoutes, downloadRoutes, contentWriteRoutes, driveRoutes,
 	qemuConfigRoutes, cloudInitRoutes,
-	taskRoutes, poolRoutes, userRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
+	taskRoutes, poolRoutes, userRoutes, factorRoutes, accessRoutes, ticketRoutes, rrdRoutes, metricsRoutes,
 	vzdumpRoutes, pruneRoutes, readRoutes,
 	clusterOptionRoutes, mappingRoutes, metricServerRoutes, clusterBulkRoutes, nodeConfigRoutes, networkRoutes, nodePowerRoutes,
 	serviceRoutes, nodeLogRoutes, softwareRoutes, diskRoutes, scanRoutes, replicationRoutes, consoleRoutes, notificationRoutes, aplinfoRoutes, realmSyncRoutes,

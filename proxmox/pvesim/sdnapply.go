@@ -51,7 +51,7 @@ func (w *World) commitSDN() {
 func (w *World) reloadSDN(n *Node) {
 	n.vnets = nil
 	for _, v := range w.Cluster.Applied["sdn_vnets"] {
-		if zone := sdnZones.among(w.Cluster.Applied["sdn_zones"], text(v["zone"])); zone != nil && storedOn(zone, n.Name) {
+		if zone := sdnZones.among(w.Cluster.Applied["sdn_zones"], text(v["zone"])); zone != nil && storedOn(zone, n.Name) && w.onFabric(n, zone) {
 			n.vnets = append(n.vnets, v)
 		}
 	}
@@ -64,9 +64,14 @@ func (w *World) zoneRows(n *Node, status string) {
 		return o["node"] == n.Name && o["network-type"] == "zone" && o["network"] != localZone
 	})
 	for _, z := range w.Cluster.Applied["sdn_zones"] {
-		if storedOn(z, n.Name) {
-			rows = append(rows, zoneRow(n.Name, text(z["zone"]), Object{"zone-type": z["type"], "status": status}))
+		if !storedOn(z, n.Name) {
+			continue
 		}
+		is := status
+		if is == "available" && !w.onFabric(n, z) {
+			is = "error"
+		}
+		rows = append(rows, zoneRow(n.Name, text(z["zone"]), Object{"zone-type": z["type"], "status": is}))
 	}
 	w.Cluster.Resources = rows
 }
@@ -138,7 +143,7 @@ func sdnNodeRoutes() []route {
 	zone := need("/sdn/zones/{zone}", "SDN.Audit")
 	return append(daemon(
 		get("/nodes/{node}/sdn/zones", anyone, nodeZones),
-		get("/nodes/{node}/sdn/zones/{zone}/content", zone, nodeVnets)),
+		get("/nodes/{node}/sdn/zones/{zone}/content", zone, nodeVnets), get("/nodes/{node}/sdn/zones/{zone}/bridges", zone, nodeBridges)),
 		index("/nodes/{node}/sdn", "name", "zones vnets"))
 }
 

@@ -156,6 +156,9 @@ func removeFabric(c *call) (any, error) {
 		if _, err := c.fabric(id); err != nil {
 			return err
 		}
+		if err := c.w.fabricUnused(id); err != nil {
+			return err
+		}
 		for _, o := range slices.Clone(c.w.Cluster.Lists[fabricNodesFile.list]) {
 			if strings.HasPrefix(text(o["member"]), id+"/") {
 				fabricNodesFile.drop(c.w, text(o["member"]))
@@ -209,4 +212,25 @@ func removeFabricNode(c *call) (any, error) {
 		fabricNodesFile.drop(c.w, c.fabricMember())
 		return nil
 	})
+}
+
+// fabricUnused checks that no controller and no zone routes by a fabric (source: pve-network, API2/Network/SDN/Fabrics/Fabric.pm).
+func (w *World) fabricUnused(id string) error {
+	for _, o := range w.Cluster.Lists[sdnControllers.list] {
+		if o["type"] == "evpn" && o["fabric"] == id {
+			return fail("this fabric is still used in the EVPN controller \"%s\"", text(o["controller"]))
+		}
+	}
+	for _, o := range w.Cluster.Lists[sdnZones.list] {
+		if o["type"] == "vxlan" && o["fabric"] == id {
+			return fail("this fabric is still used in the VXLAN zone \"%s\"", text(o["zone"]))
+		}
+	}
+	return nil
+}
+
+// onFabric is whether a node can set a zone up: one that finds its peers by a fabric works where that is applied.
+func (w *World) onFabric(n *Node, zone Object) bool {
+	id := text(zone["fabric"])
+	return id == "" || fabricNodesFile.among(w.Cluster.Applied[fabricNodesFile.list], id+"/"+n.Name) != nil
 }

@@ -7,21 +7,17 @@ func userRoutes() []route {
 	return append(daemon(
 		get("/access/users", anyone, listUsers),
 		get("/access/users/{userid}/tfa", audit, userTFA),
-		get("/access/tfa", anyone, noTFA),
-		get("/access/tfa/{userid}", audit, noTFA),
-		get("/access/tfa/{userid}/{id}", audit, func(c *call) (any, error) {
-			return nil, &apiError{status: 404, message: "No such tfa entry '" + c.vars["id"] + "'\n"}
-		})),
+		get("/access/tfa", anyone, listFactors),
+		get("/access/tfa/{userid}", audit, userFactors),
+		get("/access/tfa/{userid}/{id}", audit, readFactor)),
 		daemon(put("/access/users/{userid}/unlock-tfa", inGroupsOf("", "User.Modify"), unlockTFA))[0],
 		get("/access/users/{userid}", inGroupsOf("", "User.Modify", "Sys.Audit"), getUser))
 }
 
-// noTFA is the list of second factors: nobody has any.
-func noTFA(*call) (any, error) { return []Object{}, nil }
-
 // userTFA tells the kind of second factor that the user's realm asks for, beside those of the user.
 func userTFA(c *call) (any, error) {
-	if c.w.Access.user(c.vars["userid"]) == nil {
+	u := c.w.Access.user(c.vars["userid"])
+	if u == nil {
 		return nil, noUser(c.vars["userid"])
 	}
 	_, realm, err := splitUser(c.vars["userid"])
@@ -37,7 +33,7 @@ func userTFA(c *call) (any, error) {
 		out["realm"] = kind
 	}
 	if c.param("multiple") == "1" {
-		out["types"] = []string{}
+		out["types"] = u.factorTypes()
 	}
 	return out, nil
 }

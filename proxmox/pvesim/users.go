@@ -23,6 +23,7 @@ type User struct {
 	// Password is empty for an account that cannot log in by password.
 	Password string
 	Tokens   []*Token
+	factors  []*factor // second factors, in the order in which they were added
 }
 
 // Token is an API token of a user. Secret is what follows the = in the header.
