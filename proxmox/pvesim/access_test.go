@@ -21,10 +21,7 @@ func (r *rig) as(user, method, path string, params ...string) reply {
 	token := r.token
 	r.token = ""
 	defer func() { r.token = token }()
-	if method == "GET" || method == "DELETE" {
-		return r.do(method, path+"?"+form.Encode(), nil, header...)
-	}
-	return r.do(method, path, strings.NewReader(form.Encode()), append(header, "Content-Type", "application/x-www-form-urlencoded")...)
+	return r.form(method, path, form.Encode(), header...)
 }
 
 // staffWorld has a user of each kind of power over users, roles and permissions.

@@ -86,8 +86,7 @@ func changeRights(t *rapid.T, s *Sim) {
 // write10 sends a write as root@pam; what is already as it asks for may be refused.
 func write10(t *rapid.T, s *Sim, method, path, query string) {
 	now := s.now()
-	x := &exchange{ctx: t.Context(), entry: "node01", method: method, path: "/api2/json" + path, query: query, header: map[string][]string{
-		"Cookie": {authCookie + "=" + s.newTicket(rootUser, now)}, "Csrfpreventiontoken": {s.newCSRF(rootUser, now)}}}
+	x := asking(t.Context(), s, method, path, query, "Cookie", authCookie+"="+s.newTicket(rootUser, now), "CSRFPreventionToken", s.newCSRF(rootUser, now))
 	if got := s.serve(x); got.status != 200 && !strings.Contains(string(got.body), "pool member") {
 		t.Fatalf("%s %s: %d %s", path, query, got.status, got.body)
 	}

@@ -62,8 +62,7 @@ func TestLogin(t *testing.T) {
 
 // login makes a ticket by password; it is empty when that fails.
 func (r *rig) ticket(user, password string) string {
-	got := r.do("POST", "/access/ticket", strings.NewReader(url.Values{"username": {user}, "password": {password}}.Encode()),
-		"Content-Type", "application/x-www-form-urlencoded")
+	got := r.form("POST", "/access/ticket", url.Values{"username": {user}, "password": {password}}.Encode())
 	o, _ := got.data.(map[string]any)
 	s, _ := o["ticket"].(string)
 	return s
@@ -95,7 +94,7 @@ func TestTicketRenewal(t *testing.T) {
 func TestTokenRefused(t *testing.T) {
 	r := newRig(t, authWorld())
 	defer r.stop()
-	got := r.do("POST", "/access/ticket", strings.NewReader("username=root@pam&password=x"), "Content-Type", "application/x-www-form-urlencoded")
+	got := r.form("POST", "/access/ticket", "username=root@pam&password=x")
 	if got.code != 403 || !strings.Contains(got.body, "not available with API token, need proper ticket.") {
 		t.Errorf("got %s %s", got.status, got.body)
 	}

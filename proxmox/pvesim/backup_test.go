@@ -52,18 +52,18 @@ func backupRig(t *testing.T) (*operatorRig, *Sim) {
 	return r, r.sim
 }
 
-// operatorRig sends requests as root and lets tasks end.
+// operatorRig sends requests and lets their tasks end.
 type operatorRig struct {
 	t     *testing.T
 	sim   *Sim
 	now   time.Time
-	token string
+	token string // in whose name
 }
 
 // task sends a request that starts a task and gives how that ended and its log.
 func (r *operatorRig) task(method, path, form string) (exit, log string) {
 	r.t.Helper()
-	resp := serveForm(r.t, r.sim, r.token, method, path, form)
+	resp := r.sim.serve(asking(r.t.Context(), r.sim, method, path, form, "Authorization", "PVEAPIToken="+r.token))
 	if resp.status != 200 {
 		return fmt.Sprintf("%d %s", resp.status, resp.reason), string(resp.body)
 	}
@@ -75,20 +75,6 @@ func (r *operatorRig) task(method, path, form string) (exit, log string) {
 		}
 	})
 	return exit, log
-}
-
-// serveForm sends one request with a form, or with a query where the method has no body.
-func serveForm(t *testing.T, s *Sim, token, method, path, form string) *response {
-	t.Helper()
-	x := &exchange{ctx: t.Context(), entry: s.firstNode(), method: method, path: "/api2/json" + path,
-		header: map[string][]string{"Authorization": {"PVEAPIToken=" + token}}}
-	if method == "GET" || method == "DELETE" {
-		x.query = form
-	} else if form != "" {
-		x.body, x.length = []byte(form), int64(len(form))
-		x.header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	return s.serve(x)
 }
 
 // TestBackupRoundTrip: a guest that is backed up, destroyed and restored is what it was, on other storages as well; what
@@ -174,13 +160,13 @@ func TestBackupRefusals(t *testing.T) {
 // TestInterruptedBackup leaves no lock and no archive, and the guest running.
 func TestInterruptedBackup(t *testing.T) {
 	r, sim := backupRig(t)
-	resp := serveForm(t, sim, r.token, "POST", "/nodes/node01/vzdump", "vmid=1000&storage=files")
+	resp := sim.serve(asking(t.Context(), sim, "POST", "/nodes/node01/vzdump", "vmid=1000&storage=files"))
 	upid := strings.Trim(strings.TrimPrefix(string(resp.body), `{"data":`), `"}`)
 	r.now = r.now.Add(300 * time.Millisecond)
 	if lock := sim.configOf(1000)["lock"]; lock != "backup" {
 		t.Fatalf("while it runs the lock is %v", lock)
 	}
-	serveForm(t, sim, r.token, "DELETE", "/nodes/node01/tasks/"+upid, "")
+	sim.serve(asking(t.Context(), sim, "DELETE", "/nodes/node01/tasks/"+upid, ""))
 	if lock := sim.configOf(1000)["lock"]; lock != nil {
 		t.Errorf("afterwards the lock is %v", lock)
 	}

@@ -15,9 +15,7 @@ import (
 )
 
 func bigRequest(tb testing.TB, s *Sim, path string) *response {
-	x := &exchange{ctx: tb.Context(), entry: "node01", method: "GET", path: "/api2/json" + path,
-		header: map[string][]string{"Authorization": {"PVEAPIToken=" + s.RootToken()}}}
-	return s.serve(x)
+	return s.serve(asking(tb.Context(), s, "GET", path, ""))
 }
 
 func BenchmarkGenerate10k(b *testing.B) {
@@ -90,10 +88,7 @@ func BenchmarkWrite10k(b *testing.B) {
 	g := s.world.Guests()[77]
 	path := fmt.Sprintf("/nodes/%s/%s/%d/config", g.Node, g.Type, g.VMID)
 	for i := 0; b.Loop(); i++ {
-		body := fmt.Sprintf("description=%d", i)
-		x := &exchange{ctx: b.Context(), entry: "node01", method: "PUT", path: "/api2/json" + path, body: []byte(body), length: int64(len(body)),
-			header: map[string][]string{"Authorization": {"PVEAPIToken=" + s.RootToken()}}}
-		if got := s.serve(x); got.status != 200 {
+		if got := s.serve(asking(b.Context(), s, "PUT", path, fmt.Sprintf("description=%d", i))); got.status != 200 {
 			b.Fatalf("%d %s", got.status, got.body)
 		}
 	}

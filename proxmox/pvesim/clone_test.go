@@ -80,7 +80,7 @@ func TestClonesSideBySide(t *testing.T) {
 		r := newRig(t, volumesWorld())
 		defer r.stop()
 		start := func(id string) string {
-			upid, _ := r.do("POST", "/nodes/pve1/qemu/7001/clone", strings.NewReader("newid="+id), "Content-Type", "application/x-www-form-urlencoded").data.(string)
+			upid, _ := r.form("POST", "/nodes/pve1/qemu/7001/clone", "newid="+id).data.(string)
 			return upid
 		}
 		begun := time.Now()

@@ -13,13 +13,20 @@
 // configuration locks and lock files. [Patterns] lists every method. A path that is not simulated answers as an unknown path
 // does, 501, never with made-up data.
 //
+// Beside guests and what they need: storages with uploads, downloads, image pulls from registries and copies of volumes; firewall,
+// HA, SDN with fabrics, mappings, metric servers, notifications, replication, backup and realm-sync jobs that fire; consoles,
+// SPICE viewers and second factors of logins; several nodes. Figures of made worlds move and agree everywhere (figuresnow.go).
+//
 // What it answers was learnt from recordings of a real Proxmox VE 9.2 (numbers such as 02/004 name an exchange of
 // the shared recordings) and is replayed against them by package replay. Comments name what is known from the sources alone.
 //
 // # What is not
 //
 // No guest runs: what one does is a [Behaviour], and figures of load are made up. No file has content: sizes are kept, and of
-// archives the configuration. Two-factor login, OpenID, Ceph, ACME and the parts of a node that are hardware are read at most.
+// archives the configuration. OpenID and the parts of a node that are hardware are read at most; Ceph, ACME accounts, migration to
+// other clusters, custom CPU models, and what the nodes' routing daemon knows (neighbours and routes of fabrics, VRFs, the dry run
+// of SDN) are not there. Second factors are codes by time and for recovery. A backup server is no more than its storage: it holds
+// no backups, so file restore finds none.
 //
 // # Time
 //

@@ -227,7 +227,7 @@ func TestExecutes(t *testing.T) {
 		f.Executes, f.Path = executes, "/access/ticket"
 		defer r.sim.AddFault(f)()
 		r.token = ""
-		got := r.do("POST", "/access/ticket", strings.NewReader("username=root@pam&password="+demoPassword), "Content-Type", "application/x-www-form-urlencoded")
+		got := r.form("POST", "/access/ticket", "username=root@pam&password="+demoPassword)
 		if got.err == nil {
 			t.Errorf("executes=%v: %s", executes, got.status)
 		}

@@ -239,7 +239,7 @@ func TestTicketsEndSooner(t *testing.T) {
 // login gives the cookie of a new ticket and stops sending the token.
 func (r *rig) login(user, password string) string {
 	r.token = ""
-	got := r.do("POST", "/access/ticket", strings.NewReader("username="+user+"&password="+password), "Content-Type", "application/x-www-form-urlencoded")
+	got := r.form("POST", "/access/ticket", "username="+user+"&password="+password)
 	o, _ := got.data.(map[string]any)
 	ticket, _ := o["ticket"].(string)
 	return authCookie + "=" + ticket

@@ -34,7 +34,7 @@ func firewallSteps(t *testing.T, w *World, steps string) {
 			continue
 		}
 		words := strings.Fields(strings.Replace(short.Replace(request), "/N/", "/"+w.Nodes[0].Name+"/", 1))
-		resp := serveForm(t, s, s.RootToken(), words[0], words[1], strings.Join(words[2:], "&"))
+		resp := s.serve(asking(t.Context(), s, words[0], words[1], strings.Join(words[2:], "&")))
 		if got := firewallAnswer(t, resp); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", request, got, want)
 		}
@@ -181,7 +181,7 @@ GET /nodes/N/firewall/options -> {nf_conntrack_max:40000,nosmurfs:1}`,
 func TestFirewallOfGuests(t *testing.T) {
 	r, sim := backupRig(t)
 	ask := func(method, path, form string) string {
-		return firewallAnswer(t, serveForm(t, sim, r.token, method, path, form))
+		return firewallAnswer(t, sim.serve(asking(t.Context(), sim, method, path, form)))
 	}
 	node := sim.firstNode()
 	base := "/nodes/" + node

@@ -22,10 +22,10 @@ func TestRestoredFirewall(t *testing.T) {
 			return log
 		}
 		must("POST", base+"/lxc", "vmid=7001&storage=files&ostemplate=files:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz")
-		serveForm(t, sim, r.token, "POST", base+"/lxc/7001/firewall/rules", "type=in&action=ACCEPT")
+		sim.serve(asking(t.Context(), sim, "POST", base+"/lxc/7001/firewall/rules", "type=in&action=ACCEPT"))
 		must("POST", base+"/vzdump", "vmid=7001&storage=files")
-		serveForm(t, sim, r.token, "PUT", base+"/lxc/7001/firewall/rules/0", "action=DROP")
-		volid, root := "", r.token
+		sim.serve(asking(t.Context(), sim, "PUT", base+"/lxc/7001/firewall/rules/0", "action=DROP"))
+		volid := ""
 		sim.Update(func(w *World) {
 			for _, v := range w.Nodes[0].Content["files"] {
 				if v["content"] == contentBackup && integer(v["vmid"]) == 7001 {
@@ -38,7 +38,7 @@ func TestRestoredFirewall(t *testing.T) {
 			r.token = w.AddToken("half@pve", "x", "11111111-2222-4333-8444-555555555555", false)
 		})
 		log := must("POST", base+"/lxc", "vmid=7001&restore=1&force=1&storage=files&ostemplate="+volid)
-		got := firewallAnswer(t, serveForm(t, sim, root, "GET", base+"/lxc/7001/firewall/rules", ""))
+		got := firewallAnswer(t, sim.serve(asking(t.Context(), sim, "GET", base+"/lxc/7001/firewall/rules", "")))
 		if !strings.Contains(got, tt.want) || !strings.Contains(log, tt.line) || tt.line == "" && strings.Contains(log, "firewall") {
 			t.Errorf("%s: %s\n%s", tt.role, got, log)
 		}

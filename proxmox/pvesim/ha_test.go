@@ -14,12 +14,7 @@ func (r *rig) send(line string) string {
 	r.t.Helper()
 	method, rest, _ := strings.Cut(line, " ")
 	path, form, _ := strings.Cut(rest, "?")
-	var got reply
-	if method == "POST" || method == "PUT" {
-		got = r.do(method, path, strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded")
-	} else {
-		got = r.do(method, rest, nil)
-	}
+	got := r.form(method, path, form)
 	if got.code == 200 {
 		return fmt.Sprint(got.data)
 	}

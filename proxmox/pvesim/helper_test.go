@@ -1,11 +1,33 @@
 package pvesim
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"strings"
 )
+
+const formType = "application/x-www-form-urlencoded"
+
+// asking is a request of root's token to the first node, past the network; headers replace the token. Parameters are a form, or
+// a query where the method has no body.
+func asking(ctx context.Context, s *Sim, method, path, params string, header ...string) *exchange {
+	x := &exchange{ctx: ctx, entry: s.firstNode(), method: method, path: "/api2/json" + path, header: map[string][]string{}}
+	if len(header) == 0 {
+		header = []string{"Authorization", "PVEAPIToken=" + s.RootToken()}
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		x.header.Set(header[i], header[i+1])
+	}
+	if method == "GET" || method == "DELETE" {
+		x.query = params
+	} else if params != "" {
+		x.body, x.length = []byte(params), int64(len(params))
+		x.header.Set("Content-Type", formType)
+	}
+	return x
+}
 
 // pinning accepts any certificate and notes the fingerprint of the one that was shown.
 func pinning(seen *string) *tls.Config {

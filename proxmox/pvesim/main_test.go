@@ -127,6 +127,18 @@ func (r *rig) do(method, path string, body io.Reader, header ...string) reply {
 	return out
 }
 
+// form is do with parameters: a form, or a query where the method has no body.
+func (r *rig) form(method, path, params string, header ...string) reply {
+	r.t.Helper()
+	if method == "POST" || method == "PUT" {
+		return r.do(method, path, strings.NewReader(params), append([]string{"Content-Type", formType}, header...)...)
+	}
+	if params != "" {
+		path += "?" + params
+	}
+	return r.do(method, path, nil, header...)
+}
+
 func (r *rig) get(path string, header ...string) reply { return r.do("GET", path, nil, header...) }
 
 // rows gives data as a list of objects.

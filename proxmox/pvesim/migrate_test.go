@@ -118,7 +118,7 @@ func TestMigrationMeanwhile(t *testing.T) {
 			path, query, _ := strings.Cut(tt.path, "?")
 			id := strings.Split(path, "/")[2]
 			before := r.look(id+" home") + r.look(id+" status")
-			upid := text(r.do("POST", "/nodes/pve1"+path, strings.NewReader(query), "Content-Type", "application/x-www-form-urlencoded").data)
+			upid := text(r.form("POST", "/nodes/pve1"+path, query).data)
 			time.Sleep(tt.after)
 			if got := r.look(id + " lock"); got != "migrate" {
 				t.Errorf("%s: lock %q", tt.path, got)

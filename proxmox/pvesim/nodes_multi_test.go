@@ -30,12 +30,8 @@ func newNodesBench(t *testing.T, nodes, guests int) *nodesBench {
 func (b *nodesBench) ask(entry, line string, header ...string) (string, any) {
 	method, path, _ := strings.Cut(line, " ")
 	path, query, _ := strings.Cut(path, "?")
-	x := &exchange{ctx: b.t.Context(), entry: entry, method: method, path: "/api2/json" + path, query: query,
-		header: map[string][]string{"Authorization": {"PVEAPIToken=" + b.sim.RootToken()}}}
-	for i := 0; i+1 < len(header); i += 2 {
-		x.header.Del("Authorization")
-		x.header.Set(header[i], header[i+1])
-	}
+	x := asking(b.t.Context(), b.sim, method, path, query, header...)
+	x.entry = entry
 	r := b.sim.serve(x)
 	var v struct{ Data any }
 	_ = json.Unmarshal(r.body, &v)

@@ -48,7 +48,7 @@ func TestCopyVolume(t *testing.T) {
 		r := newRig(t, DemoWorld(time.Now()), WithoutDelays())
 		defer r.stop()
 		const template, base = "vztmpl/debian-13-standard_13.1-2_amd64.tar.zst", "/nodes/pve1/storage/local/content/"
-		if got := r.do("POST", base+template, strings.NewReader("target=local:vztmpl/x.tar.zst"), "Content-Type", "application/x-www-form-urlencoded"); got.status != "403 Permission check failed (user != root@pam)" {
+		if got := r.form("POST", base+template, "target=local:vztmpl/x.tar.zst"); got.status != "403 Permission check failed (user != root@pam)" {
 			t.Errorf("a token copies: %s", got.status)
 		}
 		for _, c := range []struct{ from, target, node, want string }{

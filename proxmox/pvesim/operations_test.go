@@ -70,16 +70,7 @@ func (o *operator) ask(token, method, path string, params map[string]string) (in
 	for k, v := range params {
 		form.Set(k, v)
 	}
-	x := &exchange{ctx: o.t.Context(), entry: o.sim.firstNode(), method: method, path: "/api2/json" + path,
-		header: map[string][]string{"Authorization": {"PVEAPIToken=" + token}}}
-	if method == "GET" || method == "DELETE" {
-		x.query = form.Encode()
-	} else if len(form) > 0 {
-		x.body = []byte(form.Encode())
-		x.length = int64(len(x.body))
-		x.header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	r := o.sim.serve(x)
+	r := o.sim.serve(asking(o.t.Context(), o.sim, method, path, form.Encode(), "Authorization", "PVEAPIToken="+token))
 	var v struct{ Data any }
 	if json.Unmarshal(r.body, &v) != nil {
 		return r.status, nil

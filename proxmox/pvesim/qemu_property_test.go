@@ -1,8 +1,8 @@
 package pvesim
 
 import (
+	"context"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -42,18 +42,7 @@ func newMachines() *machines {
 func (m *machines) ask(op string, vmid int) int {
 	method, target, _ := strings.Cut(fmt.Sprintf(op, m.sim.firstNode(), vmid), " ")
 	path, form, _ := strings.Cut(target, "?")
-	if method == "DELETE" || method == "GET" {
-		path, form = target, ""
-	}
-	req := httptest.NewRequest(method, "/api2/json"+path, strings.NewReader(form))
-	if form == "" {
-		req = httptest.NewRequest(method, "/api2/json"+path, nil)
-	}
-	req.Header.Set("Authorization", "PVEAPIToken="+m.sim.RootToken())
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	rec := httptest.NewRecorder()
-	m.sim.ServeHTTP(rec, req)
-	return rec.Code
+	return m.sim.serve(asking(context.Background(), m.sim, method, path, form)).status
 }
 
 // abortAny ends the task of a node that began last, if it runs.

@@ -34,7 +34,7 @@ func TestCreateDiesClean(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, lifeWorld())
 		defer r.stop()
-		got := r.do("POST", "/nodes/"+r.sim.firstNode()+"/qemu", strings.NewReader("vmid=9100&scsi0=disks:1"), "Content-Type", "application/x-www-form-urlencoded")
+		got := r.form("POST", "/nodes/"+r.sim.firstNode()+"/qemu", "vmid=9100&scsi0=disks:1")
 		upid, _ := got.data.(string)
 		time.Sleep(createTime) // it began after forkTime and is at work
 		r.sim.Update(func(w *World) {

@@ -16,13 +16,7 @@ func (r *rig) act(line string) string {
 	r.t.Helper()
 	method, rest, _ := strings.Cut(line, " ")
 	path, form, _ := strings.Cut(rest, "?")
-	var got reply
-	node := "/nodes/" + r.sim.firstNode()
-	if method == "POST" || method == "PUT" {
-		got = r.do(method, node+path, strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded")
-	} else {
-		got = r.do(method, node+rest, nil)
-	}
+	got := r.form(method, "/nodes/"+r.sim.firstNode()+path, form)
 	upid, _ := got.data.(string)
 	if got.code != 200 || !strings.HasPrefix(upid, "UPID:") {
 		if got.code == 200 {

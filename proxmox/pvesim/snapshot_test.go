@@ -139,7 +139,7 @@ func TestSnapshotAborted(t *testing.T) {
 		r := newRig(t, volumesWorld())
 		defer r.stop()
 		node := "/nodes/" + r.sim.firstNode()
-		upid, _ := r.do("POST", node+"/qemu/7006/snapshot", strings.NewReader("snapname=s1&vmstate=1"), "Content-Type", "application/x-www-form-urlencoded").data.(string)
+		upid, _ := r.form("POST", node+"/qemu/7006/snapshot", "snapname=s1&vmstate=1").data.(string)
 		time.Sleep(2 * forkTime)
 		if got := r.look("7006 snapshots") + r.look("7006 lock"); got != "s1<snapshot" {
 			t.Fatalf("at work: %q", got)

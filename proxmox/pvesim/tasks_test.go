@@ -148,15 +148,12 @@ func TestBulk(t *testing.T) {
 	b.w.Guest(1002).Config["template"] = 1
 	b.w.Guest(1001).Config["startup"] = "2,down=7"
 	sim := New(b.w, WithClock(func() time.Time { return b.now }), WithoutDelays())
-	r := &rig{t: t, sim: sim}
 	run := func(path, query string, took time.Duration) *Task {
 		t.Helper()
 		if !strings.Contains(path, "/") {
 			path = "nodes/node01/" + path
 		}
-		x := &exchange{ctx: t.Context(), entry: "node01", method: "POST", path: "/api2/json/" + path, query: query,
-			header: map[string][]string{"Authorization": {"PVEAPIToken=" + sim.RootToken()}}}
-		if got := r.sim.serve(x); got.status != 200 {
+		if got := sim.serve(asking(t.Context(), sim, "POST", "/"+path, query)); got.status != 200 {
 			t.Fatalf("%s: %d %s", path, got.status, got.body)
 		}
 		task := b.w.Nodes[0].Tasks[0]

@@ -61,7 +61,7 @@ func TestSecondFactor(t *testing.T) {
 				t.Errorf("%s: %s %s %v: %s %s, want %s", tt.who, tt.method, tt.path, tt.params, got.status, got.body, tt.want)
 			}
 		}
-		if got := r.do("POST", mine, strings.NewReader("type=recovery"), "Content-Type", "application/x-www-form-urlencoded"); got.code != 403 || !strings.Contains(got.body, "not available with API token") {
+		if got := r.form("POST", mine, "type=recovery"); got.code != 403 || !strings.Contains(got.body, "not available with API token") {
 			t.Errorf("with a token: %s %s", got.status, got.body)
 		}
 		if len(r.must("GET", "/access/tfa").rows()) != 0 {
@@ -89,7 +89,7 @@ func TestSecondFactor(t *testing.T) {
 			token := r.token
 			r.token = ""
 			defer func() { r.token = token }()
-			got := r.do("POST", "/access/ticket", strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded")
+			got := r.form("POST", "/access/ticket", form.Encode())
 			o, _ := got.data.(map[string]any)
 			ticket, _ := o["ticket"].(string)
 			return ticket, o

@@ -108,7 +108,7 @@ func TestStorages(t *testing.T) {
 		} {
 			method, rest, _ := strings.Cut(step.line, " ")
 			path, query, _ := strings.Cut(rest, "?")
-			if got := r.do(method, path+"?"+query, nil, "Content-Type", "application/x-www-form-urlencoded").status; got != step.want {
+			if got := r.form(method, path, query).status; got != step.want {
 				t.Errorf("%s: got %q, want %q", step.line, got, step.want)
 			}
 		}

@@ -45,8 +45,7 @@ func TestLossless(t *testing.T) {
 	}
 	s := New(recordedWorld(t), WithRecordedCertificates())
 	for _, g := range file.Guests {
-		x := &exchange{ctx: t.Context(), entry: "pve1", method: "GET", header: map[string][]string{"Authorization": {"PVEAPIToken=" + s.RootToken()}},
-			path: "/api2/json/nodes/pve1/" + g.Type + "/" + text(g.VMID) + "/config"}
+		x := asking(t.Context(), s, "GET", "/nodes/pve1/"+g.Type+"/"+text(g.VMID)+"/config", "")
 		var got struct{ Data Object }
 		if err := decodeJSON(bytes.NewReader(s.serve(x).body), &got); err != nil {
 			t.Fatal(err)
