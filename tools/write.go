@@ -236,11 +236,7 @@ func blastRows(d Deps, b *change.Blast) [][]string {
 	var rows [][]string
 	add := func(name string, list []string) {
 		if len(list) > 0 {
-			shown := clean.Line(strings.Join(list[:min(len(list), 5)], ", "), 200)
-			if more := len(list) - 5; more > 0 {
-				shown += fmt.Sprintf(" and %d more", more)
-			}
-			rows = append(rows, []string{name, shown})
+			rows = append(rows, []string{name, clean.Line(asManyAs(list, ", ", roomForBlast), 200)})
 		}
 	}
 	add("running", b.Running)
@@ -275,15 +271,19 @@ func (o *planOut) View(Deps) View {
 	}
 	v.Line("%s", head)
 	t := Table{Name: "steps", Main: true, Wrap: true, Columns: []string{"guest", "step", "state", "change", "observed"}}
+	room := roomForSteps
 	for _, s := range o.Steps[:min(len(o.Steps), planRows)] {
-		t.Rows = append(t.Rows, []string{s.Guest, s.Action, s.State, diffText(s), observedText(s)})
+		row := []string{s.Guest, s.Action, s.State, diffText(s), observedText(s)}
+		if room -= weight(row); room < 0 && len(t.Rows) > 0 {
+			break
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	v.Table(t)
-	if more := len(o.Steps) - planRows; more > 0 {
+	if more := len(o.Steps) - len(t.Rows); more > 0 {
 		v.Line("and %d steps more: format json shows all", more)
 	}
-	for _, line := range [][2]string{{"lost for good", strings.Join(o.Lost[:min(len(o.Lost), 8)], "; ")}, {"left out", strings.Join(o.Skipped[:min(len(o.Skipped), 8)], "; ")},
-		{"note", o.Note}} {
+	for _, line := range [][2]string{{"lost for good", asManyAs(o.Lost, "; ", roomForLost)}, {"left out", asManyAs(o.Skipped, "; ", roomForBlast)}, {"note", o.Note}} {
 		if line[1] != "" {
 			v.Line("%s: %s", line[0], line[1])
 		}
@@ -300,8 +300,32 @@ func (o *planOut) View(Deps) View {
 	return v
 }
 
-// planRows is how many steps a review shows: it stays below 600 tokens (DESIGN §10).
-const planRows = 12
+// A review stays below 600 tokens (DESIGN §10): so many steps at most, and so much room, in the estimated tokens of weight, for its parts.
+const (
+	planRows     = 12
+	roomForSteps = 210
+	roomForLost  = 90
+	roomForBlast = 40 // for each line
+)
+
+// asManyAs joins what has room, the first in any case (the beginning of it), and counts the rest.
+func asManyAs(list []string, sep string, room int) string {
+	var out []string
+	for _, s := range list {
+		if room -= weight([]string{s}); room < 0 {
+			if len(out) > 0 {
+				break
+			}
+			s = clean.Line(s, 60)
+		}
+		out = append(out, s)
+	}
+	text := strings.Join(out, sep)
+	if more := len(list) - len(out); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
 
 func diffText(s stepOut) string {
 	var out []string
