@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// changeSession is what a client saw that changed something on the simulated homelab.
+type changeSession struct {
+	Version, Instructions string
+	Asked                 []string
+	Tools                 []struct {
+		Name        string
+		InputSchema struct {
+			Properties map[string]struct{ Enum []string }
+		}
+		Meta map[string]any `json:"_meta"`
+	}
+	Results []struct {
+		toolResult
+		Took int // ms
+	}
+}
+
+func (s changeSession) text(k int) string { return s.Results[k].Result.Content[0].Text }
+
+// changes lets a TypeScript client call tools on a demo server that allows a tier; user says how its user answers questions.
+func changes(t *testing.T, script, user, allow string, calls ...[2]any) changeSession {
+	t.Helper()
+	list, err := json.Marshal(append([][2]any{}, calls...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{filepath.Join("clients", script), user, string(list), program(t), "demo", "--serve"}
+	if allow != "" {
+		args = append(args, "--allow", allow)
+	}
+	o := run(t, []string{"HOME=" + t.TempDir(), "TZ=UTC"}, "", node(t), args...)
+	if o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	s := decode[changeSession](t, o.stdout)
+	if len(s.Results) != len(calls) {
+		t.Fatalf("%d results of %d calls", len(s.Results), len(calls))
+	}
+	return s
+}
+
+var changeScripts = []string{"change-v1.mjs", "change-v2.mjs"}
+
+// TestChangeListed: tools and actions are listed as far as they are allowed.
+func TestChangeListed(t *testing.T) {
+	for allow, want := range map[string]struct {
+		level    tools.Tier
+		power    []string
+		snapshot []string
+	}{
+		"":            {level: tools.R0},
+		"reversible":  {tools.R1, []string{"start", "resume"}, []string{"create"}},
+		"destructive": {tools.R3, []string{"start", "shutdown", "reboot", "stop", "reset", "suspend", "resume"}, []string{"create", "delete", "rollback"}},
+	} {
+		s := changes(t, "change-v1.mjs", "none", allow)
+		if len(s.Tools) != len(tools.Listed(want.level)) {
+			t.Errorf("%q: %d tools, want %d", allow, len(s.Tools), len(tools.Listed(want.level)))
+		}
+		for _, tool := range s.Tools {
+			actions := tool.InputSchema.Properties["action"].Enum
+			if tool.Name == "power_guest" && !slices.Equal(actions, want.power) || tool.Name == "snapshot_guest" && !slices.Equal(actions, want.snapshot) {
+				t.Errorf("%q: %s has actions %v", allow, tool.Name, actions)
+			}
+			if tool.Name == "delete_guest" && tool.Meta["anthropic/requiresUserInteraction"] != true {
+				t.Errorf("delete_guest has _meta %v", tool.Meta)
+			}
+		}
+		if strings.Contains(s.Instructions, "undo_change") != (want.level > tools.R0) {
+			t.Errorf("%q: instructions %s", allow, s.Instructions)
+		}
+	}
+}
+
+// TestChangeAnswers: a disruptive change does what the client's user says; without a way to ask the plan is the answer, at once. Whatever a
+// client accepts by itself, a guest is not destroyed (S03, S04).
+func TestChangeAnswers(t *testing.T) {
+	for user, want := range map[string]struct{ stop, guest string }{
+		"accept":  {"stop: done", "on pve1: stopped"},
+		"decline": {"did not agree", "on pve1: running"},
+		"none":    {"apply_plan p-", "on pve1: running"},
+	} {
+		for _, script := range changeScripts {
+			s := changes(t, script, user, "destructive",
+				[2]any{"power_guest", map[string]any{"guest": "210", "action": "stop"}}, [2]any{"get_guest", map[string]any{"guest": "210"}},
+				[2]any{"delete_guest", map[string]any{"guest": "208"}}, [2]any{"get_guest", map[string]any{"guest": "208"}})
+			if !strings.Contains(s.text(0), want.stop) || !strings.Contains(s.text(1), want.guest) {
+				t.Errorf("%s, %s: %s\n%s", script, user, s.text(0), s.text(1))
+			}
+			if asked := user != "none"; (len(s.Asked) == 1) != asked || asked && !strings.Contains(s.Asked[0], "stop on 210 runner?") {
+				t.Errorf("%s, %s: asked %q", script, user, s.Asked)
+			}
+			// The first call opens the simulated cluster; a wait for an answer that nobody gives would be 25 s.
+			if user == "none" && s.Results[0].Took > 5000 {
+				t.Errorf("%s: a client that cannot ask waited %d ms", script, s.Results[0].Took)
+			}
+			if !strings.Contains(s.text(2), "waits for an operator") || !strings.Contains(s.text(3), "208 test-debian on pve1: stopped") {
+				t.Errorf("%s, %s: %s\n%s", script, user, s.text(2), s.text(3))
+			}
+		}
+	}
+}
+
+// TestChangeSilentUser: a user who never answers holds a call up for 25 s; then the plan is the answer and nothing was sent.
+func TestChangeSilentUser(t *testing.T) {
+	t.Parallel()
+	s := changes(t, "change-v1.mjs", "silent", "disruptive",
+		[2]any{"power_guest", map[string]any{"guest": "210", "action": "stop"}}, [2]any{"get_guest", map[string]any{"guest": "210"}})
+	if took := s.Results[0].Took; took < 24_000 || took > 45_000 || !strings.Contains(s.text(0), "apply_plan p-") || !strings.Contains(s.text(1), "on pve1: running") {
+		t.Errorf("after %d ms: %s\n%s", took, s.text(0), s.text(1))
+	}
+}
+
+// TestChangeTools calls every tool that changes something, planned only and for real where nobody has to be asked.
+func TestChangeTools(t *testing.T) {
+	guest := func(more map[string]any) map[string]any {
+		args := map[string]any{"guest": "208"}
+		for k, v := range more {
+			args[k] = v
+		}
+		return args
+	}
+	list := [][2]any{
+		{"power_guest", guest(map[string]any{"action": "start", "dry_run": true})},
+		{"power_guest", guest(map[string]any{"action": "start"})},
+		{"snapshot_guest", guest(map[string]any{"action": "create", "snapshot": "e2e", "dry_run": true})},
+		{"snapshot_guest", guest(map[string]any{"action": "create", "snapshot": "e2e"})},
+		{"update_guest", guest(map[string]any{"tags": []string{"e2e"}, "dry_run": true})},
+		{"update_guest", guest(map[string]any{"tags": []string{"e2e"}})},
+		{"delete_guest", guest(map[string]any{"dry_run": true})},
+		{"list_plans", map[string]any{}},
+	}
+	holds := []string{"dry run", "it is running", "dry run", "snapshot e2e exists", "dry run", "done", "only a stopped guest can be destroyed", "create snapshot e2e"}
+	for _, script := range changeScripts {
+		s := changes(t, script, "accept", "destructive", list...)
+		for k, want := range holds {
+			if !strings.Contains(s.text(k), want) {
+				t.Errorf("%s: %s answers %s, want %q", script, list[k][0], s.text(k), want)
+			}
+		}
+	}
+}
+
+// TestInspectorChanges: the Inspector plans and applies over stdio, and the schemas of all tools are portable.
+func TestInspectorChanges(t *testing.T) {
+	node := node(t)
+	entry := inspectorEntry(t, "node_modules/@modelcontextprotocol/inspector")
+	inspect := func(args ...string) output {
+		return run(t, []string{"HOME=" + t.TempDir(), "TZ=UTC"}, "", node, append([]string{entry, "--cli", program(t), "demo", "--serve", "--allow", "host"}, args...)...)
+	}
+	if o := inspect("--method", "tools/list", "--strict"); o.code != 0 || !strings.Contains(o.stdout, `"delete_guest"`) {
+		t.Errorf("tools/list --strict: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	for want, args := range map[string][]string{
+		"it is running":         {"power_guest", "guest=208", "action=start"},
+		"apply_plan p-":         {"power_guest", "guest=210", "action=stop"},
+		"waits for an operator": {"delete_guest", "guest=208"},
+	} {
+		call := []string{"--method", "tools/call", "--tool-name", args[0]}
+		for _, a := range args[1:] {
+			call = append(call, "--tool-arg", a)
+		}
+		if o := inspect(call...); o.code != 0 || !strings.Contains(o.stdout, want) {
+			t.Errorf("%v: exit %d, want %q\n%s%s", args, o.code, want, o.stdout, o.stderr)
+		}
+	}
+}
