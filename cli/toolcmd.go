@@ -42,6 +42,9 @@ func plural(noun string) string {
 	if stem, ok := strings.CutSuffix(noun, "y"); ok {
 		return stem + "ies"
 	}
+	if strings.HasSuffix(noun, "s") {
+		return noun + "es"
+	}
 	return noun + "s"
 }
 
