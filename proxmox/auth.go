@@ -32,13 +32,29 @@ type auth struct {
 	set   *settings
 	now   func() time.Time
 	stats *stats
-
-	login chan struct{} // held while a login is in flight; a channel, so that waiting ends with the caller's context
+	limit time.Duration   // of one login
+	life  context.Context //nolint:containedctx // of the client: logins outlive their callers, not the client
+	end   context.CancelFunc
 
 	mu      sync.Mutex
 	ticket  ticket
+	going   *login // nil when none is in flight
 	refused error
 	retryAt time.Time
+}
+
+// login is one that is in flight. It goes on when those who wait for it have left, so that its outcome is remembered: one that is refused
+// after its caller's deadline must not be tried again (F04).
+type login struct {
+	done   chan struct{} // closed at its end; the outcome may be read then
+	ticket ticket
+	err    error
+}
+
+func newAuth(next http.RoundTripper, set *settings, o *options, st *stats) *auth {
+	a := &auth{next: next, set: set, now: o.now, stats: st, limit: o.limits.Timeout}
+	a.life, a.end = context.WithCancel(context.Background())
+	return a
 }
 
 type ticket struct {
@@ -90,49 +106,71 @@ func (a *auth) withTicket(req *http.Request, t ticket) *http.Request {
 	return out
 }
 
-func (a *auth) peek() (t ticket, refused error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.now().Before(a.retryAt) {
-		refused = a.refused
-	}
-	return a.ticket, refused
-}
-
 // valid returns a ticket younger than an hour and newer than serial; it logs in when there is none.
 func (a *auth) valid(ctx context.Context, serial int) (ticket, error) {
-	t, _ := a.peek()
-	if t.serial > serial && a.now().Sub(t.born) < ticketRenewAt {
-		return t, nil
-	}
-	select {
-	case a.login <- struct{}{}:
-		defer func() { <-a.login }()
-	case <-ctx.Done():
-		return ticket{}, ctx.Err()
-	}
-	t, refused := a.peek()
-	age := a.now().Sub(t.born)
-	switch {
-	case t.serial > serial && age < ticketRenewAt: // another call logged in meanwhile
-		return t, nil
-	case refused != nil:
-		return ticket{}, refused
-	case t.serial > serial && t.serial > 0 && age < ticketLife:
-		// The ticket itself is the password of its renewal (01/004).
-		if n, err := a.logIn(ctx, t.value); err == nil {
-			return n, nil
-		} else if fault.CodeOf(err) != fault.Unauthenticated {
-			return t, nil // it still works; the next call tries again
+	for {
+		t, l, err := a.join(ctx, serial)
+		if l == nil {
+			return t, err
+		}
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return ticket{}, ctx.Err()
+		}
+		// A renewal that failed leaves the old ticket, which is of no use to a call that it was refused to: that one asks once more.
+		if l.err != nil || l.ticket.serial > serial {
+			return l.ticket, l.err
 		}
 	}
-	n, err := a.logIn(ctx, a.set.Password)
-	if err != nil && fault.CodeOf(err) == fault.Unauthenticated {
-		a.mu.Lock()
-		a.refused, a.retryAt = err, a.now().Add(loginRest)
-		a.mu.Unlock()
+}
+
+// join gives the ticket that there is or the login to wait for, which it starts if none is in flight.
+func (a *auth) join(ctx context.Context, serial int) (ticket, *login, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, age := a.ticket, a.now().Sub(a.ticket.born)
+	switch {
+	case t.serial > serial && age < ticketRenewAt:
+		return t, nil, nil
+	case a.going != nil:
+		return ticket{}, a.going, nil
+	case a.refused != nil && a.now().Before(a.retryAt):
+		return ticket{}, nil, a.refused
 	}
-	return n, err
+	renew := t
+	if t.serial <= serial || age >= ticketLife {
+		renew = ticket{}
+	}
+	l := &login{done: make(chan struct{})}
+	a.going = l
+	// A call that asks one endpoint alone does not decide for the others where they log in.
+	go a.run(context.WithValue(context.WithoutCancel(ctx), keyOnly, nil), l, renew)
+	return ticket{}, l, nil
+}
+
+// run logs in for all who wait, by the ticket renew if there is one.
+func (a *auth) run(ctx context.Context, l *login, renew ticket) {
+	l.ticket, l.err = a.obtain(ctx, renew)
+	a.mu.Lock()
+	a.going = nil
+	if l.err != nil && fault.CodeOf(l.err) == fault.Unauthenticated {
+		a.refused, a.retryAt = l.err, a.now().Add(loginRest)
+	}
+	a.mu.Unlock()
+	close(l.done)
+}
+
+func (a *auth) obtain(ctx context.Context, renew ticket) (ticket, error) {
+	if renew.serial > 0 {
+		// The ticket itself is the password of its renewal (01/004).
+		if t, err := a.logIn(ctx, renew.value); err == nil {
+			return t, nil
+		} else if fault.CodeOf(err) != fault.Unauthenticated {
+			return renew, nil // it still works; the next call tries again
+		}
+	}
+	return a.logIn(ctx, a.set.Password)
 }
 
 // forget drops the ticket: the server answered as if it were not valid (F54).
@@ -145,7 +183,9 @@ func (a *auth) forget() {
 func (a *auth) logIn(ctx context.Context, password redact.Secret) (ticket, error) {
 	c := newCall(ctx, http.MethodPost, "/access/ticket")
 	c.login = true
-	ctx = context.WithValue(ctx, keyCall, c)
+	ctx, cancel := context.WithTimeoutCause(context.WithValue(ctx, keyCall, c), a.limit, errOwnDeadline)
+	defer cancel()
+	defer context.AfterFunc(a.life, cancel)()
 	form := Params{}.Str("username", a.set.Username).Str("password", password.Reveal())
 	req, err := newRequest(ctx, http.MethodPost, "/access/ticket", form)
 	if err != nil {

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -150,6 +151,31 @@ func TestF04NoLoginLoop(t *testing.T) {
 		time.Sleep(loginRest)
 		if _, err := r.Version(t.Context()); err != nil {
 			t.Errorf("after the rest: %v", err)
+		}
+	})
+}
+
+// F04: a refusal that its caller did not wait for is remembered, and a login that its caller left is there for the next one.
+func TestF04LoginOutlivesItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, o := officeRig(t)
+		defer r.close()
+		o.closed = true
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := r.Version(ctx); err == nil {
+				t.Error("answered")
+			}
+			cancel()
+			time.Sleep(3 * time.Second)
+		}
+		if n := r.pve.count("POST /access/ticket"); n != 2 {
+			t.Errorf("%d logins in 40 s, whose callers waited a second each", n)
+		}
+		r.Close()
+		time.Sleep(loginRest)
+		if _, err := r.Version(t.Context()); err == nil {
+			t.Error("a client that was closed logged in")
 		}
 	})
 }

@@ -35,7 +35,8 @@ type circuit struct {
 	until time.Time // no call before
 	gap   time.Duration
 	probe chan struct{} // closed when the probe in flight ends; nil when there is none
-	last  string        // what the node, or its proxy, said
+	why   string        // what the node's proxy said, or else that there was no answer in time
+	via   string        // the endpoint that said so
 }
 
 // SilentNode is a node that does not answer although the cluster does.
@@ -92,13 +93,19 @@ func (b *breaker) admit(node string) (probe <-chan struct{}, err error) {
 		ci.probe = make(chan struct{})
 		return nil, nil
 	}
-	f := fault.New(fault.NodeSilent, "node %s has not answered since %s and is asked again at %s", node,
-		ci.since.Format(time.TimeOnly), ci.until.Format(time.TimeOnly)).Retry()
-	f.Cause = ci.last
-	if isCertText(ci.last) {
-		f.Hint = certHint
+	return ci.probe, ci.fault(node)
+}
+
+// fault tells why no call goes to the node: what was found when one did, not only that it is so.
+func (ci *circuit) fault(node string) *fault.Error {
+	again := ci.until.Format(time.TimeOnly)
+	f := fault.New(fault.NodeSilent, "node %s has not answered since %s and is asked again at %s", node, ci.since.Format(time.TimeOnly), again).Retry()
+	f.Cause = ci.why
+	if isCertText(ci.why) {
+		f.Message = certMessage(node, ci.via, statusHandshake) + "; it is asked again at " + again
+		f.Hint, f.Retryable = certHint, false
 	}
-	return ci.probe, f
+	return f
 }
 
 // settle ends the probe in flight, if there is one; b.mu is held.
@@ -128,7 +135,10 @@ func (b *breaker) record(c *call, resp *http.Response, err error, took time.Dura
 		if ci.probe != nil {
 			ci.gap = min(2*ci.gap, maxProbeGap)
 		}
-		ci.fails, ci.last = ci.fails+1, text
+		// Our own lost patience tells less than what a proxy said before.
+		if ci.fails++; ci.why == "" || text != noAnswer {
+			ci.why, ci.via = text, addrOf(c)
+		}
 		ci.until = b.now().Add(ci.gap)
 		ci.settle()
 	}
@@ -144,6 +154,8 @@ const (
 
 // hungAfter is when a caller's own short deadline counts against the node: a healthy node answers a plain read long before.
 const hungAfter = 5 * time.Second
+
+const noAnswer = "no answer in time"
 
 // judgeSilence tells a silent node from everything else. A hung storage or guest agent is not a silent node (F39), a 501 neither (F35),
 // and an endpoint that does not answer says nothing about the node.
@@ -162,7 +174,7 @@ func judgeSilence(c *call, resp *http.Response, err error, took time.Duration) (
 	}
 	_, ours := errors.AsType[*tryTimeout](err)
 	if c.class == classNormal && c.read() && (ours || errors.Is(err, context.DeadlineExceeded) && took >= hungAfter) {
-		return nodeSilent, "no answer in time"
+		return nodeSilent, noAnswer
 	}
 	return nodeUnjudged, ""
 }
@@ -174,7 +186,7 @@ func (b *breaker) silent() []SilentNode {
 	var out []SilentNode
 	for n, ci := range b.nodes {
 		if ci.fails >= silentAfter {
-			out = append(out, SilentNode{n, ci.since, ci.until, ci.last})
+			out = append(out, SilentNode{n, ci.since, ci.until, ci.why})
 		}
 	}
 	slices.SortFunc(out, func(a, b SilentNode) int { return strings.Compare(a.Node, b.Node) })

@@ -61,7 +61,7 @@ func New(cfg ClusterConfig, opts ...Option) (*Client, error) {
 func (c *Client) chain() {
 	o, l := &c.opts, c.opts.limits
 	wires := &wire{ends: c.ends, readOnly: c.set.ReadOnly, permits: o.permits, now: o.now, log: c.log, stats: c.stats}
-	c.auth = &auth{next: wires, set: c.set, now: o.now, stats: c.stats, login: make(chan struct{}, 1)}
+	c.auth = newAuth(wires, c.set, o, c.stats)
 	bodies := &body{next: c.auth, limits: l}
 	// The breaker stands below the limit: calls that queued while a node fell silent must not be sent one by one.
 	c.breaks = &breaker{next: bodies, now: o.now, every: l.ProbeEvery, nodes: map[string]*circuit{}}
@@ -80,8 +80,11 @@ func (c *Client) Identity() string { _, id := c.set.who(); return id }
 // ReadOnly says whether the client refuses to send anything but GET.
 func (c *Client) ReadOnly() bool { return c.set.ReadOnly }
 
-// Close closes the idle connections. Calls in flight end by their contexts.
-func (c *Client) Close() { c.ends.close() }
+// Close closes the idle connections and ends a login that is in flight. Calls in flight end by their contexts.
+func (c *Client) Close() {
+	c.auth.end()
+	c.ends.close()
+}
 
 // Typed is go-proxmox on the same transport, for the long tail of its types. Its task waits, logins and retries must not be used
 // (libraries.md 4.9).

@@ -151,9 +151,13 @@ func (e *APIError) nodeSilent(f *fault.Error) {
 	f.Message, f.Retryable = fmt.Sprintf("node %s does not answer (%d); the rest of the cluster does", e.Node, e.Status), true
 	f.Hint = "the node is off, restarting or cut off from the cluster network"
 	if isCertText(e.Reason) {
-		f.Message, f.Retryable = fmt.Sprintf("node %s cannot be reached through %s: its certificate does not fit (%d)", e.Node, e.Endpoint, e.Status), false
+		f.Message, f.Retryable = certMessage(e.Node, e.Endpoint, e.Status), false
 		f.Hint = certHint
 	}
+}
+
+func certMessage(node, endpoint string, status int) string {
+	return fmt.Sprintf("node %s cannot be reached through %s: its certificate does not fit (%d)", node, endpoint, status)
 }
 
 // certHint is what to do about a node whose certificate the others do not accept (F12).
