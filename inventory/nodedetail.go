@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// diskKeep: the health of disks is asked at most daily, since asking may wake a sleeping disk; who wants it now says fresh.
-	diskKeep = 24 * time.Hour
+	// diskKeep: the list wakes no disk; what disks say of themselves is check_health's to ask, once a day.
+	diskKeep = time.Hour
 	// softwareKeep: the node itself looks for updates once a day, and certificates live for months.
 	softwareKeep = time.Hour
 )
 
-// NodeDisk is a disk with what SMART says of it. Left is what is left of its life in percent, nil where the disk does not tell.
+// NodeDisk is a disk with what SMART said of it when check_health or somebody else last asked, daily at most. Health is "not asked" of a disk
+// that may sleep, "unknown" where it could not be asked. Left is what is left of its life in percent, nil where the disk does not tell.
 type NodeDisk struct {
 	Path, Model, Type, Health, Use string
 	Size                           *int64
@@ -42,7 +43,7 @@ type NodeDetail struct {
 	Updates      []string // packages that wait for an update
 	Services     []string // enabled services that do not run
 	Disks        []NodeDisk
-	DisksAt      time.Time
+	DisksAt      time.Time // when their health was asked
 	Pools        []NodePool
 	Interfaces   []NetInterface
 	NetPending   bool
@@ -67,7 +68,7 @@ const (
 )
 
 // NodeDetail answers everything about one node: what the store has, and eight calls to the node for the rest, all at once and kept for the time of
-// freshness (software an hour, disks a day). A part that fails is named in Unread. Errors: fault.NotFound, and those of FindGuests.
+// freshness (software and disks an hour); what the disks say of their health is asked once a day, and none is woken for it (faults.md F50). A part that fails is named in Unread. Errors: fault.NotFound, and those of FindGuests.
 func (i *Inventory) NodeDetail(ctx context.Context, name string, ro ReadOptions) (NodeDetail, error) {
 	began := i.now()
 	scope, err := i.ready(ctx, ro)
@@ -159,7 +160,7 @@ func (c *cluster) askNode(ctx context.Context, d *NodeDetail, fresh bool) {
 		part(ctx, r, partUpdates, "", softwareKeep, func(ctx context.Context, s Source) ([]pve.UpdateRow, error) { return s.NodeUpdates(ctx, node) }, r.updates)
 	})
 	wg.Go(func() {
-		part(ctx, r, partDisks, "node "+node, diskKeep, func(ctx context.Context, s Source) ([]pve.DiskRow, error) { return s.NodeDisks(ctx, node) }, r.disks)
+		part(ctx, r, partDisks, "node "+node, diskKeep, func(ctx context.Context, s Source) (nodeDisks, error) { return c.disksOf(ctx, s, node) }, r.disks)
 	})
 	wg.Go(func() {
 		part(ctx, r, partPools, "node "+node, now, func(ctx context.Context, s Source) ([]pve.ZFSRow, error) { return zfsPools(ctx, s, node) }, r.pools)

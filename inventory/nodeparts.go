@@ -3,8 +3,8 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -101,13 +101,59 @@ func (r *nodeRead) updates(list []pve.UpdateRow, _ time.Time) {
 	slices.Sort(r.d.Updates)
 }
 
-func (r *nodeRead) disks(list []pve.DiskRow, at time.Time) {
-	r.d.Disks, r.d.DisksAt = []NodeDisk{}, at
-	for _, row := range list {
+// nodeDisks are the disks of a node and what is known of their health; at is when that was asked.
+type nodeDisks struct {
+	list  []pve.DiskRow
+	facts []diskFact
+	at    time.Time
+}
+
+// disksOf lists a node's disks without asking them. Their health is what check_health keeps of the day; without that they are asked as it asks
+// them: no disk that may sleep, and none twice a day by this process.
+func (c *cluster) disksOf(ctx context.Context, src Source, node string) (nodeDisks, error) {
+	now, cv := c.inv.now(), c.inv.proj.cluster(c.name)
+	list, err := src.DiskList(ctx, node)
+	if err != nil {
+		return nodeDisks{}, err
+	}
+	d := nodeDisks{list: list}
+	if s := cv.probes[node+"/disks"]; !s.At.IsZero() && now.Sub(s.At) < daily && json.Unmarshal(s.Data, &d.facts) == nil {
+		d.at = s.At
+		return d, nil
+	}
+	d.at = now
+	c.asked.mu.Lock()
+	old, ok := c.asked.item("health of disks " + node).value.(nodeDisks)
+	c.asked.mu.Unlock()
+	if ok && now.Sub(old.at) < daily {
+		old.list = list
+		return old, nil
+	}
+	p := &prober{c: c, src: src, v: cv}
+	if d.facts, _, err = p.diskFacts(ctx, node, list); err != nil {
+		return nodeDisks{}, err
+	}
+	c.asked.mu.Lock()
+	defer c.asked.mu.Unlock()
+	c.asked.item("health of disks " + node).value = d
+	return d, nil
+}
+
+func (r *nodeRead) disks(d nodeDisks, _ time.Time) {
+	r.d.Disks, r.d.DisksAt = []NodeDisk{}, d.at
+	for _, row := range d.list {
 		text := func(t pve.Text) string { return clean.Line(string(t), maxTag) }
-		k := NodeDisk{Path: text(row.DevPath), Model: text(row.Model), Type: text(row.Type), Health: text(row.Health), Use: text(row.Used), Size: optInt(row.Size)}
-		if n, err := strconv.Atoi(string(row.Wearout)); err == nil {
-			k.Left = &n
+		k := NodeDisk{Path: text(row.DevPath), Model: text(row.Model), Type: text(row.Type), Use: text(row.Used), Size: optInt(row.Size)}
+		for _, f := range d.facts {
+			if f.Dev != k.Path {
+				continue
+			}
+			switch k.Health, k.Left = f.Health, f.Left; {
+			case f.Sleeper:
+				k.Health = "not asked"
+			case f.Why != "":
+				k.Health = "unknown"
+			}
 		}
 		r.d.Disks = append(r.d.Disks, k)
 	}

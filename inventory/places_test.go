@@ -77,12 +77,31 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// TestNodeDetail: each part, a part that fails, a node that is away; eight calls, and none again while the answers are young.
+// TestNodeDetailWakesNoDisk: a disk that may sleep is listed and not asked, and solid-state ones once a day, whatever is fresh (faults.md F50).
+func TestNodeDetailWakesNoDisk(t *testing.T) {
+	w := newWorld(2, 4)
+	r := newRig(t, w)
+	w.host.disks = []pve.DiskRow{hdd("/dev/sdb"), ssd("/dev/sda", "PASSED", "90")}
+	w.host.smart = map[string]pve.SMART{"/dev/sda": {Health: "PASSED", Text: "Percentage Used: 7%"}}
+	r.sync()
+	for range 5 {
+		d, err := r.NodeDetail(t.Context(), "pve1", ReadOptions{Fresh: true})
+		if err != nil || len(d.Disks) != 2 || d.Disks[0].Health != "PASSED" || d.Disks[0].Left == nil || *d.Disks[0].Left != 93 || d.Disks[1].Health != "not asked" {
+			t.Errorf("%+v, %v", d.Disks, err)
+		}
+		r.clock.advance(4 * time.Hour)
+	}
+	if n := w.count("smart"); n != 1 || len(w.awoke) > 0 {
+		t.Errorf("%d disks asked in 20 h, awoken: %v", n, w.awoke)
+	}
+}
+
+// TestNodeDetail: each part, a part that fails, a node that is away; nine calls, and none again while the answers are young.
 func TestNodeDetail(t *testing.T) {
 	w := newWorld(2, 4)
 	r := newRig(t, w)
 	now := r.clock.now()
-	w.host.disks = []pve.DiskRow{{DevPath: "/dev/sda", Health: "PASSED", Wearout: "N/A"}, {DevPath: "/dev/nvme0n1", Health: "PASSED", Wearout: "97"}}
+	w.host.disks = []pve.DiskRow{{DevPath: "/dev/sda", Type: "ssd", Health: "PASSED", Wearout: "N/A"}, {DevPath: "/dev/nvme0n1", Type: "nvme", Health: "PASSED", Wearout: "97"}}
 	w.host.services = []pve.ServiceRow{{Service: "pvestatd", ActiveState: "active", UnitState: "enabled"}, {Service: "chrony", ActiveState: "inactive", UnitState: "enabled"},
 		{Service: "postfix", ActiveState: "inactive", UnitState: "disabled"}, {Service: "x", ActiveState: "failed", UnitState: "disabled"}}
 	w.host.certs = []pve.CertificateRow{{Filename: "pve-root-ca.pem", NotAfter: pve.Ptr(pve.Int(now.Unix() + 9e8))}, {Filename: "pve-ssl.pem", NotAfter: pve.Ptr(pve.Int(now.Unix() + 1e6))}}
@@ -113,8 +132,8 @@ func TestNodeDetail(t *testing.T) {
 			t.Errorf("committed %v", d.Committed)
 		}
 	}
-	if n := w.Calls() - before; n != 8 {
-		t.Errorf("%d calls, want 8", n)
+	if n := w.Calls() - before; n != 9 {
+		t.Errorf("%d calls, want 9", n)
 	}
 	w.set(func() { w.nodes["pve1"].online = false })
 	r.tick()

@@ -52,16 +52,22 @@ func (d *diskFact) wrong() bool {
 	return pve.Failing(d.Health) || d.Left != nil && *d.Left <= wearWarn || d.Bad > 0 || d.Fails != ""
 }
 
-// askDisks lists the disks without asking them anything. Where nothing spins, or a person said that the disks never sleep, the list is
-// asked again with their health, in one call; else solid-state disks are asked one by one and the others left alone.
+// askDisks asks for the health of a node's disks without waking one.
 func askDisks(ctx context.Context, p *prober, node string) (any, []string, error) {
 	list, err := p.src.DiskList(ctx, node)
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return []diskFact{}, nil, err
 	}
+	return p.diskFacts(ctx, node, list)
+}
+
+// diskFacts is about the disks of a list that was made without asking them anything. Where nothing spins, or a person said that the disks
+// never sleep, the list is asked again with their health, in one call; else solid-state disks are asked one by one and the others left alone.
+func (p *prober) diskFacts(ctx context.Context, node string, list []pve.DiskRow) ([]diskFact, []string, error) {
 	awake := p.v.wants(store.KindNode, node, p.c.inv.now()) == store.WantAwake
 	sleepers := slices.ContainsFunc(list, pve.DiskRow.Spins)
-	if !sleepers || awake {
+	if len(list) > 0 && (!sleepers || awake) {
+		var err error
 		if list, err = p.src.NodeDisks(ctx, node); err != nil {
 			return nil, nil, err
 		}
