@@ -102,6 +102,7 @@ type matrixRig struct {
 	heard strings.Builder // every text that anybody was told since the fault
 
 	complaints map[string]int // by stage
+	reborn     int            // a vmid that another guest takes over
 }
 
 func newMatrixRig(t *testing.T, row *faultRow) *matrixRig {
@@ -111,8 +112,8 @@ func newMatrixRig(t *testing.T, row *faultRow) *matrixRig {
 		row.prepare(w)
 	}
 	m := &matrixRig{t: t, net: &network{at: map[string]*pvesim.PipeListener{}, refused: map[string]bool{}}, log: &syncBuffer{},
-		complaints: map[string]int{},
-		path:       filepath.Join(t.TempDir(), "state.db"), login: row.login}
+		complaints: map[string]int{}, reborn: row.reborn,
+		path: filepath.Join(t.TempDir(), "state.db"), login: row.login}
 	m.sim = pvesim.New(w)
 	m.sim.Update(func(w *pvesim.World) { m.tasks = addTasks(w) })
 	for _, e := range matrixEndpoints {

@@ -27,8 +27,11 @@ type faultRow struct {
 	statsOnly bool     // the dark nodes answer, only their statistics do not move
 	blind     bool     // something could not be read, and answers must say so
 	quiet     bool     // the client copes: nobody notices
+	tells     string   // the one tool that notices what is else quiet
 	slow      bool     // calls end by their deadline
 	lateNames bool     // the world's names change with the fault
+	late      bool     // a guest itself changes with the fault: until that was met, what was true before is shown
+	reborn    int      // a vmid that another guest takes over
 
 	codes     []fault.Code // that a first contact fails with; none = it is answered
 	mayCodes  []fault.Code // that a first contact may fail with, for as long as the fault lasts
@@ -37,7 +40,8 @@ type faultRow struct {
 	says      []string     // cause and next step, as told by any tool or by sync
 	emptySays []string     // the same at first contact, where it differs
 	changed   func(line string) bool
-	rest      time.Duration // that passes after the fault before all is well
+	corrected func(line string) bool // what a first contact under the fault had wrong, set right later
+	rest      time.Duration          // that passes after the fault before all is well
 	recover   func(m *matrixRig)
 	check     func(m *matrixRig)
 }
@@ -59,6 +63,8 @@ func (r reply) ofGuest() bool {
 func (row *faultRow) mayFail(st stage, r reply) bool {
 	code := r.err.Code
 	switch {
+	case r.tool == "sync_inventory" && row.all:
+		return true // nobody knows of a sync that has failed but who asked for it
 	case r.tool == "get_task" && st.empty && code == fault.NotFound:
 		return true // a handle means nothing to an empty store
 	case r.ofGuest() && row.hides && code == fault.NotFound:

@@ -18,8 +18,11 @@ const (
 	addressAge = time.Minute
 	// addressBudget bounds that question: an agent that does not answer blocks a worker of its node.
 	addressBudget = 3 * time.Second
-	// agentPause is how long a guest whose agent failed is left alone.
+	// agentPause is how long a guest whose agent failed is left alone, agentRest after it has failed agentTries times in a row: a call may harm
+	// the guest (faults.md F38). A guest that was started since then is asked again.
 	agentPause = 5 * time.Minute
+	agentTries = 3
+	agentRest  = 24 * time.Hour
 )
 
 // liveGuest is what Proxmox VE says of one guest now. snaps is nil when the list could not be read.
@@ -64,6 +67,8 @@ type observed struct {
 	at        time.Time
 	note      string
 	until     time.Time // not before
+	fails     int       // in a row
+	failed    time.Time // the last one
 }
 
 func (b *breaker) get(vmid int) observed {
@@ -124,12 +129,17 @@ func (c *cluster) whyNot(d *GuestDetail, last observed) string {
 		return "configuration not read yet"
 	case d.Type == pve.Qemu && !*d.Agent:
 		return "agent not configured"
-	case now.Before(last.until):
+	case now.Before(last.until) && (last.fails < agentTries || !d.startedSince(last.failed, now)):
 		return last.note
 	case !last.at.IsZero() && now.Sub(last.at) < addressAge:
 		return "observed " + ago(now.Sub(last.at)) + " ago"
 	}
 	return ""
+}
+
+// startedSince says that the guest runs for less time than has passed.
+func (d *GuestDetail) startedSince(t, now time.Time) bool {
+	return d.Uptime != nil && now.Add(-time.Duration(*d.Uptime)*time.Second).After(t)
 }
 
 func (c *cluster) ask(ctx context.Context, r *row, last observed) observed {
@@ -145,13 +155,18 @@ func (c *cluster) ask(ctx context.Context, r *row, last observed) observed {
 	if err != nil {
 		last.note = "not answered: " + clean.Line(fault.Of(err).Error(), maxName)
 		if fault.CodeOf(err) != fault.Cancelled {
+			last.fails, last.failed = last.fails+1, now
 			last.until = now.Add(agentPause)
+		}
+		if last.fails >= agentTries {
+			last.until = now.Add(agentRest)
+			last.note += fmt.Sprintf(" (%d times in a row, so it is left alone until %s or a restart of the guest)", last.fails, last.until.UTC().Format(time.RFC3339))
 		}
 		if !last.at.IsZero() {
 			last.note += fmt.Sprintf("; last observed %s ago", ago(now.Sub(last.at)))
 		}
 	} else {
-		last.addresses, last.at = observedAddresses(r.typ(), list), now
+		last.addresses, last.at, last.fails = observedAddresses(r.typ(), list), now, 0
 	}
 	c.agent.set(r.g.VMID, last)
 	return last

@@ -121,22 +121,33 @@ func (c *cluster) disksOf(ctx context.Context, src Source, node string) (nodeDis
 		d.at = s.At
 		return d, nil
 	}
-	d.at = now
-	c.asked.mu.Lock()
-	old, ok := c.asked.item("health of disks " + node).value.(nodeDisks)
-	c.asked.mu.Unlock()
-	if ok && now.Sub(old.at) < daily {
+	if old := c.disksAsked(cv, node); !old.at.IsZero() && now.Sub(old.at) < daily {
 		old.list = list
 		return old, nil
 	}
 	p := &prober{c: c, src: src, v: cv}
-	if d.facts, _, err = p.diskFacts(ctx, node, list); err != nil {
+	if d.facts, err = p.diskFacts(ctx, node, list); err != nil {
 		return nodeDisks{}, err
 	}
+	d.at = now
 	c.asked.mu.Lock()
 	defer c.asked.mu.Unlock()
-	c.asked.item("health of disks " + node).value = d
+	c.asked.item(diskHealth + node).value = d
 	return d, nil
+}
+
+// diskHealth and a node's name are the key of what this process asked of its disks.
+const diskHealth = "health of disks "
+
+// disksAsked is what this process asked of a node's disks last, unless a person said since then that they never sleep.
+func (c *cluster) disksAsked(cv *clusterView, node string) nodeDisks {
+	c.asked.mu.Lock()
+	defer c.asked.mu.Unlock()
+	d, ok := c.asked.item(diskHealth + node).value.(nodeDisks)
+	if !ok || cv.wokenSince(node, d.at, c.inv.now()) {
+		return nodeDisks{}
+	}
+	return d
 }
 
 func (r *nodeRead) disks(d nodeDisks, _ time.Time) {

@@ -54,25 +54,38 @@ func (d *diskFact) wrong() bool {
 
 // askDisks asks for the health of a node's disks without waking one.
 func askDisks(ctx context.Context, p *prober, node string) (any, []string, error) {
+	if d := p.c.disksAsked(p.v, node); !d.at.IsZero() && p.c.inv.now().Sub(d.at) < diskKeep {
+		return d.facts, wrongDisks(d.facts), nil // get_node asked a moment ago
+	}
 	list, err := p.src.DiskList(ctx, node)
 	if err != nil {
 		return []diskFact{}, nil, err
 	}
-	return p.diskFacts(ctx, node, list)
+	out, err := p.diskFacts(ctx, node, list)
+	return out, wrongDisks(out), err
+}
+
+func wrongDisks(list []diskFact) (out []string) {
+	for _, f := range list {
+		if f.wrong() {
+			out = append(out, f.Dev)
+		}
+	}
+	return out
 }
 
 // diskFacts is about the disks of a list that was made without asking them anything. Where nothing spins, or a person said that the disks
 // never sleep, the list is asked again with their health, in one call; else solid-state disks are asked one by one and the others left alone.
-func (p *prober) diskFacts(ctx context.Context, node string, list []pve.DiskRow) ([]diskFact, []string, error) {
+func (p *prober) diskFacts(ctx context.Context, node string, list []pve.DiskRow) ([]diskFact, error) {
 	awake := p.v.wants(store.KindNode, node, p.c.inv.now()) == store.WantAwake
 	sleepers := slices.ContainsFunc(list, pve.DiskRow.Spins)
 	if len(list) > 0 && (!sleepers || awake) {
 		var err error
 		if list, err = p.src.NodeDisks(ctx, node); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	out, wrong, asked := make([]diskFact, 0, len(list)), []string(nil), 0
+	out, asked := make([]diskFact, 0, len(list)), 0
 	for _, d := range list {
 		f := diskFact{Dev: clean.Line(string(d.DevPath), maxTag), Model: clean.Line(string(d.Model), maxTag)}
 		switch {
@@ -88,11 +101,9 @@ func (p *prober) diskFacts(ctx context.Context, node string, list []pve.DiskRow)
 			s, err := p.src.DiskSMART(ctx, node, string(d.DevPath))
 			f.asked(s, err)
 		}
-		if out = append(out, f); f.wrong() {
-			wrong = append(wrong, f.Dev)
-		}
+		out = append(out, f)
 	}
-	return out, wrong, nil
+	return out, nil
 }
 
 // listed takes what the list says; without SMART it says UNKNOWN and N/A.

@@ -131,6 +131,10 @@ func (w *taskWatch) fallBack(ctx context.Context, err error) (TaskDetail, error)
 	d := w.fromStore()
 	switch code {
 	case fault.NotFound:
+		if taskState(w.known.task) != taskRunning {
+			d.Warnings = append(d.Warnings, Warning{"partial", "Proxmox VE does not know the task any more; its end was seen before"})
+			return d, nil
+		}
 		d.State = taskUnknown
 		d.Warnings = append(d.Warnings, Warning{"partial", "Proxmox VE does not know the task any more; how it ended was not seen"})
 	case fault.Forbidden:
