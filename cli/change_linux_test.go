@@ -34,6 +34,13 @@ func TestChangeCommands(t *testing.T) {
 	step(0, "it is stopped", "plan", "apply", id)
 	step(5, "waits for an operator", "guest", "delete", "208")
 
+	id = planID.FindString(step(7, "it runs", "guest", "power", "208", "start", "--wait-s", "0"))
+	if !runs(208) {
+		t.Error("a change that nobody waits for was not sent")
+	}
+	step(0, "it is running", "plan", "show", id, "--wait-s", "30")
+	step(0, "it is stopped", "plan", "apply", planID.FindString(step(5, "plan apply", "guest", "power", "208", "stop")))
+
 	yes := func(answer string, want int, args ...string) string {
 		t.Helper()
 		out, said, code := r.person(t, [][2]string{{"apply? [y/N] ", answer}}, args...)

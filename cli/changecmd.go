@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -36,6 +39,30 @@ func outcome(answer tools.Answer) error {
 		return ErrFailed
 	}
 	return nil
+}
+
+// sentEvery is how often a command that does not wait for its change looks whether all of it was sent.
+const sentEvery = 50 * time.Millisecond
+
+// sent waits until all requests of a change that goes on have left this process: what it has not sent would never be.
+func sent(ctx context.Context, session Session, answer tools.Answer) {
+	o, ok := answer.(interface{ Outcome() string })
+	id, _ := asks(answer)
+	if !ok || o.Outcome() != change.Applying {
+		return
+	}
+	for ctx.Err() == nil {
+		p, err := session.Deps.Changes.Plan(ctx, id, session.Deps.Who)
+		if err != nil || p.State != change.Applying || !slices.ContainsFunc(p.Journal, func(j store.PlanStep) bool {
+			return j.State == change.StepPending || j.State == change.StepSent
+		}) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(sentEvery):
+		}
+	}
 }
 
 // asks is the question to the one at the terminal, "" where there is none.

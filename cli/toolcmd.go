@@ -170,6 +170,7 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 	}
 	waiting, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
+	sent(waiting, session, answer)
 	session.Settle(waiting)
 	if err := outcome(answer); err != nil {
 		return err
