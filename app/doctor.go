@@ -12,6 +12,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -70,13 +71,29 @@ func Doctor(ctx context.Context, o DoctorOptions) (DoctorReport, error) {
 func checkClusters(ctx context.Context, clusters []config.Cluster, clock func() time.Time) []Check {
 	ctx, cancel := context.WithTimeout(ctx, clusterLimit)
 	defer cancel()
-	found := make([][]Check, len(clusters))
+	found, passports := make([][]Check, len(clusters)), make([]*proxmox.Passport, len(clusters))
 	var wg sync.WaitGroup
 	for k, c := range clusters {
-		wg.Go(func() { found[k] = checkCluster(ctx, c, clock) })
+		wg.Go(func() { found[k], passports[k] = checkCluster(ctx, c, clock) })
 	}
 	wg.Wait()
+	for k := range clusters {
+		found[k] = append(found[k], twinChecks(clusters, passports, k)...)
+	}
 	return slices.Concat(found...)
+}
+
+// twinChecks says which clusters before the k-th one it is by what both tell of themselves.
+func twinChecks(clusters []config.Cluster, passports []*proxmox.Passport, k int) []Check {
+	for j := range k {
+		if passports[j] == nil || passports[k] == nil || passports[j].Differs(*passports[k]) != "" {
+			continue
+		}
+		return []Check{{Cluster: clusters[k].Name, Name: "duplicate", State: CheckWarn,
+			Result: fmt.Sprintf("tells the name, nodes and certificates of %s: the same cluster given twice", clusters[j].Name),
+			Fix:    fmt.Sprintf("remove %s and add its endpoints to %s; until then guests show once where its nodes' keys prove it", clusters[k].Name, clusters[j].Name)}}
+	}
+	return nil
 }
 
 // Worst is the worst state of all checks.

@@ -27,25 +27,30 @@ const (
 	skewFail = 300 * time.Second
 )
 
-// checkCluster looks at one cluster from the network up; where a login fails, what rests on it is left out.
-func checkCluster(ctx context.Context, c config.Cluster, clock func() time.Time) []Check {
+// checkCluster looks at one cluster from the network up; where a login fails, what rests on it is left out. The passport is nil where the
+// cluster did not tell it.
+func checkCluster(ctx context.Context, c config.Cluster, clock func() time.Time) ([]Check, *proxmox.Passport) {
 	d := &clusterDoctor{c: c, clock: clock}
 	d.endpoints(ctx)
 	client, err := proxmox.New(clientConfig(c), proxmox.WithClock(clock))
 	if err != nil {
 		d.list = append(d.list, failed(d.check("client"), err))
-		return d.list
+		return d.list, nil
 	}
 	defer client.Close()
 	d.client = client
 	if !d.login(ctx) {
-		return d.list
+		return d.list, nil
 	}
 	d.rights(ctx)
 	d.members(ctx)
 	d.clocks(ctx)
 	d.guests(ctx)
-	return d.list
+	passport, err := client.Passport(ctx)
+	if err != nil {
+		return d.list, nil // the row about quorum says why
+	}
+	return d.list, &passport
 }
 
 type clusterDoctor struct {

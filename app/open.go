@@ -22,10 +22,11 @@ import (
 
 // parts is an open program: the inventory over the configured clusters, and what has to be closed after it.
 type parts struct {
-	cfg  *config.Config
-	inv  *inventory.Inventory
-	pool *proxmox.Pool
-	log  *slog.Logger
+	cfg   *config.Config
+	inv   *inventory.Inventory
+	pool  *proxmox.Pool
+	log   *slog.Logger
+	clock func() time.Time
 
 	grants  *change.GrantFile
 	stop    change.StopFile
@@ -42,7 +43,7 @@ type parts struct {
 // build makes the parts out of a configuration. It touches neither the store nor the network: both open at first use. more are
 // options for the clients of all clusters.
 func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option) (*parts, error) {
-	p := &parts{cfg: cfg, log: log, program: "proxmox-mcp"}
+	p := &parts{cfg: cfg, log: log, clock: a.Clock, program: "proxmox-mcp"}
 	if a.Here != nil {
 		p.here = a.Here()
 	}
@@ -115,6 +116,7 @@ func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.D
 		return nil, err
 	}
 	p.db = db
+	p.knownTwins(ctx, db)
 	return db, nil
 }
 
@@ -152,6 +154,7 @@ func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
 	complete := func(ctx context.Context, progress func(string, int, int)) error {
 		ctx, cancel := deadline(ctx, syncLimit)
 		defer cancel()
+		p.firstTwins(ctx)
 		return p.inv.Complete(ctx, "", func(e inventory.Progress) { progress(e.Cluster+": first sync, "+e.Phase, e.Done, e.Total) })
 	}
 	return cli.Session{Deps: a.deps(p, server.LocalPrincipal(), "cli"), Complete: complete, Settle: p.inv.Wait, Close: p.Close}, nil

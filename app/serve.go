@@ -158,6 +158,7 @@ func tick(ctx context.Context, l *lazy, log *slog.Logger) {
 	}
 	learning := sync.WaitGroup{}
 	learning.Go(func() { p.learnPins(ctx) })
+	learning.Go(func() { p.watchTwins(ctx) })
 	defer learning.Wait()
 	if err := p.inv.Serve(ctx); err != nil && ctx.Err() == nil {
 		log.Error("watching the cluster ended", "err", err)

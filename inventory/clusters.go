@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -29,7 +30,8 @@ type ClusterInfo struct {
 	Endpoints []Endpoint
 	Reachable bool
 	Failure   *fault.Error // why it is not
-	SameAs    string       // another configured name of the same cluster
+	AlsoAs    []string     // configured names that were found to be this very cluster and are merged into it
+	SameAs    string       // a configured cluster whose nodes show the same certificates, while that both are one is not proved
 	LooksLike string       // a configured cluster of the same name whose nodes have other certificates
 	SyncedAt  time.Time    // end of the last sync that is stored; zero = never
 	keys      map[string]string
@@ -44,8 +46,9 @@ type ClusterList struct {
 // Clusters answers what is configured: from the store, and one call to each cluster at once, 4 s at most. A cluster that does not answer is
 // shown as that. The error is that of the store.
 func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, error) {
+	storeErr := i.proj.refresh(ctx) // opening the store tells which clusters are one
 	scope, err := i.scope(ro.Cluster)
-	if err != nil {
+	if err := cmp.Or(err, storeErr); err != nil {
 		return ClusterList{}, err
 	}
 	if ro.Fresh {
@@ -53,9 +56,9 @@ func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, 
 	}
 	ask, cancel := context.WithTimeoutCause(ctx, clusterBudget, fault.New(fault.Timeout, "no answer within %s", clusterBudget).Retry())
 	defer cancel()
-	found := make([]ClusterInfo, len(i.clusters))
-	// All of them: another one may be the same cluster.
-	i.each(ask, i.clusters, func(ctx context.Context, k int, c *cluster) { found[k] = c.info(i.opt.Waiting(ctx)) })
+	all := i.active() // all of them: another one may be the same cluster
+	found := make([]ClusterInfo, len(all))
+	i.each(ask, all, func(ctx context.Context, k int, c *cluster) { found[k] = c.info(i.opt.Waiting(ctx)) })
 	if err := i.proj.refresh(ctx); err != nil {
 		return ClusterList{}, err
 	}
@@ -63,14 +66,14 @@ func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, 
 		return ClusterList{}, err
 	}
 	v, now := i.proj.view.Load(), i.now()
-	for k, c := range i.clusters {
+	for k, c := range all {
 		cv := v.clusters[c.name]
 		found[k].ClusterOverview = cv.overview(c.meta(now), now)
-		found[k].SyncedAt = cv.last.Finished
+		found[k].SyncedAt, found[k].AlsoAs = cv.last.Finished, i.alsoGivenAs(c.name)
 	}
 	twins(found)
 	list := ClusterList{Meta: i.meta(scope)}
-	for k, c := range i.clusters {
+	for k, c := range all {
 		if slices.Contains(scope, c) {
 			list.Clusters = append(list.Clusters, found[k])
 		}

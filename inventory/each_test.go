@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,6 +227,36 @@ func TestTheTroubledClusterAlone(t *testing.T) {
 		p, err = inv.FindGuests(t.Context(), GuestQuery{ReadOptions: ReadOptions{Cluster: "b"}})
 		if err != nil || hasWarning(p.Warnings, "stale") || fmt.Sprint(vmids(p)) != "[200 201 202 203 204]" {
 			t.Errorf("b alone: %v, %v, %v", vmids(p), p.Warnings, err)
+		}
+	})
+}
+
+// One vmid or name in two clusters is never confused: the error names both, and cluster tells them apart.
+func TestAGuestInTwoClusters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newWorld(1, 3), newWorld(1, 2)
+		inv := side(t, []string{"a", "b"}, a, b)
+		defer inv.Close()
+		if _, err := inv.Sync(t.Context(), SyncRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"100", "vm100"} {
+			_, err := inv.Guest(t.Context(), GuestRef{Name: name})
+			if e := fault.Of(err); e.Code != fault.Ambiguous || !strings.Contains(e.Message, "of cluster a") || !strings.Contains(e.Message, "of cluster b") {
+				t.Errorf("%s: %v", name, err)
+			}
+			d, err := inv.Guest(t.Context(), GuestRef{Name: name, ReadOptions: ReadOptions{Cluster: "b"}})
+			if err != nil || d.Cluster != "b" {
+				t.Errorf("%s in b: %q, %v", name, d.Cluster, err)
+			}
+		}
+		if d, err := inv.Guest(t.Context(), GuestRef{Name: "102"}); err != nil || d.Cluster != "a" {
+			t.Errorf("102 is only in a: %q, %v", d.Cluster, err)
+		}
+		b.set(func() { b.delay = time.Minute })
+		out, err := inv.SyncWithin(t.Context(), SyncRequest{}, 45*time.Second)
+		if err != nil || len(out) != 2 || out[0].Running || out[0].Failure != nil || !out[1].Running || out[1].Cluster != "b" {
+			t.Errorf("a sync of which one runs on: %+v, %v", out, err)
 		}
 	})
 }

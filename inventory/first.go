@@ -14,18 +14,18 @@ import (
 // in the background would end with the process. A sync that stalls is not waited for, and half a second only where
 // other clusters can be answered from. The error is that of a single cluster; of several, reads tell which are missing.
 func (i *Inventory) Complete(ctx context.Context, clusterName string, progress func(Progress)) error {
-	scope, err := i.scope(clusterName)
-	if err != nil {
+	if err := errors.Join(i.proj.refresh(ctx), i.proj.relast(ctx)); err != nil {
 		return err
 	}
-	if err := errors.Join(i.proj.refresh(ctx), i.proj.relast(ctx)); err != nil {
+	scope, err := i.scope(clusterName)
+	if err != nil {
 		return err
 	}
 	scope = slices.DeleteFunc(slices.Clone(scope), func(c *cluster) bool { return i.proj.cluster(c.name).synced })
 	moved := make(chan struct{}, 1)
 	errs := make([]error, len(scope))
 	var others atomic.Bool // what other clusters have is there to be answered
-	others.Store(clusterName == "" && len(i.clusters) > len(scope))
+	others.Store(clusterName == "" && len(i.active()) > len(scope))
 	var wg sync.WaitGroup
 	for k, c := range scope {
 		wg.Go(func() {
@@ -50,6 +50,14 @@ func (i *Inventory) Complete(ctx context.Context, clusterName string, progress f
 		return errs[0]
 	}
 	return nil
+}
+
+// Unsynced says that a cluster that is not another name of one was never read.
+func (i *Inventory) Unsynced(ctx context.Context) bool {
+	if errors.Join(i.proj.refresh(ctx), i.proj.relast(ctx)) != nil {
+		return false
+	}
+	return slices.ContainsFunc(i.active(), func(c *cluster) bool { return !i.proj.cluster(c.name).synced })
 }
 
 // stalled is how long a first sync may make no step before it is no longer waited for: a read answers within 15 ms or so, a node that

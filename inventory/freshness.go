@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,11 +27,10 @@ const (
 // answer from: the store cannot be read, or it is empty and Proxmox VE cannot be reached.
 func (i *Inventory) ready(ctx context.Context, ro ReadOptions) ([]*cluster, error) {
 	i.watched.touch(i.now())
+	// The store first: opening it tells which clusters are one.
+	storeErr := i.proj.refresh(ctx)
 	scope, err := i.scope(ro.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	if err := i.proj.refresh(ctx); err != nil {
+	if err := cmp.Or(err, storeErr); err != nil {
 		return nil, err
 	}
 	if !ro.Fresh && i.allYoung(scope) && !i.unfinished(scope) {
@@ -168,6 +168,9 @@ func (i *Inventory) meta(scope []*cluster) Meta {
 	}
 	if !m.AsOf.IsZero() {
 		m.Age = max(0, now.Sub(m.AsOf))
+	}
+	if w := i.news.Swap(nil); w != nil {
+		m.Warnings = append(m.Warnings, *w)
 	}
 	return m
 }

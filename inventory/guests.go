@@ -55,7 +55,7 @@ func pageSize(limit int) int {
 // selectRows are the rows that match, in order, with their counts. Without terms and order nothing is copied.
 func (i *Inventory) selectRows(v *view, scope []*cluster, q *query) ([]*row, GuestCounts) {
 	all, counts := v.rows, v.counts
-	if len(scope) != len(i.clusters) {
+	if len(scope) != len(i.active()) {
 		cv := v.clusters[scope[0].name]
 		all, counts = cv.rows, cv.counts
 	}

@@ -63,6 +63,8 @@ type Inventory struct {
 	wgMu   sync.Mutex
 
 	watched watch
+	aliases atomic.Pointer[map[string]string] // configured clusters that are other names of one (merge.go)
+	news    atomic.Pointer[Warning]           // a merge that no answer has told yet
 }
 
 // New checks the options and returns an Inventory.
@@ -157,7 +159,10 @@ func (i *Inventory) openStore(ctx context.Context) (Store, error) {
 // scope resolves the cluster of a read: one, or all for "".
 func (i *Inventory) scope(name string) ([]*cluster, error) {
 	if name == "" {
-		return i.clusters, nil
+		return i.active(), nil
+	}
+	if into := i.aliasOf(name); into != "" {
+		name = into
 	}
 	for _, c := range i.clusters {
 		if c.name == name {

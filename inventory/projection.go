@@ -115,11 +115,12 @@ func (p *projection) load(ctx context.Context, st Store, gen int64) error {
 // show makes a view of clusters and puts it in place.
 func (p *projection) show(clusters map[string]*clusterView, gen int64) {
 	next := &view{gen: gen, clusters: clusters}
-	if len(p.inv.clusters) == 1 {
-		only := clusters[p.inv.clusters[0].name]
+	active := p.inv.active()
+	if len(active) == 1 {
+		only := clusters[active[0].name]
 		next.rows, next.counts = only.rows, only.counts
 	} else {
-		for _, c := range p.inv.clusters {
+		for _, c := range active {
 			next.rows = append(next.rows, clusters[c.name].rows...)
 			next.counts.plus(clusters[c.name].counts)
 		}

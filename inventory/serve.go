@@ -111,6 +111,9 @@ func (c *cluster) beat(ctx context.Context) error {
 	if err := errors.Join(c.inv.proj.refresh(ctx), c.inv.proj.relast(ctx)); err != nil {
 		return err
 	}
+	if c.inv.aliasOf(c.name) != "" {
+		return nil
+	}
 	v := c.inv.proj.cluster(c.name)
 	if v.synced && c.inv.now().Sub(v.asOf()) < c.inv.pace()/2 {
 		return nil

@@ -116,6 +116,12 @@ func (s *endpoints) add(e *endpoint) bool {
 	return true
 }
 
+func (s *endpoints) has(addr string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.ContainsFunc(s.all, func(e *endpoint) bool { return e.addr == addr })
+}
+
 // everAnswered says that some endpoint has answered in this process: then a refused connection is a restart, not a typing error.
 func (s *endpoints) everAnswered() bool {
 	s.mu.RLock()

@@ -46,23 +46,12 @@ func (c *Client) learn(ctx context.Context, m pve.ClusterMember) LearntNode {
 	if m.IP != "" {
 		l.Addr = net.JoinHostPort(string(m.IP), defaultPort)
 	}
-	certs, err := small[struct {
-		Filename    pve.Text `json:"filename"`
-		Fingerprint pve.Text `json:"fingerprint"`
-	}](ctx, c, nil, "nodes", l.Node, "certificates", "info")
+	card, err := c.card(ctx, m)
 	if err != nil {
 		l.Err = err
 		return l
 	}
-	for _, cert := range certs {
-		// The root authority's certificate is listed too (02/062); pveproxy shows its own file if there is one, else the node's.
-		if cert.Filename != "pve-ssl.pem" && cert.Filename != "pveproxy-ssl.pem" {
-			continue
-		}
-		if pin, err := ParseFingerprint(string(cert.Fingerprint)); err == nil {
-			l.Fingerprints = append(l.Fingerprints, pin)
-		}
-	}
+	l.Fingerprints = card.Shown
 	c.trust.learn(l.Fingerprints)
 	l.Usable, l.Err = c.adopt(ctx, l)
 	return l
@@ -96,14 +85,9 @@ func (c *Client) adopt(ctx context.Context, l LearntNode) (bool, error) {
 	}
 	e := newEndpoint(l.Addr, c.trust, l.Fingerprints, &c.opts)
 	e.setNode(l.Node)
-	ctx, cancel := context.WithTimeout(onlyVia(ctx, e), probeTimeout)
-	defer cancel()
-	if _, err := c.Raw(ctx, "GET", "/version", nil); err != nil {
+	if err := c.prove(ctx, e); err != nil {
 		e.close()
 		return false, err
-	}
-	if !c.ends.add(e) {
-		e.close()
 	}
 	return true, nil
 }

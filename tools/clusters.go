@@ -30,7 +30,8 @@ type clusterInfoOut struct {
 	Quorate   *bool                `json:"quorate,omitempty"`
 	Guests    countsOut            `json:"guest_counts"`
 	SyncedAt  string               `json:"last_sync"`
-	SameAs    string               `json:"same_cluster_as,omitempty"`
+	AlsoAs    []string             `json:"also_given_as,omitempty"`
+	SameAs    string               `json:"same_certificates_as,omitempty"`
 	LooksLike string               `json:"same_name_other_certificates,omitempty"`
 }
 
@@ -56,7 +57,7 @@ func listClusters() Spec {
 
 func clusterInfoOf(d Deps, c inventory.ClusterInfo) clusterInfoOut {
 	o := clusterInfoOut{Name: c.Name, Cluster: c.ClusterName, Reachable: c.Reachable, Endpoints: c.Endpoints, Version: c.Version, Quorate: c.Quorate,
-		Guests: countsOut(c.Guests), SyncedAt: stamp(d, c.SyncedAt), SameAs: c.SameAs, LooksLike: c.LooksLike, Nodes: len(c.Nodes)}
+		Guests: countsOut(c.Guests), SyncedAt: stamp(d, c.SyncedAt), AlsoAs: c.AlsoAs, SameAs: c.SameAs, LooksLike: c.LooksLike, Nodes: len(c.Nodes)}
 	if c.Failure != nil {
 		o.Failure = cell(c.Failure.Error(), 300)
 	}
@@ -86,8 +87,11 @@ func (o *clustersOut) View(d Deps) View {
 		if c.Failure != "" {
 			v.Line("%s does not answer: %s", cell(c.Name, 80), c.Failure)
 		}
+		if len(c.AlsoAs) > 0 {
+			v.Line("%s is also given as %s: the same cluster, its endpoints are used for both and its guests show once", cell(c.Name, 80), cell(strings.Join(c.AlsoAs, ", "), 200))
+		}
 		if c.SameAs != "" {
-			v.Line("%s is the same cluster as %s: each guest shows twice; keep one of them, with the endpoints of both", cell(c.Name, 80), cell(c.SameAs, 80))
+			v.Line("%s shows certificates of %s; whether both are one cluster is not proved, so they are kept apart (see doctor)", cell(c.Name, 80), cell(c.SameAs, 80))
 		}
 		if c.LooksLike != "" {
 			v.Line("%s has the name of %s and is another cluster: its nodes have other certificates", cell(c.Name, 80), cell(c.LooksLike, 80))

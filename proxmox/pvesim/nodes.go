@@ -46,6 +46,9 @@ func (c *call) fingerprint(n *Node) string {
 	return ""
 }
 
+// rootCA is the file of the cluster's authority (02/062).
+const rootCA = "pve-root-ca.pem"
+
 // certificateInfo shows the served certificate in place of pve-ssl.pem, so that a client can learn the other
 // nodes' pins from one of them.
 func certificateInfo(c *call) (any, error) {
@@ -55,10 +58,13 @@ func certificateInfo(c *call) (any, error) {
 	}
 	out := []Object{}
 	for _, o := range certs {
-		if o["filename"] != "pve-ssl.pem" {
+		if o["filename"] != "pve-ssl.pem" && o["filename"] != rootCA {
 			out = append(out, o)
 		}
 	}
+	ca := c.sim.certs.of(rootCA).info(c.node.Name) // each simulated cluster has its own
+	ca["filename"], ca["san"] = rootCA, []string{}
+	out = append(out, ca)
 	return append(out, c.sim.certs.of(c.node.Name).info(c.node.Name)), nil
 }
 
