@@ -45,7 +45,7 @@ func weigh(p proxmox.Privileges, v pve.Version, grant func(priv, path string) st
 
 // missing are the lacks that are worth mending.
 func (h held) missing() []tools.Lack {
-	return slices.DeleteFunc(slices.Clone(h.lacks), func(l tools.Lack) bool { return l.Fix == "" })
+	return slices.DeleteFunc(slices.Clone(h.lacks), func(l tools.Lack) bool { return l.Fix == "" || l.Extra })
 }
 
 // says names the missing rights with the tools that miss them.

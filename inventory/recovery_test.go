@@ -68,7 +68,11 @@ func TestRecovery(t *testing.T) {
 	r.w.guests[102].snaps = []pve.Snapshot{{Name: "clean", SnapTime: pve.Ptr(pve.Int(at[0].Unix()))}, {Name: "current"}}
 	r.w.guests[102].config["cores"] = "8"
 	r.sync()
-	if p := ask(RecoveryQuery{Guest: "102"}).Rows[0]; p.Kind != PointSnapshot || p.ID != "clean" || !p.At.Equal(at[0]) || !p.KeysKnown || strings.Join(p.Keys, ",") != "cores,parent" {
+	got102 := ask(RecoveryQuery{Guest: "102"})
+	if len(got102.Rows) == 0 {
+		t.Fatalf("%+v", got102)
+	}
+	if p := got102.Rows[0]; p.Kind != PointSnapshot || p.ID != "clean" || !p.At.Equal(at[0]) || !p.KeysKnown || strings.Join(p.Keys, ",") != "cores,parent" {
 		t.Errorf("%+v", p)
 	}
 	for guest, code := range map[string]fault.Code{"nosuch": fault.NotFound, "999": fault.NotFound} {

@@ -42,7 +42,7 @@ func (i *Inventory) Sync(ctx context.Context, q SyncRequest) ([]SyncReport, erro
 
 // syncNow runs a full sync. A tick or a full sync that is under way already is waited for first: it began before this request.
 func (c *cluster) syncNow(ctx context.Context, progress func(Progress)) (SyncReport, error) {
-	for {
+	for first := true; ; first = false {
 		f, joined := c.start(modeFull, true)
 		f.listen(progress)
 		select {
@@ -50,7 +50,7 @@ func (c *cluster) syncNow(ctx context.Context, progress func(Progress)) (SyncRep
 		case <-ctx.Done():
 			return SyncReport{}, ctx.Err()
 		}
-		if !joined || f.mode == modeFull && f.err == nil {
+		if !joined || !first && f.mode == modeFull && f.err == nil { // what was met at first began before this request
 			return f.report, f.err
 		}
 	}

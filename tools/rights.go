@@ -18,6 +18,7 @@ type Need struct {
 	Or         string   // or on this path itself
 	Part       string   // what the answer lacks without it
 	Fails      bool     // a tool has no answer at all where none of its needs with this mark holds anywhere
+	Extra      bool     // no part of reading everything: it is told where rights are asked for, and proposed by nothing else
 	Unasked    bool     // not worth asking for in Proxmox VE 8, whose privilege for it does more than read
 }
 
@@ -64,7 +65,7 @@ var (
 	needTask = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Or: "/", Part: "tasks of others", Fails: true}
 	needLog  = Need{Privileges: []string{"Sys.Audit"}, Path: "/nodes", Part: "state and log of tasks of others"}
 	// A node's journal is refused (schema: /nodes/{node}/journal); PVEAuditor does not have the privilege.
-	needJournal = Need{Privileges: []string{"Sys.Syslog"}, Path: "/nodes", Part: "journals of nodes", Fails: true}
+	needJournal = Need{Privileges: []string{"Sys.Syslog"}, Path: "/nodes", Part: "journals of nodes", Fails: true, Extra: true}
 	// Storages are left out of lists (11/049, 11/052).
 	needStorages = Need{Privileges: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Path: "/storage", Part: "storages"}
 	// The node's address is in /cluster/status alone.
@@ -90,6 +91,7 @@ type Lack struct {
 	Parts     []string `json:"lacking"`
 	Fix       string   `json:"fix,omitempty"` // the line that grants it, to be run as root on a node; none where it is not worth it
 	Note      string   `json:"note,omitempty"`
+	Extra     bool     `json:"-"` // as Need.Extra
 }
 
 // Lacks judges what a login may do by the needs of tools: one Lack per right, in the order in which tools need them.
@@ -140,7 +142,7 @@ func (s Spec) mute(r inventory.Rights) bool {
 }
 
 func (n Need) lack(a inventory.Access) Lack {
-	l := Lack{Privilege: n.Privileges[0], Path: n.Path}
+	l := Lack{Privilege: n.Privileges[0], Path: n.Path, Extra: n.Extra}
 	if !n.Exact {
 		l.HeldOn = a.Rights.Under(n.Path, n.Privileges...)
 	}
