@@ -112,7 +112,7 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before, si
 		miss(!holds(k, w.Set[k], cfg), "%s is %s", k, shown(cfg, k))
 	}
 	for _, k := range w.Unset {
-		miss(cfg.Has(k), "%s is %s", k, shown(cfg, k))
+		miss(strings.TrimSpace(cfg.Str(k)) != "", "%s is %s", k, shown(cfg, k)) // boot stays empty when its only drive goes with it
 	}
 	if w.Parent != "" {
 		miss(cfg.Str("parent") != w.Parent, "its newest snapshot is %s", shown(cfg, "parent"))
