@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -57,9 +58,7 @@ func randomInput(rng *rand.Rand, s *tools.Spec) map[string]any {
 	}
 	in := map[string]any{}
 	if len(s.Examples) > 0 && rng.IntN(3) > 0 {
-		for k, v := range s.Examples[rng.IntN(len(s.Examples))].Args {
-			in[k] = v
-		}
+		maps.Copy(in, s.Examples[rng.IntN(len(s.Examples))].Args)
 		delete(in, "dry_run")
 	}
 	texts := []string{fmt.Sprint(onNode1), fmt.Sprint(stoppedID), "tag:web", "state:stopped", "memory=4096", "before", "2h", "p-7k3f9q2m", "node01"}

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -24,7 +23,6 @@ type faultRow struct {
 	hidden   []string             // the same for actions that leave no trace in the state
 	within   time.Duration        // how long apply may take; 0: a minute
 	says     string               // what the requester has to be told
-	refused  fault.Code           // code where the plan is not even made
 }
 
 // shot is one action under one fault.
@@ -52,12 +50,6 @@ func one(f pvesim.Fault) func(*shot) []pvesim.Fault {
 
 func onGuest(f func(vmid int) pvesim.Fault) func(*shot) []pvesim.Fault {
 	return func(s *shot) []pvesim.Fault { return []pvesim.Fault{f(s.vmid)} }
-}
-
-// onTask are actions that Proxmox VE carries out in a task; the others end with the answer.
-func onTask(s *sample) bool {
-	_, configures := s.action.(Configure)
-	return s.direct == nil && !configures
 }
 
 func onConfig(s *sample) bool { _, ok := s.action.(Configure); return ok }

@@ -148,7 +148,7 @@ func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Gr
 	return Verdict{}, true
 }
 
-func (s *Sheriff) object(ctx context.Context, st *Step, t Target, grants []Grant) (Verdict, bool) {
+func (s *Sheriff) object(_ context.Context, st *Step, t Target, grants []Grant) (Verdict, bool) {
 	fits := func(c Scope) bool { return c.Fits(t) }
 	r := &s.Rules
 	if k := slices.IndexFunc(r.Deny, fits); k >= 0 {

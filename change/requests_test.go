@@ -190,7 +190,10 @@ func recordings(t *testing.T) map[string]map[string]bool {
 			}
 			Response struct{ Status int }
 		}
-		if json.Unmarshal(raw, &x) != nil || x.Request.Method == "GET" || x.Response.Status != 200 {
+		if err := json.Unmarshal(raw, &x); err != nil {
+			return err
+		}
+		if x.Request.Method == "GET" || x.Response.Status != 200 {
 			return nil
 		}
 		kind := kindOf(x.Request.Method, x.Request.Path)

@@ -28,7 +28,6 @@ type sample struct {
 type then struct {
 	vmid  int
 	guest *pvesim.Guest // a copy; its maps are never edited
-	tasks int
 }
 
 // Guests of the demo on pve2 that samples are made like: a stopped and a running machine, one with a snapshot, a container.

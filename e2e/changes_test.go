@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,9 +127,7 @@ func TestChangeSilentUser(t *testing.T) {
 func TestChangeTools(t *testing.T) {
 	guest := func(more map[string]any) map[string]any {
 		args := map[string]any{"guest": "208"}
-		for k, v := range more {
-			args[k] = v
-		}
+		maps.Copy(args, more)
 		return args
 	}
 	list := [][2]any{

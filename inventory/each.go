@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,7 @@ func (c *cluster) silence(ctx context.Context, err error) error {
 	if cause == nil {
 		return err
 	}
-	if _, last := c.lastError(); cause == errNotAwaited && last != nil {
+	if _, last := c.lastError(); errors.Is(cause, errNotAwaited) && last != nil {
 		return last
 	}
 	return cause

@@ -110,7 +110,7 @@ func (c *cluster) catchUp(ctx context.Context, fresh, insist bool) {
 		f, _ = c.start(c.mode(), true)
 		c.await(ctx, f, true)
 	}
-	if fresh && ctx.Err() != nil && context.Cause(ctx) != errNotAwaited {
+	if fresh && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errNotAwaited) {
 		c.late.Store(f)
 	}
 }
