@@ -102,6 +102,7 @@ func (noSecrets) Resolve(_ context.Context, name string) (string, error) {
 
 // simGuests is the inventory's part, from the simulator's own state.
 type simGuests struct {
+	ha    map[int]string // states of guests under HA
 	sim   *pvesim.Sim
 	lives map[int]int // beyond the first
 }
@@ -127,7 +128,7 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 			if query != "" && !slices.Contains(strings.Split(tags, ";"), strings.TrimPrefix(query, "tag:")) {
 				continue
 			}
-			out = append(out, Found{Target: Target{Cluster: "home", Type: pve.GuestType(x.Type), VMID: x.VMID, Node: x.Node, Name: name}, Life: 1 + g.lives[x.VMID]})
+			out = append(out, Found{Target: Target{Cluster: "home", Type: pve.GuestType(x.Type), VMID: x.VMID, Node: x.Node, Name: name, Pool: x.Pool, HA: g.ha[x.VMID]}, Life: 1 + g.lives[x.VMID]})
 		}
 	})
 	slices.SortFunc(out, func(a, b Found) int { return a.VMID - b.VMID })

@@ -49,7 +49,8 @@ func (e *Engine) Undo(ctx context.Context, id string, who Caller) (Proposal, err
 	return e.keep(ctx, body, who, lives)
 }
 
-// doneStep is a step that was observed to have worked. after is the digest that the guest has to have now: that of its last step.
+// doneStep is a step that was observed to have worked. after is the digest that the guest has to have now: that of the last step that read
+// its configuration, "" where none did.
 type doneStep struct {
 	step   *Step
 	before before
@@ -60,7 +61,8 @@ type doneStep struct {
 
 func lastFirst(p *Plan) []doneStep {
 	var out []doneStep
-	last := map[string]string{}
+	last := lastDigests(p)
+	seen := map[string]bool{}
 	for _, js := range slices.Backward(p.Journal) {
 		if js.State != StepDone {
 			continue
@@ -69,13 +71,23 @@ func lastFirst(p *Plan) []doneStep {
 		if json.Unmarshal(js.Result, &d.result) != nil || json.Unmarshal(js.Before, &d.before) != nil {
 			continue
 		}
-		if _, ok := last[js.Object]; !ok {
-			last[js.Object], d.newest = d.result.Digest, true
-		}
 		d.after = last[js.Object]
+		d.newest = !seen[js.Object] && d.result.Digest != ""
+		seen[js.Object] = seen[js.Object] || d.newest
 		out = append(out, d)
 	}
 	return out
+}
+
+// lastDigests are the digests that a plan's guests were left with.
+func lastDigests(p *Plan) map[string]string {
+	last := map[string]string{}
+	for _, js := range p.Journal {
+		if digest := digestOf(js); js.State == StepDone && digest != "" {
+			last[js.Object] = digest
+		}
+	}
+	return last
 }
 
 // inverse makes the steps that take one step back.
@@ -99,16 +111,35 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 	switch {
 	case l.Life != s.Target.Life:
 		return nil, nil, notAsLeft(s, "another guest has its vmid now")
-	case l.Digest != d.after:
+	case d.after != "" && l.Digest != d.after:
 		return nil, nil, notAsLeft(s, "its configuration was changed since")
 	case s.Want.Status != "" && l.Target.Status != d.result.Status:
 		return nil, nil, notAsLeft(s, fmt.Sprintf("it was %s and is %s now", d.result.Status, l.Target.Status))
+	}
+	if err := inPool(ctx, c, s, l); err != nil {
+		return nil, nil, err
 	}
 	var out []Step
 	for _, call := range d.result.Undo {
 		out = append(out, undoStep(s, l, call, d, len(out) == 0 && d.newest))
 	}
 	return l, out, nil
+}
+
+// inPool looks whether a guest that was moved to a pool is still there, which no digest tells.
+func inPool(ctx context.Context, c Cluster, s *Step, l *Live) error {
+	if s.Want.Pool == nil {
+		return nil
+	}
+	row, err := resource(ctx, c, s.Target.VMID)
+	if err != nil {
+		return err
+	}
+	if row == nil || string(row.Pool) != *s.Want.Pool {
+		return notAsLeft(s, "it is in another pool now")
+	}
+	l.Target.Pool = *s.Want.Pool
+	return nil
 }
 
 func notAsLeft(s *Step, how string) error {

@@ -40,6 +40,8 @@ var (
 	needMemory  = Need{Privileges: []string{"VM.Config.Memory"}, Path: "/vms", Part: "memory settings"}
 	needDisks   = Need{Privileges: []string{"VM.Config.Disk"}, Path: "/vms", Part: "disk settings"}
 	needNICs    = Need{Privileges: []string{"VM.Config.Network"}, Path: "/vms", Part: "network settings"}
+	// Membership of pools (schema: /pools).
+	needPoolMembers = Need{Privileges: []string{"Pool.Allocate"}, Path: "/pool", Part: "membership of pools"}
 	// Snapshots (schema: /nodes/{node}/qemu/{vmid}/snapshot).
 	needSnapshots = Need{Privileges: []string{"VM.Snapshot"}, Path: "/vms", Part: "snapshots"}
 	needRollback  = Need{Privileges: []string{"VM.Snapshot.Rollback", "VM.Snapshot"}, Path: "/vms", Part: "roll-backs"}

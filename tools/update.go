@@ -17,6 +17,7 @@ type updateIn struct {
 	Description string   `json:"description" help:"its notes"`
 	OnBoot      *bool    `json:"onboot" help:"start it when its node starts"`
 	Protection  *bool    `json:"protection" help:"refuse that it or its disks are destroyed"`
+	Pool        *string  `json:"pool" example:"lab" desc:"empty: none"`
 	Set         []string `json:"set" lines:"true" example:"net0=virtio,bridge=vmbr0" desc:"any key=value of the Proxmox API; a secret as secret:NAME"`
 	Delete      []string `json:"delete" example:"scsi1" desc:"keys; a disk becomes unused"`
 	Write
@@ -25,19 +26,32 @@ type updateIn struct {
 func updateGuest() Spec {
 	return define(Spec{
 		Name: "update_guest", Title: "Configure", Family: "change", Command: "guest update", Args: []string{"guest"}, Tier: R1,
-		Needs:   []Need{needOptions, needCPU, needMemory, needDisks, needNICs, needGuests},
+		Needs:   []Need{needOptions, needCPU, needMemory, needDisks, needNICs, needPoolMembers, needGuests},
 		Summary: "Change a guest's configuration; tells what waits for a restart.",
 		Examples: []Example{
 			{CLI: "guest update 208 --memory-mib 3072 --dry-run", Args: map[string]any{"guest": "208", "memory_mib": 3072, "dry_run": true}, Why: "plan more memory"},
 			{CLI: "guest update 208 --tags test,web", Args: map[string]any{"guest": "208", "tags": []string{"test", "web"}}, Why: "set its tags"},
 		},
 	}, func(ctx context.Context, d Deps, in *updateIn) (*planOut, error) {
-		c, err := in.configure()
+		a, err := in.action()
 		if err != nil {
 			return nil, err
 		}
-		return perform(ctx, d, &in.Write, "update_guest", c)
+		return perform(ctx, d, &in.Write, "update_guest", a)
 	})
+}
+
+// action is what the inputs ask for: a configuration, a pool, or both in one plan.
+func (in *updateIn) action() (change.Action, error) {
+	c, err := in.configure()
+	if err != nil || in.Pool == nil {
+		return c, err
+	}
+	pool := change.SetPool{Pool: strings.TrimSpace(*in.Pool)}
+	if len(c.Set)+len(c.Delete) == 0 {
+		return pool, nil
+	}
+	return change.Chain{c, pool}, nil
 }
 
 // configure gathers the typed inputs and the free ones; a key that both name is refused.
