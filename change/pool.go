@@ -1,8 +1,6 @@
 package change
 
 import (
-	"strings"
-
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
@@ -54,42 +52,4 @@ func poolCall(l *Live, from, to string) Call {
 		c.Params = append(c.Params, Param{"allow-move", "1"})
 	}
 	return c
-}
-
-// Chain are several actions on one guest, one after the other, as one plan.
-type Chain []Action
-
-// Name implements Action.
-func (c Chain) Name() string { return c[0].Name() }
-
-// Title implements Action.
-func (c Chain) Title() string {
-	titles := make([]string, len(c))
-	for k, a := range c {
-		titles[k] = a.Title()
-	}
-	return strings.Join(titles, ", ")
-}
-
-// Needs implements Action.
-func (c Chain) Needs() Needs {
-	var n Needs
-	for _, a := range c {
-		m := a.Needs()
-		n.Snapshots, n.Backups = n.Snapshots || m.Snapshots, n.Backups || m.Backups
-	}
-	return n
-}
-
-// Steps implements Action.
-func (c Chain) Steps(l *Live) ([]Step, error) {
-	var out []Step
-	for _, a := range c {
-		steps, err := a.Steps(l)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, steps...)
-	}
-	return out, nil
 }

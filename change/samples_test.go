@@ -158,7 +158,6 @@ func samples() []sample {
 
 		{name: "pool", of: likeStopped, action: SetPool{Pool: "lab"}, worked: poolIs("lab"), undo: true},
 		{name: "pool of a container", of: likeContainer, action: SetPool{Pool: "lab"}, worked: poolIs("lab"), undo: true},
-		{name: "pool and memory", of: likeStopped, action: Chain{Configure{Set: map[string]string{"memory": "3072"}}, SetPool{Pool: "lab"}}, worked: poolIs("lab"), undo: true},
 
 		{name: "snapshot", of: likeSnapshot, action: Snapshot{Verb: "create", Snapshot: "mine", Description: "a text", RAM: true}, worked: snapshots("mine", true), undo: true},
 		{name: "snapshot of a stopped one", of: likeStopped, action: Snapshot{Verb: "create", Snapshot: "mine"}, worked: snapshots("mine", true), undo: true},

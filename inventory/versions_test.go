@@ -120,11 +120,13 @@ func TestConfigAsOf(t *testing.T) {
 func TestOneSubject(t *testing.T) {
 	r := newRig(t, newWorld(1, 4))
 	r.sync()
+	r.st.mu.Lock()
 	for _, k := range []store.Kind{store.KindPool, store.KindStorageConfig} {
 		o := store.Object{Ref: store.Ref{Cluster: "lab", Kind: k, ID: "twice"}, Life: 1, Gen: 1000}
 		r.st.objects[o.Ref] = o
 	}
 	r.st.gen = 1001
+	r.st.mu.Unlock()
 	if _, err := r.ObjectHistory(t.Context(), HistoryQuery{Object: "twice"}); fault.CodeOf(err) != fault.Ambiguous || !strings.Contains(err.Error(), "storage twice") {
 		t.Errorf("twice: %v", err)
 	}

@@ -74,7 +74,7 @@ func syncIs(list []inventory.SyncOutcome) *syncOut {
 			Conflict: o.Conflicts, Kinds: append([]inventory.KindCount{{Kind: "guest", Created: o.Created, Updated: o.Updated, Gone: o.Gone, Unchanged: o.Unchanged}}, o.Others...)}
 		switch {
 		case o.Running:
-			s.State, s.Progress, s.Kinds = "running", fmt.Sprintf("%s %d of %d", o.Progress.Phase, o.Progress.Done, o.Progress.Total), nil
+			s.State, s.Progress, s.Kinds = "running", progressText(o.Progress), nil
 		case o.Failure != nil:
 			s.State, s.Failure, s.Kinds = "failed", cell(o.Failure.Error(), 300), nil
 			out.Warnings = append(out.Warnings, inventory.Warning{Code: "unreachable", Text: s.Failure})
@@ -112,4 +112,15 @@ func (o *syncOut) View(Deps) View {
 	}
 	v.Table(t)
 	return v
+}
+
+// progressText is how far a sync is, as far as it has told yet.
+func progressText(p inventory.Progress) string {
+	switch {
+	case p.Phase == "":
+		return "no answer yet"
+	case p.Total == 0:
+		return p.Phase
+	}
+	return fmt.Sprintf("%s %d of %d", p.Phase, p.Done, p.Total)
 }

@@ -41,17 +41,16 @@ func updateGuest() Spec {
 	})
 }
 
-// action is what the inputs ask for: a configuration, a pool, or both in one plan.
+// action is what the inputs ask for: a configuration or a pool, which are different requests.
 func (in *updateIn) action() (change.Action, error) {
 	c, err := in.configure()
 	if err != nil || in.Pool == nil {
 		return c, err
 	}
-	pool := change.SetPool{Pool: strings.TrimSpace(*in.Pool)}
-	if len(c.Set)+len(c.Delete) == 0 {
-		return pool, nil
+	if len(c.Set)+len(c.Delete) > 0 {
+		return nil, fault.BadField("pool", "it is changed alone, without configuration keys", "lab")
 	}
-	return change.Chain{c, pool}, nil
+	return change.SetPool{Pool: strings.TrimSpace(*in.Pool)}, nil
 }
 
 // configure gathers the typed inputs and the free ones; a key that both name is refused.
