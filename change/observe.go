@@ -306,7 +306,6 @@ func (e *Engine) pooled(ctx context.Context, c Cluster, s *Step) (seen, error) {
 	case row == nil:
 		return seen{gone: true, text: "it is not in the list of guests"}, nil
 	}
-	is, t := string(row.Pool), s.Target
-	t.Digest = "" // the configuration was not looked at
-	return seen{ok: is == *s.Want.Pool, proof: s.Target.Pool != *s.Want.Pool, target: t, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
+	is := string(row.Pool)
+	return seen{ok: is == *s.Want.Pool, proof: s.Target.Pool != *s.Want.Pool, target: s.Target, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
 }

@@ -64,9 +64,11 @@ func TestRecovery(t *testing.T) {
 	if !gone.GoneAt.Equal(at[3]) || !gone.Known || len(gone.Rows) != 1 || gone.Rows[0].ID != "1" {
 		t.Errorf("gone: %+v", gone)
 	}
+	r.w.mu.Lock() // a tick that a question began may read
 	r.w.guests[102].config["parent"] = "clean"
 	r.w.guests[102].snaps = []pve.Snapshot{{Name: "clean", SnapTime: pve.Ptr(pve.Int(at[0].Unix()))}, {Name: "current"}}
 	r.w.guests[102].config["cores"] = "8"
+	r.w.mu.Unlock()
 	r.sync()
 	got102 := ask(RecoveryQuery{Guest: "102"})
 	if len(got102.Rows) == 0 {
