@@ -148,3 +148,5 @@ func TestLimitTick(t *testing.T) {
 		}
 	}
 }
+
+func (*nullStore) Intents(context.Context, string) ([]store.Intent, error) { return nil, nil }
