@@ -64,6 +64,9 @@ type Store interface {
 	SetIntent(ctx context.Context, i store.Intent) error
 	ClearIntent(ctx context.Context, ref store.Ref) (bool, error)
 
+	Addresses(ctx context.Context, cluster string) ([]store.Address, error)
+	AddAddresses(ctx context.Context, cluster string, added []store.Address) error
+
 	Backup(ctx context.Context, dest string) error
 	Check(ctx context.Context) (store.CheckReport, error)
 	Stats(ctx context.Context) (store.Stats, error)
@@ -106,6 +109,7 @@ func Run(t *testing.T, b Backend) {
 		"Syncs":           testSyncs,
 		"SyncRetention":   testSyncRetention,
 		"Intents":         testIntents,
+		"Addresses":       testAddresses,
 		"Lease":           testLease,
 		"LeaseTakeover":   testLeaseTakeover,
 		"LeaseRace":       testLeaseRace,
