@@ -15,6 +15,13 @@ type Action interface {
 	Steps(l *Live) ([]Step, error)
 }
 
+// Together is an Action that makes its steps out of all guests of a query at once: one backup task per node, a node that is emptied.
+type Together interface {
+	Action
+	// Join gets the guests that could be read, in order of vmid. Skipped are those that it leaves out, with the reason.
+	Join(lives []*Live) (steps []Step, skipped []Skip, err error)
+}
+
 // Needs says what an action wants to be read beside config and status; it decides how many requests a plan costs.
 type Needs struct {
 	Snapshots bool

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,9 +114,9 @@ func remaining(p *Plan) []Step {
 }
 
 func planned(b *Body) []Target {
-	out := make([]Target, len(b.Steps))
+	var out []Target
 	for k := range b.Steps {
-		out[k] = b.Steps[k].Target
+		out = append(append(out, b.Steps[k].Target), b.Steps[k].Also...)
 	}
 	return out
 }
@@ -260,26 +261,35 @@ func (r *run) quorum(ctx context.Context) error {
 	return nil
 }
 
-// guests works on each guest's steps in order, several guests at a time.
+// guests works on each chain's steps in order, several chains at a time: those of one guest are one.
 func (r *run) guests(ctx context.Context) {
 	slots := make(chan struct{}, max(1, r.p.Body.Parallel))
 	var group sync.WaitGroup
-	for _, steps := range byGuest(r.p.Body.Steps) {
+	for _, steps := range chains(r.p.Body.Steps) {
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			r.guest(ctx, steps)
+			r.chain(ctx, steps)
 		})
 	}
 	group.Wait()
 }
 
-// byGuest groups the numbers of steps by their object, in order of first appearance.
-func byGuest(steps []Step) [][]int {
+// chains groups the numbers of steps that run in order, by order of first appearance.
+func chains(steps []Step) [][]int {
+	return grouped(steps, func(s *Step) string { return cmp.Or(s.Chain, s.Target.key()) })
+}
+
+// byObject groups the numbers of steps by their object.
+func byObject(steps []Step) [][]int {
+	return grouped(steps, func(s *Step) string { return s.Target.key() })
+}
+
+func grouped(steps []Step, by func(*Step) string) [][]int {
 	var out [][]int
 	at := map[string]int{}
 	for k := range steps {
-		key := steps[k].Target.Kind + "/" + steps[k].Target.ID()
+		key := by(&steps[k])
 		i, ok := at[key]
 		if !ok {
 			i = len(out)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 )
 
 // calls maps every write that this program can send to the lowest tier that it has and to the task that it starts; what is not listed
@@ -55,6 +56,9 @@ func taskOfCall(c Call, l *Live) string {
 }
 
 func fits(pattern, path string) bool {
+	if head, ok := strings.CutSuffix(pattern, "{volume}"); ok { // a volume id may hold slashes, which stay as they are (pve-api.md 45)
+		return isVolume(head, path)
+	}
 	p, s := strings.Split(pattern, "/"), strings.Split(path, "/")
 	if len(p) != len(s) {
 		return false
@@ -83,6 +87,24 @@ func segment(placeholder, s string) bool {
 		return err == nil && url.PathEscape(plain) == s && !strings.ContainsAny(plain, "/\\;?#% \t\r\n\x00") && !strings.Contains(plain, "..")
 	}
 	return strings.HasPrefix(placeholder, "{") && plainName().MatchString(s)
+}
+
+// isVolume says whether a path is a volume below the content of the storage that the volume id itself names.
+func isVolume(head, path string) bool {
+	k := strings.Index(path, "/content/")
+	if k < 0 || !fits(strings.TrimSuffix(head, "/"), path[:k+len("/content")]) {
+		return false
+	}
+	plain, err := url.PathUnescape(path[k+len("/content/"):])
+	if err != nil {
+		return false
+	}
+	v, ok := pve.ParseVolume(plain)
+	if !ok {
+		return false
+	}
+	again, err := proxmox.Path("nodes", "n", "storage", "s", "content", v)
+	return err == nil && strings.HasSuffix(again, path[k:]) && strings.HasSuffix(path[:k], "/storage/"+v.Storage)
 }
 
 // plainName is a node or a snapshot.

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,26 +12,49 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // check reads the object again and compares it with the plan: identity, digest, state, lock, rules. Nothing is sent when one differs.
-// digest is what an earlier step of this plan left; "" means that of the plan.
-func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, digest string) (*Live, error) {
-	if s.Target.Kind != "" {
+// was is what earlier steps of this plan left of it.
+func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, was left) (*Live, error) {
+	for k := range s.Also {
+		if err := r.concerned(ctx, s, s.Also[k]); err != nil {
+			return nil, err
+		}
+	}
+	switch k := kinds[s.Target.Kind]; {
+	case s.Target.Kind != "" && k.check != nil:
+		if err := k.check(ctx, r.c, s); err != nil {
+			return nil, err
+		}
+		return nil, r.rules(ctx, s, s.Target)
+	case s.Target.Kind != "":
+		return nil, r.rules(ctx, s, s.Target)
+	case s.Makes:
+		if err := vacant(ctx, r.c, s.Target); err != nil {
+			return nil, err
+		}
 		return nil, r.rules(ctx, s, s.Target)
 	}
-	f, err := r.e.known(ctx, s)
+	return r.guest(ctx, s, js, was)
+}
+
+// guest is check for a guest that exists.
+func (r *run) guest(ctx context.Context, s *Step, js store.PlanStep, was left) (*Live, error) {
+	want := s.Target
+	want.Digest, want.Life, want.Node = cmp.Or(was.digest, want.Digest), cmp.Or(was.life, want.Life), cmp.Or(was.node, want.Node)
+	if want.Life == "" {
+		return nil, stale(s, "it was not made")
+	}
+	f, err := r.e.known(ctx, want)
 	if err != nil {
 		return nil, staleRead(s, err)
 	}
 	l, err := r.e.look(ctx, r.c, f, Needs{})
 	if err != nil {
 		return nil, staleRead(s, err)
-	}
-	want := s.Target
-	if digest != "" {
-		want.Digest = digest
 	}
 	switch {
 	case l.Node != want.Node:
@@ -41,20 +65,54 @@ func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, digest stri
 		return nil, r.locked(ctx, s, l)
 	case l.Digest != want.Digest:
 		return nil, stale(s, drift(js.Before, l.Config, s.Diff))
-	case digest == "" && (s.Want.Status != "" || s.Want.Gone) && l.Target.Status != want.Status:
+	case was == left{} && (s.Want.Status != "" || s.Want.Gone) && l.Target.Status != want.Status:
 		return nil, stale(s, fmt.Sprintf("it was %s and is %s now", want.Status, l.Target.Status))
 	}
 	return l, r.rules(ctx, s, l.Target)
 }
 
+// concerned looks again at a guest that a step concerns beside its own: a source with a digest is read, of others what the inventory knows
+// has to pass the rules.
+func (r *run) concerned(ctx context.Context, s *Step, t Target) error {
+	if t.Digest == "" {
+		f, err := r.e.opt.Guests.FindOne(ctx, t.Cluster, t.ID())
+		if err != nil {
+			return staleRead(s, err)
+		}
+		return r.rules(ctx, s, f.Target)
+	}
+	f, err := r.e.known(ctx, t)
+	if err != nil {
+		return staleRead(s, err)
+	}
+	l, err := r.e.look(ctx, r.c, f, Needs{})
+	switch {
+	case err != nil:
+		return staleRead(s, err)
+	case l.Life != t.Life || l.Node != t.Node || l.Digest != t.Digest:
+		return fault.New(fault.Stale, "guest %s was changed since it was planned; nothing was sent", t.Label()).
+			WithHint("ask for the change again: a new plan is made from what is now")
+	}
+	return r.rules(ctx, s, l.Target)
+}
+
+// vacant says whether a vmid is still free, also of guests that this token cannot see (GET /cluster/nextid?vmid=, recording 02/011).
+func vacant(ctx context.Context, c Cluster, t Target) error {
+	_, err := c.Raw(ctx, "GET", "/cluster/nextid", proxmox.Params{}.Str("vmid", t.ID()))
+	if fault.CodeOf(err) != fault.Invalid {
+		return err
+	}
+	return fault.New(fault.Stale, "vmid %d is taken meanwhile; nothing was sent", t.VMID).WithHint("ask again: another free vmid is chosen where none is given")
+}
+
 // known is the object of a step as the inventory knows it now. A container has no identity of its own: only the inventory notices that it was
 // made anew, restored over for example, with the same configuration (F31).
-func (e *Engine) known(ctx context.Context, s *Step) (Found, error) {
-	f := Found{Target: s.Target, Life: lifeCount(s.Target.Life)}
-	if s.Target.Type != pve.LXC {
+func (e *Engine) known(ctx context.Context, t Target) (Found, error) {
+	f := Found{Target: t, Life: lifeCount(t.Life)}
+	if t.Type != pve.LXC {
 		return f, nil
 	}
-	now, err := e.opt.Guests.FindOne(ctx, s.Target.Cluster, s.Target.ID())
+	now, err := e.opt.Guests.FindOne(ctx, t.Cluster, t.ID())
 	f.Life = now.Life
 	return f, err
 }

@@ -210,7 +210,7 @@ func (u *configUndo) calls(l *Live) []Call {
 		out = append(out, back)
 	}
 	if len(u.made) > 0 { // force removes the volume as well: this change made it
-		out = append(out, Call{"PUT", l.path("/config"), []Param{{"delete", strings.Join(u.made, ",")}, {"force", "1"}}})
+		out = append(out, Call{Method: "PUT", Path: l.path("/config"), Params: []Param{{"delete", strings.Join(u.made, ",")}, {"force", "1"}}})
 	}
 	return out
 }

@@ -9,5 +9,9 @@
 //	         and never sends anything.
 //	Undo     makes a plan out of the recorded inverses, refused where the object changed since.
 //
+// A plan's steps run in chains: those of one object in order, chains beside each other, unless a Chain joins steps about several objects
+// (the image, then the guest that is made of it). A step's target is a guest that exists, one that the plan makes (New, Makes), or an object
+// of another kind (kinds.go).
+//
 // Actions are pure: what they are given was read before, so dry run and apply build the same bytes.
 package change

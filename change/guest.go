@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +19,8 @@ type Result struct {
 	Observed string   `json:"observed"`          // in words, for whoever asks
 	Status   string   `json:"status,omitempty"`  // of the guest afterwards
 	Digest   string   `json:"digest,omitempty"`  // of its configuration afterwards
+	Life     string   `json:"life,omitempty"`    // of a guest that it made
+	Node     string   `json:"node,omitempty"`    // where the guest is afterwards, when it was moved
 	Diff     []Diff   `json:"diff,omitempty"`    // what really changed in the configuration
 	Pending  []string `json:"pending,omitempty"` // keys that wait for a restart
 	Task     string   `json:"task,omitempty"`    // handle
@@ -30,72 +31,107 @@ type Result struct {
 	ByState  bool     `json:"by_state,omitempty"`
 }
 
-// guest works on one guest's steps, in order, under its lease. The first that does not end well ends the guest's work.
-func (r *run) guest(ctx context.Context, steps []int) {
-	t := r.p.Body.Steps[steps[0]].Target
-	lease, err := r.guestLease(ctx, t)
-	if err != nil {
-		r.skip(ctx, steps[0], err)
-		return
-	}
-	defer func() {
-		if err := r.st.ReleaseLease(context.WithoutCancel(ctx), lease); err != nil {
-			r.e.opt.Logger.Debug("a guest's lease was not given back; it ends by itself", "guest", t.Label(), "err", err)
-		}
-	}()
+// left is what the steps that are done left of an object: what the next one has to find.
+type left struct{ digest, life, node string }
+
+func (l left) after(r Result) left {
+	return left{cmp.Or(r.Digest, l.digest), cmp.Or(r.Life, l.life), cmp.Or(r.Node, l.node)}
+}
+
+// chain works on steps in order, each under the lease of its object. Behind one that did not end well nothing is sent but what cleans up.
+func (r *run) chain(ctx context.Context, steps []int) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go r.keepLease(ctx, lease)
-	digest := ""
+	var held leases
+	defer held.giveBack(ctx, r)
+	now, bad := map[string]left{}, 0
 	for _, k := range steps {
+		s := &r.p.Body.Steps[k]
 		js, err := r.journalled(ctx, k)
 		if err != nil {
 			return
 		}
-		switch {
-		case finished(js.State):
-			digest = cmp.Or(digestOf(js), digest)
+		if was := now[s.Target.key()]; finished(js.State) {
+			now[s.Target.key()] = was.after(resultOf(js))
 			continue
-		case js.State != StepPending: // it was sent in an earlier run and did not end well: it is never sent again
+		}
+		if js.State != StepPending { // it was sent in an earlier run and did not end well: it is never sent again
+			bad = k + 1
+			continue
+		}
+		if bad > 0 && !(s.Always && now[s.Target.key()].life != "") {
+			r.skip(ctx, k, fault.New(fault.Conflict, "step %d before it did not end well; nothing was sent", bad))
+			continue
+		}
+		if err := held.take(ctx, r, s.Target); err != nil {
+			r.skip(ctx, k, err)
 			return
 		}
-		if digest, err = r.step(ctx, k, js, digest); err != nil {
-			r.leave(ctx, steps, k)
-			return
+		res, err := r.step(ctx, k, js, now[s.Target.key()])
+		now[s.Target.key()] = now[s.Target.key()].after(res)
+		if err != nil {
+			if !r.over(ctx, k) {
+				return
+			}
+			bad = k + 1
 		}
 	}
 }
 
-// leave skips what comes after a step that did not end well, unless that one may still be sent: what follows was planned on its result.
-func (r *run) leave(ctx context.Context, steps []int, at int) {
-	if js, err := r.journalled(ctx, at); err != nil || js.State == StepPending || js.State == StepSent || js.State == StepRunning {
-		return
+// over says whether a step can never be sent again. One that may still be leaves what follows it as it is: that was planned on its result.
+func (r *run) over(ctx context.Context, k int) bool {
+	js, err := r.journalled(ctx, k)
+	return err == nil && js.State != StepPending && js.State != StepSent && js.State != StepRunning
+}
+
+// leases are those of the objects that a chain works on, by key.
+type leases map[string]store.Lease
+
+// take waits for the lease of an object, unless it is held already, and keeps it until ctx ends.
+func (h *leases) take(ctx context.Context, r *run, t Target) error {
+	if _, ok := (*h)[t.key()]; ok {
+		return nil
 	}
-	for _, k := range steps[slices.Index(steps, at)+1:] {
-		r.skip(ctx, k, fault.New(fault.Conflict, "step %d before it did not end well; nothing was sent", at+1))
+	l, err := r.guestLease(ctx, t)
+	if err != nil {
+		return err
+	}
+	if *h == nil {
+		*h = leases{}
+	}
+	(*h)[t.key()] = l
+	go r.keepLease(ctx, l)
+	return nil
+}
+
+func (h *leases) giveBack(ctx context.Context, r *run) {
+	for key, l := range *h {
+		if err := r.st.ReleaseLease(context.WithoutCancel(ctx), l); err != nil {
+			r.e.opt.Logger.Debug("the lease of an object was not given back; it ends by itself", "object", key, "err", err)
+		}
 	}
 }
 
 func finished(state string) bool { return state == StepDone || state == StepNoop }
 
-func digestOf(js store.PlanStep) string {
+func resultOf(js store.PlanStep) Result {
 	var res Result
 	if json.Unmarshal(js.Result, &res) != nil {
-		return ""
+		return Result{}
 	}
-	return res.Digest
+	return res
 }
 
 // guestLease waits for the guest: one change at a time, whichever process makes it.
 func (r *run) guestLease(ctx context.Context, t Target) (store.Lease, error) {
-	name := "guest/" + t.Cluster + "/" + cmp.Or(t.Kind, "guest") + "/" + t.ID()
+	name := "guest/" + t.Cluster + "/" + cmp.Or(t.Kind, "guest") + "/" + t.ID() // one namespace: a name tells what it leases
 	for deadline := r.e.now().Add(r.e.opt.Timing.Lock); ; {
 		l, ok, err := r.st.AcquireLease(ctx, name, r.lease.Owner, leaseTTL)
 		if ok || err != nil {
 			return l, err
 		}
 		if !r.e.now().Before(deadline) || !sleep(ctx, r.e.opt.Timing.Poll) {
-			return l, fault.New(fault.Locked, "another plan works on guest %s", t.Label()).Retry().WithNext("list_plans")
+			return l, fault.New(fault.Locked, "another plan works on %s", t.Label()).Retry().WithNext("list_plans")
 		}
 	}
 }
@@ -148,30 +184,30 @@ func (r *run) save(ctx context.Context, js store.PlanStep, a ...store.AuditEntry
 	}
 }
 
-// step does one step and gives the digest that the next one of this guest has to find.
-func (r *run) step(ctx context.Context, k int, js store.PlanStep, digest string) (string, error) {
+// step does one step; was is what the steps before it left of its object.
+func (r *run) step(ctx context.Context, k int, js store.PlanStep, was left) (Result, error) {
 	s := &r.p.Body.Steps[k]
 	if s.Noop != "" {
 		js.State, js.Ended = StepNoop, r.e.now()
 		r.save(ctx, js)
 		r.ending(s.Target.Label() + ": " + s.Noop)
-		return digest, nil
+		return Result{}, nil
 	}
-	live, err := r.check(ctx, s, js, digest)
+	live, err := r.check(ctx, s, js, was)
 	if err != nil {
 		r.skip(ctx, k, err)
 		r.ending(s.Target.Label() + ": " + fault.Of(err).Error())
-		return digest, err
+		return Result{}, err
 	}
 	if live != nil {
 		js.Before = marshal(beforeOf(live))
 	}
 	res, err := r.send(ctx, k, s, js)
 	if ctx.Err() != nil {
-		return digest, ctx.Err()
+		return Result{}, ctx.Err()
 	}
 	r.ending(s.Target.Label() + ": " + res.Observed)
-	return cmp.Or(res.Digest, digest), err
+	return res, err
 }
 
 func (r *run) ending(text string) {
@@ -221,6 +257,9 @@ func describe(c Call) string {
 
 // dispatch is the only place that sends a write. Secrets are resolved here and go no further.
 func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
+	if s.Call.Method == "" {
+		return "", nil
+	}
 	if _, ok := TierOfCall(s.Call); !ok {
 		return "", fault.New(fault.Internal, "%s %s is not a write that this server knows", s.Call.Method, s.Call.Path)
 	}
@@ -234,11 +273,18 @@ func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
 		}
 		params = params.Str(p.Key, value)
 	}
-	raw, err := r.c.Raw(proxmox.WithPermit(ctx), s.Call.Method, s.Call.Path, params)
+	raw, err := r.write(proxmox.WithPermit(ctx), &s.Call, params)
 	if err != nil {
 		return "", err
 	}
 	return taskIn(raw), nil
+}
+
+func (r *run) write(ctx context.Context, c *Call, params proxmox.Params) (json.RawMessage, error) {
+	if c.Upload != nil {
+		return r.c.Upload(ctx, c.Path, params, proxmox.File{Name: c.Upload.Filename, Content: c.Upload.Content})
+	}
+	return r.c.Raw(ctx, c.Method, c.Path, params)
 }
 
 // taskIn is the task that an answer names, "" for one that names none.
@@ -336,11 +382,38 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 	default:
 		js.State = StepDone
 	}
+	if s.Makes && js.State == StepDone { // before the journal: an undo asks which life this made
+		r.resync(ctx, s)
+		res.Life = r.lifeMade(ctx, s, seen)
+	}
 	js.Result = marshal(res)
 	r.save(ctx, js, r.entry(js.State, outcomeOf(js.State), s, k, cmp.Or(js.Error, res.Observed)))
-	r.e.opt.Guests.Resync(ctx, s.Target.Cluster, s.Target.VMID)
+	if !s.Makes {
+		r.resync(ctx, s)
+	}
 	if js.State != StepDone {
 		return res, fault.New(fault.Upstream, "%s", js.Error)
 	}
 	return res, nil
+}
+
+// resync lets the inventory read again what a step changed.
+func (r *run) resync(ctx context.Context, s *Step) {
+	for _, t := range append([]Target{s.Target}, s.Also...) {
+		if t.VMID != 0 {
+			r.e.opt.Guests.Resync(ctx, t.Cluster, t.VMID)
+		}
+	}
+}
+
+// lifeMade is the life of a guest that a step made: what was read of a VM, the inventory's count for a container, "" where it has not seen it.
+func (r *run) lifeMade(ctx context.Context, s *Step, o seen) string {
+	if s.Target.Type == pve.Qemu {
+		return o.target.Life
+	}
+	f, err := r.e.opt.Guests.FindOne(ctx, s.Target.Cluster, s.Target.ID())
+	if err != nil {
+		return ""
+	}
+	return lifeOf(pve.LXC, nil, f.Life)
 }

@@ -57,14 +57,28 @@ func (r *run) theirs(ctx context.Context, s *Step, js store.PlanStep) string {
 	if err != nil {
 		return ""
 	}
-	for _, t := range r.tasksOf(ctx, s.Target, "all") {
+	on := s.Target
+	on.Node = cmp.Or(nodeOf(s.Call), on.Node)
+	if s.TaskID != "" { // of a kind, or on another guest than the target: the list is not narrowed by vmid
+		on.VMID = 0
+	}
+	for _, t := range r.tasksOf(ctx, on, "all") {
 		u, err := pve.ParseUPID(t.UPID)
-		if err != nil || u.Type != s.Task || u.User != r.c.Identity() || u.Start.Before(js.Sent.Add(-skewAllowance).Truncate(time.Second)) {
+		if err != nil || s.TaskID != "" && u.ID != s.TaskID || u.Type != s.Task || u.User != r.c.Identity() || u.Start.Before(js.Sent.Add(-skewAllowance).Truncate(time.Second)) {
 			continue
 		}
 		if !slices.ContainsFunc(claimed, func(c store.PlanStep) bool { return c.UPID == t.UPID && (c.Plan != js.Plan || c.N != js.N) }) {
 			return t.UPID
 		}
+	}
+	return ""
+}
+
+// nodeOf is the node that a request runs on, "" for one that is none's.
+func nodeOf(c Call) string {
+	parts := strings.Split(c.Path, "/")
+	if len(parts) > 2 && parts[1] == "nodes" {
+		return parts[2]
 	}
 	return ""
 }

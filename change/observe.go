@@ -28,13 +28,13 @@ type seen struct {
 }
 
 func (o *seen) into(r *Result) {
-	r.Observed, r.Status, r.Digest, r.Diff, r.Pending = o.text, o.target.Status, o.target.Digest, o.diff, o.pending
+	r.Observed, r.Status, r.Digest, r.Diff, r.Pending, r.Node = o.text, o.target.Status, o.target.Digest, o.diff, o.pending, o.target.Node
 }
 
 // observe reads the object until it is as the step wants it, for as long as that may take: guests under HA are started and stopped by
 // the manager, after the task has ended (F26). Where the task failed one look is enough.
 func (e *Engine) observe(ctx context.Context, c Cluster, s *Step, js store.PlanStep, patient bool) (seen, error) {
-	wait := e.opt.Timing.Settle
+	wait := max(e.opt.Timing.Settle, s.Patience)
 	if s.Target.HA != "" {
 		wait = e.opt.Timing.HA
 	}
@@ -51,12 +51,13 @@ func (e *Engine) observe(ctx context.Context, c Cluster, s *Step, js store.PlanS
 
 func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.PlanStep) (seen, error) {
 	w, t := &s.Want, s.Target
-	switch {
-	case w.Ended != "":
-		return taskEnded(ctx, c, w.Ended)
-	case w.Pool != nil:
+	if k, ok := kinds[t.Kind]; ok {
+		return k.observe(ctx, e, c, s, js)
+	}
+	if w.Pool != nil {
 		return e.pooled(ctx, c, s)
 	}
+	t.Node = cmp.Or(w.Node, t.Node)
 	cfg, err := c.GuestConfig(ctx, t.Node, t.Type, t.VMID)
 	if fault.CodeOf(err) == fault.NotFound {
 		return e.missing(ctx, c, s)

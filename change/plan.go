@@ -89,9 +89,12 @@ type Param struct {
 }
 
 // Target is the object of a step as it was read live when the plan was made. Life tells one guest from the next under its vmid: the
-// smbios1 uuid of a VM, the inventory's count of lives for a container.
+// smbios1 uuid of a VM, the inventory's count of lives for a container. What is no guest has a kind (kinds.go) and an Object; the guest
+// that it belongs to, if any, fills the rest, so that rules by vmid, tag and pool fit it too.
 type Target struct {
-	Kind       string        `json:"kind,omitempty"` // "" = guest; task: what follows is the task's node and guest
+	Kind       string        `json:"kind,omitempty"`   // "" = guest; task, volume, job, node
+	Object     string        `json:"object,omitempty"` // of a kind: volume id, job id, name of the node
+	New        bool          `json:"new,omitempty"`    // a guest that this plan makes: it does not exist when it is planned
 	Cluster    string        `json:"cluster"`
 	Type       pve.GuestType `json:"type"`
 	VMID       int           `json:"vmid"`
@@ -109,11 +112,24 @@ type Target struct {
 	Protection bool          `json:"protection,omitempty"`
 }
 
-// ID is the vmid as text.
-func (t Target) ID() string { return strconv.Itoa(t.VMID) }
+// ID is the vmid as text, or the id of what is no guest.
+func (t Target) ID() string {
+	if t.Object != "" {
+		return t.Object
+	}
+	return strconv.Itoa(t.VMID)
+}
 
-// Label names the guest for people: "104 web".
-func (t Target) Label() string { return strings.TrimSpace(t.ID() + " " + t.Name) }
+// Label names the object for people: "104 web", "volume local:iso/a.iso".
+func (t Target) Label() string {
+	if t.Object != "" {
+		return t.Kind + " " + t.Object
+	}
+	return strings.TrimSpace(t.ID() + " " + t.Name)
+}
+
+// key tells objects apart within a cluster.
+func (t Target) key() string { return t.Kind + "/" + t.ID() }
 
 // Diff is one field that a step changes. Empty Old: it was not set; empty New: it is removed.
 type Diff struct {
@@ -134,13 +150,21 @@ type Want struct {
 	Gone       bool              `json:"gone,omitempty"`        // no configuration any more
 	Pool       *string           `json:"pool,omitempty"`        // member of it; "" = of none
 	Ended      string            `json:"ended,omitempty"`       // UPID of a task that runs no more
+	Node       string            `json:"node,omitempty"`        // where the guest is afterwards, if not where it was
 }
 
-// Call is one request: method, path below /api2/json, parameters.
+// Call is one request: method, path below /api2/json, parameters. A step without a method sends nothing: it waits for what it wants.
 type Call struct {
-	Method string  `json:"method"`
-	Path   string  `json:"path"`
+	Method string  `json:"method,omitempty"`
+	Path   string  `json:"path,omitempty"`
 	Params []Param `json:"params,omitempty"`
+	Upload *Upload `json:"upload,omitempty"` // a file that goes with it, as multipart/form-data
+}
+
+// Upload is a small file that a plan carries, such as a seed image for cloud-init; it is part of the plan's hash.
+type Upload struct {
+	Filename string `json:"filename"`
+	Content  []byte `json:"content"`
 }
 
 // Step is one request to Proxmox VE, with the state that it needs and the state that it makes.
@@ -158,6 +182,24 @@ type Step struct {
 	Noop    string   `json:"noop,omitempty"`    // why nothing is to be done: "is running already"
 	Lock    string   `json:"lock,omitempty"`    // a lock that does not hinder it: suspended, for a start
 	Pending bool     `json:"pending,omitempty"` // may wait for a restart of the guest: reading back tells
+
+	Makes    bool          `json:"makes,omitempty"`    // its target, a guest, exists afterwards and did not before
+	Also     []Target      `json:"also,omitempty"`     // further guests that it concerns: a clone's source, the guests of a backup. One with a digest is read again before it is sent
+	Chain    string        `json:"chain,omitempty"`    // steps of one chain run in order though their objects differ; "" = those of one object do
+	Stays    string        `json:"stays,omitempty"`    // why an undo of the plan leaves what it made: "the image serves the next guest"
+	Always   bool          `json:"always,omitempty"`   // cleans up: sent even where a step before it did not end well, if its guest was made
+	TaskID   string        `json:"task_id,omitempty"`  // the id within the UPID of its task, where that is not the target's vmid: a clone's is its source
+	Patience time.Duration `json:"patience,omitempty"` // how long reading back may wait for what is wanted; 0 = Timing.Settle
+
+	made *Live // what a later step of the same plan may take its guest for; of Makes
+}
+
+// Chained puts steps into one chain: each waits for the one before it.
+func Chained(name string, steps ...Step) []Step {
+	for k := range steps {
+		steps[k].Chain = name
+	}
+	return steps
 }
 
 // Blast is what else a plan touches, for its reviewer. Absent means that it could not be known, and Unknown says so.

@@ -134,9 +134,9 @@ func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Gr
 	if st.Noop != "" {
 		return Verdict{}, true
 	}
-	states := []Target{st.Target}
+	states := append([]Target{st.Target}, st.Also...)
 	for _, t := range live {
-		if t.VMID == st.Target.VMID && t.Cluster == st.Target.Cluster {
+		if t.key() == st.Target.key() && t.Cluster == st.Target.Cluster || slices.ContainsFunc(st.Also, func(a Target) bool { return a.key() == t.key() }) {
 			states = append(states, t)
 		}
 	}
@@ -194,8 +194,8 @@ func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {
 // caps counts what was sent within the last hour, on top of what the plan wants.
 func (s *Sheriff) caps(ctx context.Context, b *Body) (Verdict, bool, error) {
 	c := s.Rules.Caps
-	if c.PerPlan > 0 && len(byGuest(b.Steps)) > c.PerPlan {
-		return deny(fmt.Sprintf("the plan changes %d guests, at most %d are allowed at once", len(byGuest(b.Steps)), c.PerPlan), "narrow the query"), false, nil
+	if c.PerPlan > 0 && len(byObject(b.Steps)) > c.PerPlan {
+		return deny(fmt.Sprintf("the plan changes %d guests, at most %d are allowed at once", len(byObject(b.Steps)), c.PerPlan), "narrow the query"), false, nil
 	}
 	nodes, heavy, destroys := map[string]int{}, 0, 0
 	for k := range b.Steps {

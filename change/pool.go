@@ -45,9 +45,9 @@ func (p SetPool) Steps(l *Live) ([]Step, error) {
 // poolCall moves a guest from one pool to another; a member of another pool moves only where that is allowed in the request (15/011).
 func poolCall(l *Live, from, to string) Call {
 	if to == "" {
-		return Call{"PUT", "/pools", []Param{{"poolid", from}, {"vms", l.ID()}, {"delete", "1"}}}
+		return Call{Method: "PUT", Path: "/pools", Params: []Param{{"poolid", from}, {"vms", l.ID()}, {"delete", "1"}}}
 	}
-	c := Call{"PUT", "/pools", []Param{{"poolid", to}, {"vms", l.ID()}}}
+	c := Call{Method: "PUT", Path: "/pools", Params: []Param{{"poolid", to}, {"vms", l.ID()}}}
 	if from != "" {
 		c.Params = append(c.Params, Param{"allow-move", "1"})
 	}

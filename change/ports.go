@@ -20,6 +20,7 @@ type Cluster interface {
 	NodeTasks(ctx context.Context, node string, f proxmox.NodeTaskFilter) ([]pve.TaskRow, error)
 	WaitTask(ctx context.Context, upid string, onProgress func(proxmox.TaskProgress)) (proxmox.TaskResult, error)
 	Raw(ctx context.Context, method, path string, params proxmox.Params) (json.RawMessage, error)
+	Upload(ctx context.Context, path string, params proxmox.Params, f proxmox.File) (json.RawMessage, error)
 	Identity() string
 }
 

@@ -67,7 +67,7 @@ func (p Power) Steps(l *Live) ([]Step, error) {
 	s.Task, s.Want.Status, s.Want.Restarted = l.powerTask(p.Verb), rule.to, p.Verb == "reboot"
 	s.Diff = []Diff{{"status", l.Target.Status, rule.to}}
 	if rule.undo != "" {
-		s.Undo = []Call{{"POST", l.path("/status/" + rule.undo), undoParams(rule.undo)}}
+		s.Undo = []Call{{Method: "POST", Path: l.path("/status/" + rule.undo), Params: undoParams(rule.undo)}}
 	}
 	s.NoUndo = rule.noUndo
 	return p.fit(l, s, rule)

@@ -54,41 +54,84 @@ type before struct {
 // Propose makes a plan, asks policy about it and keeps it. It sends nothing. Errors: those of resolving and reading the guest, what
 // the action refuses, fault.Denied (audited) with what the owner would have to allow.
 func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
-	if r.Direct != nil {
-		return e.direct(ctx, r)
+	body, lives, err := e.draft(ctx, r, nil)
+	if err != nil {
+		return Proposal{}, err
+	}
+	body.complete(lives)
+	return e.keep(ctx, body, r.Caller, lives)
+}
+
+// draft makes the steps of a request. made are guests that earlier requests of the same plan will have made, by vmid.
+func (e *Engine) draft(ctx context.Context, r Request, made map[int]*Live) (Body, []*Live, error) {
+	switch {
+	case r.Direct != nil:
+		body, err := e.direct(ctx, r)
+		return body, nil, err
+	case made[madeBefore(r, made)] != nil:
+		l := made[madeBefore(r, made)]
+		steps, err := r.Action.Steps(l)
+		return e.body(r, r.Action.Title(), l.Cluster, steps), nil, err
 	}
 	found, err := e.find(ctx, r)
 	if err != nil {
-		return Proposal{}, err
+		return Body{}, nil, err
 	}
 	c, err := e.opt.Cluster(found[0].Cluster)
 	if err != nil {
-		return Proposal{}, err
+		return Body{}, nil, err
 	}
 	lives, errs := e.lookAll(ctx, c, found, r.Action.Needs())
-	body := Body{V: 1, Tool: r.Tool, Title: r.Action.Title(), Cluster: found[0].Cluster, Requester: r.Caller.Principal, TTL: planTTL, Parallel: parallel}
-	var kept []*Live
-	for k, l := range lives {
-		steps, err := stepsOf(r.Action, l, errs[k])
-		switch {
-		case err != nil && r.Query == "":
-			return Proposal{}, err
-		case err != nil:
-			body.Skipped = append(body.Skipped, Skip{found[k].Label(), fault.Of(err).Error()})
-		default:
-			body.Steps, kept = append(body.Steps, steps...), append(kept, l)
+	body := e.body(r, r.Action.Title(), found[0].Cluster, nil)
+	kept, err := body.plan(r, found, lives, errs)
+	if err == nil && len(body.Steps) == 0 {
+		err = fault.New(fault.Conflict, "none of the %d guests that the query selects can be changed so", len(found)).WithHint("%s", skipped(body.Skipped))
+	}
+	return body, kept, err
+}
+
+func (e *Engine) body(r Request, title, cluster string, steps []Step) Body {
+	return Body{V: 1, Tool: r.Tool, Title: title, Cluster: cluster, Requester: r.Caller.Principal, TTL: planTTL, Parallel: parallel, Steps: steps}
+}
+
+// madeBefore is the vmid of the guest that a request names, where an earlier request of the same plan makes it; else 0.
+func madeBefore(r Request, made map[int]*Live) int {
+	for vmid, l := range made {
+		if r.Guest == l.ID() || r.Guest != "" && r.Guest == l.Target.Name {
+			return vmid
 		}
 	}
-	if len(body.Steps) == 0 {
-		return Proposal{}, fault.New(fault.Conflict, "none of the %d guests that the query selects can be changed so", len(found)).
-			WithHint("%s", skipped(body.Skipped))
+	return 0
+}
+
+// plan makes the steps for the guests that were read. What one guest alone is refused is an error; of several it is left out, with the reason.
+func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept []*Live, err error) {
+	skip := func(k int, err error) { b.Skipped = append(b.Skipped, Skip{found[k].Label(), fault.Of(err).Error()}) }
+	join, together := r.Action.(Together)
+	for k, l := range lives {
+		steps, err := []Step(nil), errs[k]
+		if err == nil && !together {
+			steps, err = r.Action.Steps(l)
+		}
+		switch {
+		case err != nil && r.Query == "":
+			return nil, err
+		case err != nil:
+			skip(k, err)
+		default:
+			b.Steps, kept = append(b.Steps, steps...), append(kept, l)
+		}
 	}
-	body.complete(kept)
-	return e.keep(ctx, body, r.Caller, kept)
+	if together && len(kept) > 0 {
+		var left []Skip
+		b.Steps, left, err = join.Join(kept)
+		b.Skipped = append(b.Skipped, left...)
+	}
+	return kept, err
 }
 
 // direct plans what needs no reading of a guest. Guest names the one that is concerned, if any.
-func (e *Engine) direct(ctx context.Context, r Request) (Proposal, error) {
+func (e *Engine) direct(ctx context.Context, r Request) (Body, error) {
 	var concerned *Found
 	if r.Guest != "" {
 		if f, err := e.opt.Guests.FindOne(ctx, r.Cluster, r.Guest); err == nil {
@@ -96,12 +139,7 @@ func (e *Engine) direct(ctx context.Context, r Request) (Proposal, error) {
 		}
 	}
 	steps, err := r.Direct.Steps(concerned)
-	if err != nil {
-		return Proposal{}, err
-	}
-	body := Body{V: 1, Tool: r.Tool, Title: r.Direct.Title(), Cluster: r.Cluster, Requester: r.Caller.Principal, TTL: planTTL, Steps: steps}
-	body.complete(nil)
-	return e.keep(ctx, body, r.Caller, nil)
+	return e.body(r, r.Direct.Title(), r.Cluster, steps), err
 }
 
 func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
@@ -127,13 +165,6 @@ func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
 		}
 	}
 	return found, nil
-}
-
-func stepsOf(a Action, l *Live, err error) ([]Step, error) {
-	if err != nil {
-		return nil, err
-	}
-	return a.Steps(l)
 }
 
 func skipped(list []Skip) string {
@@ -248,7 +279,7 @@ func (e *Engine) denied(ctx context.Context, st Store, p *Proposal, who Caller) 
 
 // object is the id of the only object of a plan, for the audit; "" where there are several: their steps name them.
 func (b *Body) object() string {
-	if groups := byGuest(b.Steps); len(groups) == 1 {
+	if groups := byObject(b.Steps); len(groups) == 1 {
 		return b.Steps[0].Target.ID()
 	}
 	return ""
@@ -293,7 +324,10 @@ func journal(p *Proposal, lives []*Live) []store.PlanStep {
 	for k := range p.Body.Steps {
 		s := &p.Body.Steps[k]
 		steps[k] = store.PlanStep{Plan: p.ID, N: k + 1, State: StepPending, Cluster: s.Target.Cluster, Node: s.Target.Node, Object: s.Target.ID(),
-			Action: s.Action, Tier: int(s.Tier), Before: seen[s.Target.VMID]}
+			Action: s.Action, Tier: int(s.Tier)}
+		if s.Target.Kind == "" && !s.Target.New {
+			steps[k].Before = seen[s.Target.VMID]
+		}
 	}
 	return steps
 }

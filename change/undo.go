@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,8 +38,11 @@ func (e *Engine) Undo(ctx context.Context, id string, who Caller) (Proposal, err
 		if err != nil {
 			return Proposal{}, err
 		}
+		if done.step.Chain != "" {
+			steps = Chained("undo", steps...)
+		}
 		body.Steps = append(body.Steps, steps...)
-		if !slices.ContainsFunc(lives, func(o *Live) bool { return o.VMID == l.VMID }) {
+		if l != nil && !slices.ContainsFunc(lives, func(o *Live) bool { return o.VMID == l.VMID }) {
 			lives = append(lives, l)
 		}
 	}
@@ -83,7 +87,7 @@ func lastFirst(p *Plan) []doneStep {
 func lastDigests(p *Plan) map[string]string {
 	last := map[string]string{}
 	for _, js := range p.Journal {
-		if digest := digestOf(js); js.State == StepDone && digest != "" {
+		if digest := resultOf(js).Digest; js.State == StepDone && digest != "" {
 			last[js.Object] = digest
 		}
 	}
@@ -93,18 +97,23 @@ func lastDigests(p *Plan) map[string]string {
 // inverse makes the steps that take one step back.
 func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []Step, error) {
 	s := d.step
-	if s.NoUndo != "" || len(s.Undo) == 0 {
+	switch {
+	case s.Stays != "", s.Target.New && !s.Makes: // what was done to a guest that the plan made goes with it
+		return nil, nil, nil
+	case s.NoUndo == "" && s.Makes:
+		return e.unmake(ctx, c, d)
+	case s.NoUndo == "" && s.Target.Kind != "" && len(s.Undo) > 0:
+		return nil, undoObject(s, d.result.Undo), nil
+	case s.NoUndo != "" || len(s.Undo) == 0:
 		why := s.NoUndo
 		if why == "" {
 			why = "no way back is known"
 		}
 		return nil, nil, fault.New(fault.Conflict, "%s of %s cannot be undone: %s", s.Action, s.Target.Label(), why)
 	}
-	f, err := e.known(ctx, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := e.look(ctx, c, f, Needs{})
+	t := s.Target
+	t.Node = cmp.Or(d.result.Node, t.Node)
+	l, err := e.asLeft(ctx, c, t)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,6 +133,60 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 		out = append(out, undoStep(s, l, call, d, len(out) == 0 && d.newest))
 	}
 	return l, out, nil
+}
+
+func (e *Engine) asLeft(ctx context.Context, c Cluster, t Target) (*Live, error) {
+	f, err := e.known(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return e.look(ctx, c, f, Needs{})
+}
+
+// unmake removes a guest that the plan made, as it left it: stopped first where it runs. It takes nothing else with it.
+func (e *Engine) unmake(ctx context.Context, c Cluster, d doneStep) (*Live, []Step, error) {
+	s, t := d.step, d.step.Target
+	t.New, t.Life, t.Node = false, d.result.Life, cmp.Or(d.result.Node, t.Node)
+	if t.Life == "" {
+		return nil, nil, fault.New(fault.Conflict, "%s of %s cannot be undone: which guest it made was not seen", s.Action, t.Label()).WithNext("delete_guest")
+	}
+	l, err := e.asLeft(ctx, c, t)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case l.Life != t.Life:
+		return nil, nil, notAsLeft(s, "another guest has its vmid now")
+	case d.after != "" && l.Digest != d.after:
+		return nil, nil, notAsLeft(s, "its configuration was changed since")
+	}
+	var steps []Step
+	if l.Target.Status == "running" || l.Target.Status == "paused" {
+		if steps, err = (Power{Verb: "stop"}).Steps(l); err != nil {
+			return nil, nil, err
+		}
+		l.Target.Status = "stopped" // as the second step finds it
+	}
+	gone, err := Destroy{}.Steps(l)
+	steps = append(steps, gone...)
+	for k := range steps {
+		steps[k].Action, steps[k].Undo, steps[k].NoUndo = s.Action+".undo", nil, "it is an undo itself; ask for the change again"
+	}
+	return l, steps, err
+}
+
+// undoObject takes back what made something that is no guest: what it made is gone afterwards.
+func undoObject(s *Step, calls []Call) []Step {
+	var out []Step
+	for _, call := range calls {
+		tier, _ := TierOfCall(call)
+		u := Step{Action: s.Action + ".undo", Tier: max(tier, s.Tier), Target: s.Target, Call: call, NoUndo: "it is an undo itself; ask for the change again"}
+		u.Want.Gone = !s.Want.Gone
+		for _, f := range s.Diff {
+			u.Diff = append(u.Diff, Diff{Field: f.Field, Old: f.New, New: f.Old})
+		}
+		out = append(out, u)
+	}
+	return out
 }
 
 // inPool looks whether a guest that was moved to a pool is still there, which no digest tells.

@@ -127,6 +127,11 @@ func (c *Client) roundTrip(ctx context.Context, method, path string, params Para
 	if err != nil {
 		return envelope{}, badSegment(path)
 	}
+	return c.send(req, path)
+}
+
+// send sends a request through the chain and opens its answer.
+func (c *Client) send(req *http.Request, path string) (envelope, error) {
 	resp, err := c.top.RoundTrip(req)
 	if err != nil {
 		return envelope{}, err
@@ -134,11 +139,11 @@ func (c *Client) roundTrip(ctx context.Context, method, path string, params Para
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return envelope{}, fault.Wrap(fault.BadAnswer, err, "the answer to %s %s could not be read", method, path)
+		return envelope{}, fault.Wrap(fault.BadAnswer, err, "the answer to %s %s could not be read", req.Method, path)
 	}
 	e, err := openEnvelope(data)
 	if err != nil {
-		return envelope{}, badAnswer(method, path, err)
+		return envelope{}, badAnswer(req.Method, path, err)
 	}
 	return e, nil
 }
