@@ -26,6 +26,7 @@ type Together interface {
 type Needs struct {
 	Snapshots bool
 	Backups   bool // what could be restored afterwards
+	Savable   bool // whether it can be snapshotted: a snapshot before it brings back what it changes
 }
 
 // Live is one guest as it was read for a plan.
@@ -36,6 +37,8 @@ type Live struct {
 	Status    pve.GuestStatus
 	Snapshots []pve.Snapshot
 	Backup    *Backup // nil: not looked for
+	// CanSnapshot is nil where nobody asked.
+	CanSnapshot *bool
 }
 
 // Backup is what is known of a guest's backups. At is nil where there is none.

@@ -31,7 +31,12 @@ func (c Configure) Title() string {
 }
 
 // Needs implements Action.
-func (c Configure) Needs() Needs { return Needs{} }
+func (c Configure) Needs() Needs {
+	erases := func(k string) bool { return strings.HasPrefix(k, "unused") } // which no snapshot holds
+	disturbs := func(k string) bool { return keyTier(k) >= Disruptive && !erases(k) }
+	return Needs{Backups: slices.ContainsFunc(c.Delete, erases),
+		Savable: slices.ContainsFunc(c.Delete, disturbs) || slices.ContainsFunc(slices.Collect(maps.Keys(c.Set)), disturbs)}
+}
 
 // harmless keys only describe a guest: changing them disturbs nothing (R1).
 var harmless = map[string]bool{"tags": true, "description": true}
@@ -179,7 +184,7 @@ type configUndo struct {
 
 func (u *configUndo) changed(k string, old pve.Config, value string) {
 	switch {
-	case redact.IsSecretKey(k):
+	case redact.IsSecretKey(k), strings.Contains(old.Str(k), redact.Mask):
 		u.why = "the old value of " + k + " is not known: secrets are never read"
 	case old.Has(k):
 		u.set[k] = old.Str(k)

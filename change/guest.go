@@ -232,7 +232,7 @@ func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 		r.skip(ctx, k, err)
 		return Result{Observed: "not sent: " + fault.Of(err).Error()}, err
 	}
-	upid, err := r.dispatch(ctx, s)
+	upid, err := r.dispatch(ctx, s, js.Before)
 	switch {
 	case err != nil && ctx.Err() != nil: // this process ends: the journal says sent, and the next one finds out
 		return Result{}, ctx.Err()
@@ -256,7 +256,7 @@ func describe(c Call) string {
 }
 
 // dispatch is the only place that sends a write. Secrets are resolved here and go no further.
-func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
+func (r *run) dispatch(ctx context.Context, s *Step, before json.RawMessage) (upid string, err error) {
 	if s.Call.Method == "" {
 		return "", nil
 	}
@@ -266,10 +266,13 @@ func (r *run) dispatch(ctx context.Context, s *Step) (upid string, err error) {
 	var params proxmox.Params
 	for _, p := range s.Call.Params {
 		value := p.Value
-		if name, ok := strings.CutPrefix(value, "secret:"); ok {
+		if name, ok := p.reference(); ok {
 			if value, err = r.e.opt.Secrets.Resolve(ctx, name); err != nil {
 				return "", err
 			}
+		}
+		if p.Key == "digest" && value == lastSeen {
+			value = digestIn(before)
 		}
 		params = params.Str(p.Key, value)
 	}

@@ -102,7 +102,7 @@ func TestLimitStep(t *testing.T) {
 			Stopped: func(context.Context) (bool, string, error) { return false, "", nil },
 			Self:    func(Target) string { return "" }, Count: func(context.Context, store.StepFilter) (int, error) { return 0, nil }}
 		e := New(Options{Store: func(context.Context) (Store, error) { return m, nil }, Cluster: func(string) (Cluster, error) { return m, nil }, Guests: m,
-			Policy: rules, Secrets: noSecrets{}, Clock: time.Now})
+			Policy: rules, Secrets: secretsOf{"ci": "canary"}, Clock: time.Now})
 		began := time.Now()
 		p, err := e.Propose(t.Context(), Request{Tool: "test", Query: "all", Action: Configure{Set: map[string]string{"memory": "4096"}}, Caller: agent})
 		if err != nil {

@@ -48,7 +48,14 @@ func (e *Engine) lookAt(ctx context.Context, c Cluster, f Found, n Needs) (*Live
 		l.Backup = &Backup{}
 		l.Backup.At, l.Backup.Known = e.opt.Guests.LastBackup(ctx, f.Cluster, f.VMID)
 	}
-	if n.Snapshots {
+	if n.Savable {
+		can, err := canSnapshot(ctx, c, l)
+		if err != nil {
+			return nil, err
+		}
+		l.CanSnapshot = &can
+	}
+	if n.Snapshots || n.Savable {
 		l.Snapshots, err = c.Snapshots(ctx, f.Node, f.Type, f.VMID)
 	}
 	return l, err

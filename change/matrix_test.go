@@ -137,6 +137,12 @@ func TestWriteFaults(t *testing.T) {
 						ran++
 					}
 				}
+				r.sheriff.Rules.SnapshotFirst = true
+				for k, s := range firstOf() {
+					if k%5 == n%5 && (row.fit == nil || row.fit(&s)) {
+						(&shot{rig: r, sample: s, vmid: 1500 + k}).fire(&row)
+					}
+				}
 				if v, err := r.db.VerifyAudit(t.Context(), nil); err != nil || !v.OK() {
 					t.Errorf("d: the audit does not hold: %+v, %v", v, err)
 				}

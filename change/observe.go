@@ -12,6 +12,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -177,13 +178,14 @@ func resource(ctx context.Context, c Cluster, vmid int) (*pve.Resource, error) {
 }
 
 // holds says whether a configuration key has the value that was sent, in whatever spelling Proxmox VE gave it: lists are sorted, a
-// network device gets its address, a disk its size, a text its last line break.
+// network device gets its address, a disk its size, a text its last line break; what looks like a secret in a text is read masked.
 func holds(key, want string, cfg pve.Config) bool {
 	got := cfg.Str(key)
+	_, secret := Param{key, want}.reference()
 	switch {
 	case !cfg.Has(key):
 		return false
-	case strings.TrimSpace(got) == strings.TrimSpace(want), strings.HasPrefix(want, "secret:"), sameSwitch(got, want):
+	case strings.TrimSpace(got) == strings.TrimSpace(redact.Text(want)), secret, sameSwitch(got, want):
 		return true
 	case key == "tags":
 		return slices.Equal(slices.Compact(splitTags(strings.ToLower(got))), slices.Compact(sorted(splitTags(strings.ToLower(want)))))

@@ -211,6 +211,7 @@ type Blast struct {
 	Snapshots  []string   `json:"snapshots,omitempty"`  // "104: clean, before-upgrade"
 	NoBackup   []string   `json:"no_backup,omitempty"`  // labels without any backup that is known
 	LastBackup *time.Time `json:"last_backup,omitempty"`
+	Unsaved    []string   `json:"unsaved,omitempty"` // labels of guests that cannot be snapshotted, though the owner wants that first
 	Unknown    []string   `json:"unknown,omitempty"`
 }
 

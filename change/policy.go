@@ -37,6 +37,7 @@ type Rules struct {
 	Protected     []Scope // guests that nothing above R1 touches
 	Caps          Caps
 	BackupWithin  time.Duration // R3 needs a backup younger than this; 0: none is demanded
+	SnapshotFirst bool          // R2 and R3 take a snapshot first, where one brings back what they change
 }
 
 // Caps bound what a caller can do by itself; an operator's approval lifts none of them.
@@ -86,6 +87,9 @@ func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
 	}
 	return level, nil
 }
+
+// SnapshotFirst implements Policy.
+func (s *Sheriff) SnapshotFirst() bool { return s.Rules.SnapshotFirst }
 
 func (s *Sheriff) program() string {
 	if s.Program == nil {
@@ -254,6 +258,8 @@ func (s *Sheriff) decide(b *Body, who Caller) Verdict {
 	switch {
 	case b.Tier <= Reversible:
 		return Verdict{Decision: RunNow}
+	case s.Rules.SnapshotFirst && len(b.Blast.Unsaved) > 0:
+		return Verdict{Decision: Operator, Reasons: []string{"no snapshot can be taken first: an operator approves it"}}
 	case b.Tier == Disruptive && !s.Rules.OperatorForR2:
 		if who.Elicits {
 			return Verdict{Decision: Ask, Reasons: []string{"it is disruptive"}}

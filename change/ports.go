@@ -66,6 +66,8 @@ type Policy interface {
 	Judge(ctx context.Context, p *Body, who Caller, live []Target) (Verdict, error)
 	// Level is the highest tier that a caller can reach at all, in whatever scope: what is listed depends on it.
 	Level(ctx context.Context, who Caller) (Tier, error)
+	// SnapshotFirst says that the owner wants a snapshot before what disturbs a guest, where one helps.
+	SnapshotFirst() bool
 }
 
 // Caller is who asks, and through which door. Elicits says that its client declared that it can ask its user.
@@ -96,5 +98,7 @@ type Verdict struct {
 
 // Secrets resolves references when a request is sent, and only then.
 type Secrets interface {
+	// Has says whether a secret was set under a name.
+	Has(ctx context.Context, name string) (bool, error)
 	Resolve(ctx context.Context, name string) (string, error)
 }

@@ -81,7 +81,9 @@ func (e *Engine) draft(ctx context.Context, r Request, made map[int]*Live) (Body
 	if err != nil {
 		return Body{}, nil, err
 	}
-	lives, errs := e.lookAll(ctx, c, found, r.Action.Needs())
+	needs := r.Action.Needs()
+	needs.Savable = needs.Savable && e.opt.Policy.SnapshotFirst()
+	lives, errs := e.lookAll(ctx, c, found, needs)
 	body := e.body(r, r.Action.Title(), found[0].Cluster, nil)
 	kept, err := body.plan(r, found, lives, errs)
 	if err == nil && len(body.Steps) == 0 {
@@ -119,7 +121,7 @@ func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept
 		case err != nil:
 			skip(k, err)
 		default:
-			b.Steps, kept = append(b.Steps, steps...), append(kept, l)
+			b.Steps, kept = append(b.Steps, snapshotFirst(l, steps)...), append(kept, l)
 		}
 	}
 	if together && len(kept) > 0 {
@@ -187,6 +189,11 @@ func (b *Body) complete(lives []*Live) {
 		}
 	}
 	b.Blast = blastOf(lives)
+	for _, l := range lives {
+		if l.CanSnapshot != nil && !*l.CanSnapshot && slices.ContainsFunc(b.Steps, func(s Step) bool { return savable(s) && s.Target.VMID == l.VMID }) {
+			b.Blast.Unsaved = append(b.Blast.Unsaved, l.Label())
+		}
+	}
 }
 
 func blastOf(lives []*Live) Blast {
@@ -241,7 +248,10 @@ func (e *Engine) keep(ctx context.Context, body Body, who Caller, lives []*Live)
 	if body.idle() {
 		return p, nil
 	}
-	var err error
+	err := e.secrets(ctx, &body)
+	if err != nil {
+		return Proposal{}, err
+	}
 	if p.Verdict, err = e.opt.Policy.Judge(ctx, &body, who, targets(lives)); err != nil {
 		return Proposal{}, err
 	}

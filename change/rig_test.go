@@ -75,7 +75,7 @@ func (r *rig) start() {
 		Self:    func(Target) string { return "" },
 		Count:   db.CountSteps}
 	r.Engine = New(Options{Store: func(context.Context) (Store, error) { return db, nil },
-		Cluster: func(string) (Cluster, error) { return r.client, nil }, Guests: r.guests, Policy: r.sheriff, Secrets: noSecrets{}, Clock: time.Now})
+		Cluster: func(string) (Cluster, error) { return r.client, nil }, Guests: r.guests, Policy: r.sheriff, Secrets: secretsOf{"ci": "canary"}, Clock: time.Now})
 }
 
 // halt ends engine and store, as a process does.
@@ -94,10 +94,16 @@ func (r *rig) close() {
 	_ = r.end.Close()
 }
 
-type noSecrets struct{}
+// secretsOf are secrets in clear, by name.
+type secretsOf map[string]string
 
-func (noSecrets) Resolve(_ context.Context, name string) (string, error) {
-	return "", fault.New(fault.NotFound, "no secret %s", name)
+func (s secretsOf) Has(_ context.Context, name string) (bool, error) { return s[name] != "", nil }
+
+func (s secretsOf) Resolve(_ context.Context, name string) (string, error) {
+	if s[name] == "" {
+		return "", fault.New(fault.NotFound, "no secret %s", name)
+	}
+	return s[name], nil
 }
 
 // simGuests is the inventory's part, from the simulator's own state.
@@ -105,6 +111,8 @@ type simGuests struct {
 	ha    map[int]string // states of guests under HA
 	sim   *pvesim.Sim
 	lives map[int]int // beyond the first
+	// backup is what every guest has; nil: none
+	backup *time.Time
 }
 
 func (g *simGuests) FindOne(ctx context.Context, cluster, text string) (Found, error) {
@@ -135,7 +143,9 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 	return out, nil
 }
 
-func (g *simGuests) LastBackup(context.Context, string, int) (*time.Time, bool) { return nil, true }
+func (g *simGuests) LastBackup(context.Context, string, int) (*time.Time, bool) {
+	return g.backup, true
+}
 
 func (g *simGuests) Resync(context.Context, string, int) {}
 

@@ -25,7 +25,7 @@ func (s Snapshot) Name() string { return "snapshot." + s.Verb }
 func (s Snapshot) Title() string { return s.Verb + " snapshot " + s.Snapshot }
 
 // Needs implements Action.
-func (s Snapshot) Needs() Needs { return Needs{Snapshots: true} }
+func (s Snapshot) Needs() Needs { return Needs{Snapshots: true, Backups: s.Verb != "create"} }
 
 // snapshotName is Proxmox VE's pve-configid of at most 40 characters (schema; 08/013: one character is too few).
 var snapshotName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9_-]{1,39}$`)

@@ -104,6 +104,16 @@ func (v *Vault) Remove(ctx context.Context, name string) error {
 	return st.DeleteSecret(ctx, name, v.entry(name, "removed:"))
 }
 
+// Has implements Secrets. It opens nothing.
+func (v *Vault) Has(ctx context.Context, name string) (bool, error) {
+	st, err := v.Store(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, ok, err := st.SecretByName(ctx, name)
+	return ok, err
+}
+
 // Resolve implements Secrets: the value for a request that is about to be sent. Errors: fault.NotFound for a name that was never set,
 // fault.Config where keyring or key file cannot be used.
 func (v *Vault) Resolve(ctx context.Context, name string) (string, error) {

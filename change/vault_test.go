@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +79,36 @@ func TestVault(t *testing.T) {
 		t.Errorf("removed: %v", err)
 	}
 	resolves("removed", ringed, "kept", "", fault.NotFound)
+}
+
+// TestReference: a secret that was never set is refused when the plan is made, with the command that sets it; one that is set is put in when
+// the request is sent and nowhere else, and never where it could be read.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		for key, c := range map[string]struct{ value, words string }{
+			"cipassword":  {"secret:nope", "secret set nope"},
+			"description": {"secret:ci", "cannot be put there"},
+		} {
+			_, err := r.Propose(t.Context(), Request{Tool: "test", Guest: "208", Action: Configure{Set: map[string]string{key: c.value}}, Caller: agent})
+			f := fault.Of(err)
+			if fault.CodeOf(err) != fault.Invalid || f.Field != key || !strings.Contains(f.Error()+f.Hint, c.words) {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+		p := r.do(208, Configure{Set: map[string]string{"cipassword": "secret:ci", "description": "secret: see the safe"}})
+		if got := fmt.Sprint(r.config(208, "description")); got != "secret: see the safe" {
+			t.Errorf("the text became %q", got)
+		}
+		if kept := string(p.Body.Canonical()) + string(marshal(p.Journal)); strings.Contains(kept, "canary") {
+			t.Errorf("the plan holds the secret: %s", kept)
+		}
+		q := r.propose(208, Configure{Set: map[string]string{"description": "plain"}})
+		if q.Body.Steps[0].NoUndo == "" {
+			t.Error("an undo is promised that would write the mask of a secret")
+		}
+		if got := fmt.Sprint(r.config(208, "cipassword")); !strings.HasPrefix(got, "$5$") { // as it is kept
+			t.Errorf("sent was %q", got)
+		}
+	})
 }

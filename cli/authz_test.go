@@ -52,6 +52,8 @@ func TestAuthorization(t *testing.T) {
 	}
 	b.WriteString("\nEach write is judged by the rules of the configuration as well, on the state before its plan and on the live one. A tool without actions of its own " +
 		"takes the tier of what it does: a plan's is that of its highest step, a change of tags and notes is reversible, of all else disruptive.\n\n" +
+		"Recovery before destruction: with `changes.backup_within` nothing is destroyed, rolled back or erased without a backup of that age or younger; with " +
+		"`changes.snapshot_first` a disruptive change of a guest's configuration begins with a snapshot of it, and waits for an operator where none can be taken.\n\n" +
 		"| command of the owner | takes |\n|---|---|\n")
 	var names []string
 	for _, c := range all(t) {

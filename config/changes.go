@@ -21,6 +21,8 @@ type Changes struct {
 	Protected    []Scope // nothing above reversible
 	Caps         Caps
 	BackupWithin time.Duration // destructive changes need a backup younger than this (1h..8760h); 0 = none is demanded
+	// SnapshotFirst: a snapshot before a change that disturbs a guest and that a snapshot can take back.
+	SnapshotFirst bool
 }
 
 // Scope is a part of the clusters: every part that is given has to fit. At least one is.
@@ -35,7 +37,8 @@ type Caps struct {
 }
 
 type rawChanges struct {
-	maximum, disruptive, backupWithin         setting
+	maximum, disruptive                       setting
+	backupWithin, snapshotFirst               setting
 	deny, allow, protected                    []rawScope
 	perPlan, perHour, destroyPerHour, perNode setting
 }
@@ -49,7 +52,7 @@ type rawScope struct {
 func (r *reader) changes(c *rawChanges) func(spot, ast.Node) {
 	return func(at spot, n ast.Node) {
 		r.mapping(at, n, fields{
-			"maximum": r.text(&c.maximum), "backup_within": r.text(&c.backupWithin),
+			"maximum": r.text(&c.maximum), "backup_within": r.text(&c.backupWithin), "snapshot_first": r.text(&c.snapshotFirst),
 			"deny": r.scopes(&c.deny), "allow": r.scopes(&c.allow), "protected": r.scopes(&c.protected),
 			"approval": func(at spot, n ast.Node) { r.mapping(at, n, fields{"disruptive": r.text(&c.disruptive)}) },
 			"caps": func(at spot, n ast.Node) {
@@ -81,7 +84,8 @@ func (l *loader) changes(raw rawChanges, clusters []string) Changes {
 	c := Changes{Maximum: l.oneOf(raw.maximum, "", "reversible", "disruptive", "destructive", "host"),
 		OperatorToo: l.oneOf(raw.disruptive, "client", "client", "operator") == "operator",
 		Deny:        l.scopes(raw.deny, clusters), Allow: l.scopes(raw.allow, clusters), Protected: l.scopes(raw.protected, clusters),
-		Caps: Caps{PerPlan: l.count(raw.perPlan), PerHour: l.count(raw.perHour), DestroyPerHour: l.count(raw.destroyPerHour), PerNode: l.count(raw.perNode)}}
+		SnapshotFirst: l.boolean(raw.snapshotFirst, false),
+		Caps:          Caps{PerPlan: l.count(raw.perPlan), PerHour: l.count(raw.perHour), DestroyPerHour: l.count(raw.destroyPerHour), PerNode: l.count(raw.perNode)}}
 	if raw.backupWithin.set {
 		c.BackupWithin = l.duration(raw.backupWithin, 48*time.Hour, time.Hour, 365*24*time.Hour)
 	}

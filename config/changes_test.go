@@ -19,13 +19,14 @@ changes:
   allow: [{vmid: "100-199, 300"}, {cluster: home, vmid: [400, 500-510]}]
   caps: {per_plan: 10, destroy_per_hour: 1}
   backup_within: 48h
+  snapshot_first: true
 `, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Changes{Maximum: "destructive", OperatorToo: true, Deny: []Scope{{Tag: "Production"}, {Pool: "infra", Node: "pve1"}},
 		Allow: []Scope{{VMIDs: [][2]int{{100, 199}, {300, 300}}}, {Cluster: "home", VMIDs: [][2]int{{400, 400}, {500, 510}}}},
-		Caps:  Caps{PerPlan: 10, DestroyPerHour: 1}, BackupWithin: 48 * time.Hour}
+		Caps:  Caps{PerPlan: 10, DestroyPerHour: 1}, BackupWithin: 48 * time.Hour, SnapshotFirst: true}
 	if diff := cmp.Diff(want, cfg.Changes); diff != "" {
 		t.Error(diff)
 	}
@@ -47,7 +48,7 @@ func TestChangesRefused(t *testing.T) {
 		"no list":         {"deny: production", []string{"changes.deny: must be a list: each scope starts with a dash, such as - tag: production"}},
 		"cap":             {"caps: {per_hour: 0}", []string{"changes.caps.per_hour: must be a number from 1 to 100000"}},
 		"backup":          {"backup_within: 2d", []string{"changes.backup_within: must be a duration with its unit, such as 48h0m0s"}},
-		"unknown key":     {"tier: host", []string{`changes: "tier" is not a setting; known here: allow, approval, backup_within, caps, deny, maximum, protected`}},
+		"unknown key":     {"tier: host", []string{`changes: "tier" is not a setting; known here: allow, approval, backup_within, caps, deny, maximum, protected, snapshot_first`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -244,6 +244,7 @@ func blastRows(d Deps, b *change.Blast) [][]string {
 	add("linked clones", b.Dependants)
 	add("snapshots", b.Snapshots)
 	add("no backup", b.NoBackup)
+	add("no snapshot possible", b.Unsaved)
 	add("not known", b.Unknown)
 	if b.LastBackup != nil {
 		rows = append(rows, []string{"last backup", shortStamp(d, *b.LastBackup)})
