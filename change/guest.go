@@ -163,11 +163,12 @@ func (r *run) skip(ctx context.Context, k int, err error) {
 	if jerr != nil {
 		return
 	}
-	js.State, js.Error, js.Ended = StepSkipped, told(err), r.e.now()
+	fail(&js, StepSkipped, err)
+	js.Ended = r.e.now()
 	if fault.Of(err).Retryable || fault.CodeOf(err) == fault.ReadOnly {
 		js.State = StepPending
 	}
-	r.save(ctx, js, r.entry("refused", "denied", &r.p.Body.Steps[k], k, js.Error))
+	r.save(ctx, js, r.entry("refused", "denied", &r.p.Body.Steps[k], k, coded(js)))
 }
 
 // entry is an audit row about a step.
@@ -227,7 +228,7 @@ func marshal(v any) json.RawMessage {
 
 // send writes the intent, sends the request once, and follows it to its end.
 func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Result, error) {
-	js.State, js.Sent, js.Error = StepSent, r.e.now(), ""
+	js.State, js.Sent, js.Error, js.Code = StepSent, r.e.now(), "", ""
 	if err := r.st.SaveStep(ctx, r.lease, js, r.entry("send", "", s, k, describe(s.Call))); err != nil {
 		r.skip(ctx, k, err)
 		return Result{Observed: "not sent: " + fault.Of(err).Error()}, err
@@ -305,7 +306,8 @@ func taskIn(raw json.RawMessage) string {
 // refused writes down what Proxmox VE said no to. A configuration may have been changed in part all the same: keys are written before one
 // that cannot be plugged is refused (04: hotplug problem).
 func (r *run) refused(ctx context.Context, k int, s *Step, js store.PlanStep, err error) (Result, error) {
-	js.State, js.Ended, js.Error = StepFailed, r.e.now(), told(err)
+	fail(&js, StepFailed, err)
+	js.Ended = r.e.now()
 	res := Result{Observed: "refused: " + fault.Of(err).Error()}
 	if code := fault.CodeOf(err); s.Pending && (code == fault.Invalid || code == fault.Upstream) {
 		if now, rerr := r.e.readBack(ctx, r.c, s, js); rerr == nil && len(now.diff) > 0 {
@@ -314,7 +316,7 @@ func (r *run) refused(ctx context.Context, k int, s *Step, js store.PlanStep, er
 		}
 	}
 	js.Result = marshal(res)
-	r.save(ctx, js, r.entry("failed", "failed", s, k, js.Error))
+	r.save(ctx, js, r.entry("failed", "failed", s, k, coded(js)))
 	return res, err
 }
 
@@ -333,6 +335,19 @@ func told(err error) string {
 		return f.Error()
 	}
 	return f.Error() + " (" + f.Hint + ")"
+}
+
+// fail writes down how a step ended, and why.
+func fail(js *store.PlanStep, state string, err error) {
+	js.State, js.Error, js.Code = state, told(err), string(fault.CodeOf(err))
+}
+
+// coded is a step's error for the audit, with its code before it.
+func coded(js store.PlanStep) string {
+	if js.Code == "" {
+		return js.Error
+	}
+	return js.Code + ": " + js.Error
 }
 
 // follow waits for the task, if there is one, and reads back.
@@ -373,15 +388,15 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 	js.Ended = r.e.now()
 	switch {
 	case err != nil:
-		js.State, js.Error = StepUnknown, "the state afterwards cannot be read: "+fault.Of(err).Error()
+		fail(&js, StepUnknown, fault.Wrap(fault.UnknownOutcome, fault.Of(err), "the state afterwards cannot be read"))
 	case fault.CodeOf(terr) == fault.TaskFailed:
-		js.State, js.Error = StepFailed, told(terr)
+		fail(&js, StepFailed, terr)
 	case terr != nil && seen.ok && seen.proof:
 		js.State, res.ByState = StepDone, true
 	case terr != nil:
-		js.State, js.Error = StepUnknown, told(terr)
+		fail(&js, StepUnknown, terr)
 	case !seen.ok:
-		js.State, js.Error = StepFailed, "Proxmox VE accepted it, but reading back shows: "+seen.text
+		fail(&js, StepFailed, fault.New(fault.Upstream, "Proxmox VE accepted it, but reading back shows: %s", seen.text))
 	default:
 		js.State = StepDone
 	}
@@ -390,12 +405,12 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 		res.Life = r.lifeMade(ctx, s, seen)
 	}
 	js.Result = marshal(res)
-	r.save(ctx, js, r.entry(js.State, outcomeOf(js.State), s, k, cmp.Or(js.Error, res.Observed)))
+	r.save(ctx, js, r.entry(js.State, outcomeOf(js.State), s, k, cmp.Or(coded(js), res.Observed)))
 	if !s.Makes {
 		r.resync(ctx, s)
 	}
 	if js.State != StepDone {
-		return res, fault.New(fault.Upstream, "%s", js.Error)
+		return res, fault.New(fault.Code(js.Code), "%s", js.Error)
 	}
 	return res, nil
 }

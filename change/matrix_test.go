@@ -259,6 +259,9 @@ func (s *shot) written(p Plan, fail func(format string, args ...any)) {
 		want = []string{"plan", "approve", "apply"}
 	}
 	for _, j := range p.Journal {
+		if (j.Error == "") != (j.Code == "") {
+			fail("c: step %d says %q with the code %q", j.N, j.Error, j.Code)
+		}
 		switch {
 		case j.Sent.IsZero() && j.State == StepNoop:
 		case j.Sent.IsZero():

@@ -167,6 +167,15 @@ func testUpgradeFrom(t *testing.T, place string, n int) {
 			t.Fatal(err)
 		}
 	}
+	if n >= 2 { // the schema with plans
+		_, err = old.write.ExecContext(t.Context(), "INSERT INTO plans VALUES ('p-1', 'h', 'a', 'me', 't', 't', 1, 'failed', '', '', '', '', '', 1, 2, 0, 0, 3, '')")
+		if err == nil {
+			_, err = old.write.ExecContext(t.Context(), "INSERT INTO plan_steps VALUES ('p-1', 1, 'failed', 'a', 'n', '100', 'x', 1, '', 1, 2, '', '', 'it was refused')")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := old.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -191,6 +200,29 @@ func testUpgradeFrom(t *testing.T, place string, n int) {
 	if err := errors.Join(err1, err2, err3); err != nil || len(changes) != 2 || len(revisions) != 1 || !report.OK() ||
 		report.Schema != report.Known || report.Rows["audit"] != 8 {
 		t.Errorf("%d changes, %d revisions, %+v, %v", len(changes), len(revisions), report, err)
+	}
+	if n >= 2 {
+		stepsKept(t, d)
+	}
+}
+
+// stepsKept wants the step of before as it was, without a code, and one with a code kept.
+func stepsKept(t *testing.T, d *DB) {
+	t.Helper()
+	steps, err := d.Steps(t.Context(), StepFilter{Plan: "p-1"})
+	if err != nil || len(steps) != 1 || steps[0].Error != "it was refused" || steps[0].Code != "" {
+		t.Fatalf("%+v, %v", steps, err)
+	}
+	l, _, err := d.AcquireLease(t.Context(), "plan/p-1", "p", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps[0].Code = "locked"
+	if err := d.SaveStep(t.Context(), l, steps[0]); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := d.Steps(t.Context(), StepFilter{Plan: "p-1"}); err != nil || again[0].Code != "locked" {
+		t.Errorf("%+v, %v", again, err)
 	}
 }
 

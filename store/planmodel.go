@@ -73,6 +73,7 @@ type PlanStep struct {
 	Before  json.RawMessage // what was read before it was sent
 	Result  json.RawMessage // what was observed after it, with the inverse
 	Error   string
+	Code    string // of the error, as package fault has them; "" for a step that failed before they were kept
 }
 
 // StepFilter counts or lists journalled steps; pending ones too, unless Since or States leaves them out.

@@ -34,13 +34,14 @@ type stepRow struct {
 	Before  string `bun:"before"`
 	Result  string `bun:"result"`
 	Error   string `bun:"error"`
+	Code    string `bun:"code"`
 }
 
 func newStepRow(s *PlanStep) stepRow {
 	return stepRow{
 		Plan: clean(s.Plan), N: int64(s.N), State: clean(s.State), Cluster: clean(s.Cluster), Node: clean(s.Node), Object: clean(s.Object),
 		Action: clean(s.Action), Tier: int64(s.Tier), UPID: clean(s.UPID), Sent: millis(s.Sent), Ended: millis(s.Ended),
-		Before: clean(string(s.Before)), Result: clean(string(s.Result)), Error: clean(s.Error),
+		Before: clean(string(s.Before)), Result: clean(string(s.Result)), Error: clean(s.Error), Code: clean(s.Code),
 	}
 }
 
@@ -48,6 +49,7 @@ func (r *stepRow) step() PlanStep {
 	return PlanStep{
 		Plan: r.Plan, N: int(r.N), State: r.State, Cluster: r.Cluster, Node: r.Node, Object: r.Object, Action: r.Action, Tier: int(r.Tier),
 		UPID: r.UPID, Sent: moment(r.Sent), Ended: moment(r.Ended), Before: rawOf(r.Before), Result: rawOf(r.Result), Error: r.Error,
+		Code: r.Code,
 	}
 }
 

@@ -159,6 +159,7 @@ type stepOut struct {
 	Task    string     `json:"task,omitempty"`
 	Pending []string   `json:"pending_restart,omitempty"`
 	Error   string     `json:"error,omitempty"`
+	Code    string     `json:"code,omitempty"` // of the error
 }
 
 func planned(d Deps, p change.Proposal, next string) *planOut {
@@ -216,7 +217,7 @@ func undoable(p *change.Plan) bool {
 }
 
 func stepOf(s *change.Step, n int, j store.PlanStep) stepOut {
-	out := stepOut{N: n, Guest: clean.Line(s.Target.Label(), 80), Action: s.Action, State: j.State, Error: clean.Line(j.Error, 400)}
+	out := stepOut{N: n, Guest: clean.Line(s.Target.Label(), 80), Action: s.Action, State: j.State, Error: clean.Line(j.Error, 400), Code: j.Code}
 	if s.Noop != "" {
 		out.State, out.Seen = change.StepNoop, s.Noop
 		return out
@@ -346,7 +347,7 @@ func diffText(s stepOut) string {
 func observedText(s stepOut) string {
 	text := s.Seen
 	if s.Error != "" {
-		text = s.Error
+		text = strings.TrimPrefix(s.Code+": "+s.Error, ": ")
 	}
 	if len(s.Pending) > 0 {
 		text += " (after a restart: " + strings.Join(s.Pending, ", ") + ")"

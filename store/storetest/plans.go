@@ -170,7 +170,7 @@ func testSteps(t *testing.T, s *suite) {
 	s.pass(time.Second)
 	l := must2(s.AcquireLease(t.Context(), "plan/p-a", "run2", time.Second))(t)
 	late := step
-	late.State, late.Error = "failed", "of the run that was replaced"
+	late.State, late.Error, late.Code = "failed", "of the run that was replaced", "fenced"
 	wantCode(t, s.SaveStep(t.Context(), old, late, entry("failed", "p-a")), fault.Fenced)
 	step.State, step.Ended, step.Result = "done", t0.Add(time.Second), json.RawMessage(`{"inverse":"stop"}`)
 	s.step(t, l, step, entry("done", "p-a"))
