@@ -150,9 +150,8 @@ func cancelPlan() Spec {
 }
 
 type undoIn struct {
-	Plan   string `json:"plan" req:"true" rule:"must be a plan's id" example:"p-7k3f9q2m"`
-	DryRun bool   `json:"dry_run" desc:"plan only, send nothing"`
-	Waiting
+	Plan string `json:"plan" req:"true" rule:"must be a plan's id" example:"p-7k3f9q2m"`
+	Planning
 }
 
 func undoChange() Spec {
@@ -176,32 +175,24 @@ func undoChange() Spec {
 type cancelTaskIn struct {
 	Task    string `json:"task" req:"true" rule:"must be a UPID or a task handle" example:"t-7k3f9q2m" desc:"UPID or handle (t-...)"`
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	DryRun  bool   `json:"dry_run" desc:"plan only, send nothing"`
-	Waiting
+	Planning
 }
 
 func cancelTask() Spec {
-	return define(Spec{
+	return writes(Spec{
 		Name: "cancel_task", Title: "Cancel task", Family: "change", Command: "task cancel", Args: []string{"task"}, Tier: R2,
 		Needs:    []Need{needTask, needEndTasks},
 		Summary:  "End a running Proxmox task; what it did so far stands.",
 		Examples: []Example{{CLI: "task cancel t-xxxxxxxx --dry-run", Args: map[string]any{"task": "t-xxxxxxxx", "dry_run": true}, Why: "plan to end a backup that hangs"}},
-	}, func(ctx context.Context, d Deps, in *cancelTaskIn) (*planOut, error) {
+	}, func(ctx context.Context, d Deps, in *cancelTaskIn) (change.Request, error) {
 		task, err := d.Inventory.Task(ctx, inventory.TaskQuery{ID: strings.TrimSpace(in.Task), ReadOptions: inventory.ReadOptions{Cluster: in.Cluster}})
 		if err != nil {
-			return nil, err
+			return change.Request{}, err
 		}
 		if task.State != "running" {
-			return nil, fault.New(fault.Conflict, "task %s does not run: it is %s", task.Handle, task.State)
+			return change.Request{}, fault.New(fault.Conflict, "task %s does not run: it is %s", task.Handle, task.State)
 		}
-		p, err := d.Changes.Propose(ctx, change.Request{Tool: "cancel_task", Cluster: task.Cluster, Guest: task.Object, Caller: d.Who,
-			Direct: change.CancelTask{Cluster: task.Cluster, UPID: task.UPID, Handle: task.Handle}})
-		if err != nil {
-			return nil, err
-		}
-		if in.DryRun {
-			return dryRun(d, p), nil
-		}
-		return carryOn(ctx, d, p, in.wait(d))
+		return change.Request{Cluster: task.Cluster, Guest: task.Object,
+			Direct: change.CancelTask{Cluster: task.Cluster, UPID: task.UPID, Handle: task.Handle}}, nil
 	})
 }

@@ -15,7 +15,7 @@ type powerIn struct {
 }
 
 func powerGuest() Spec {
-	return define(Spec{
+	return writes(Spec{
 		Name: "power_guest", Title: "Power", Family: "change", Command: "guest power", Args: []string{"guest", "action"}, Tier: R1,
 		Acts:    []Act{{"start", R1}, {"shutdown", R2}, {"reboot", R2}, {"stop", R2}, {"reset", R2}, {"suspend", R2}, {"resume", R1}},
 		Needs:   []Need{needPower.orNothing(), needGuests},
@@ -24,7 +24,7 @@ func powerGuest() Spec {
 			{CLI: "guest power 208 start", Args: map[string]any{"guest": "208", "action": "start"}, Why: "start one guest"},
 			{CLI: "guest power 208 stop --dry-run", Args: map[string]any{"guest": "208", "action": "stop", "dry_run": true}, Why: "only plan it"},
 		},
-	}, func(ctx context.Context, d Deps, in *powerIn) (*planOut, error) {
-		return perform(ctx, d, &in.Write, "power_guest", change.Power{Verb: in.Action, Timeout: time.Duration(in.Timeout) * time.Second, Force: in.Force})
+	}, func(_ context.Context, _ Deps, in *powerIn) (change.Request, error) {
+		return in.acting(change.Power{Verb: in.Action, Timeout: time.Duration(in.Timeout) * time.Second, Force: in.Force}), nil
 	})
 }

@@ -16,7 +16,7 @@ type snapshotIn struct {
 }
 
 func snapshotGuest() Spec {
-	return define(Spec{
+	return writes(Spec{
 		Name: "snapshot_guest", Title: "Snapshot", Family: "change", Command: "guest snapshot", Args: []string{"guest", "action", "snapshot"}, Tier: R1,
 		Needs:   []Need{needSnapshots.orNothing(), needRollback, needGuests},
 		Acts:    []Act{{"create", R1}, {"delete", R3}, {"rollback", R3}},
@@ -24,9 +24,8 @@ func snapshotGuest() Spec {
 		Examples: []Example{
 			{CLI: "guest snapshot 208 create before-upgrade", Args: map[string]any{"guest": "208", "action": "create", "snapshot": "before-upgrade"}, Why: "before something risky"},
 		},
-	}, func(ctx context.Context, d Deps, in *snapshotIn) (*planOut, error) {
-		return perform(ctx, d, &in.Write, "snapshot_guest",
-			change.Snapshot{Verb: in.Action, Snapshot: in.Snapshot, Description: in.Description, RAM: in.RAM, Start: in.Start})
+	}, func(_ context.Context, _ Deps, in *snapshotIn) (change.Request, error) {
+		return in.acting(change.Snapshot{Verb: in.Action, Snapshot: in.Snapshot, Description: in.Description, RAM: in.RAM, Start: in.Start}), nil
 	})
 }
 
@@ -37,14 +36,14 @@ type deleteIn struct {
 }
 
 func deleteGuest() Spec {
-	return define(Spec{
+	return writes(Spec{
 		Name: "delete_guest", Title: "Destroy", Family: "change", Command: "guest delete", Args: []string{"guest"}, Tier: R3,
 		Needs:   []Need{needAllocate.orNothing(), needGuests},
 		Summary: "Destroy a stopped guest and its disks, for good.",
 		Examples: []Example{
 			{CLI: "guest delete 208 --dry-run", Args: map[string]any{"guest": "208", "dry_run": true}, Why: "see what would be lost"},
 		},
-	}, func(ctx context.Context, d Deps, in *deleteIn) (*planOut, error) {
-		return perform(ctx, d, &in.Write, "delete_guest", change.Destroy{Purge: in.Purge, Unreferenced: in.Unreferenced})
+	}, func(_ context.Context, _ Deps, in *deleteIn) (change.Request, error) {
+		return in.acting(change.Destroy{Purge: in.Purge, Unreferenced: in.Unreferenced}), nil
 	})
 }

@@ -76,6 +76,8 @@ type Deps struct {
 	// Agreed is the plan that the client's user was asked about, with the answer; "" when nobody was.
 	Agreed   string
 	Accepted bool
+	// Taken are vmids that earlier calls of the same plan_batch chose: they are not free any more.
+	Taken []int
 	// Level is the highest tier that the caller may use now; nil: only reading.
 	Level func(ctx context.Context) (Tier, error)
 	// Program is how the owner starts this program in a shell, with the flags that name its configuration and store; "" = proxmox-mcp.
@@ -116,6 +118,8 @@ type Spec struct {
 	in     reflect.Type
 	fields func() []field // those of in, read once
 	run    func(ctx context.Context, d Deps, in any) (Answer, error)
+	// request is what the tool asks of the engine; nil where it is no writing tool that can be a part of a plan.
+	request func(ctx context.Context, d Deps, in any) (change.Request, error)
 }
 
 // Answer is the result of a tool: a value that is encoded as JSON as it is, and its view for people and models.

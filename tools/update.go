@@ -24,7 +24,7 @@ type updateIn struct {
 }
 
 func updateGuest() Spec {
-	return define(Spec{
+	return writes(Spec{
 		Name: "update_guest", Title: "Configure", Family: "change", Command: "guest update", Args: []string{"guest"}, Tier: R1,
 		Needs:   []Need{needOptions, needCPU, needMemory, needDisks, needNICs, needPoolMembers, needGuests},
 		Summary: "Change a guest's configuration; tells what waits for a restart.",
@@ -32,12 +32,9 @@ func updateGuest() Spec {
 			{CLI: "guest update 208 --memory-mib 3072 --dry-run", Args: map[string]any{"guest": "208", "memory_mib": 3072, "dry_run": true}, Why: "plan more memory"},
 			{CLI: "guest update 208 --tags test,web", Args: map[string]any{"guest": "208", "tags": []string{"test", "web"}}, Why: "set its tags"},
 		},
-	}, func(ctx context.Context, d Deps, in *updateIn) (*planOut, error) {
+	}, func(_ context.Context, _ Deps, in *updateIn) (change.Request, error) {
 		a, err := in.action()
-		if err != nil {
-			return nil, err
-		}
-		return perform(ctx, d, &in.Write, "update_guest", a)
+		return in.acting(a), err
 	})
 }
 

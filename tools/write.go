@@ -19,9 +19,16 @@ type Write struct {
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
 	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
 	Query   string `json:"query" example:"tag:web state:stopped" desc:"as find_guests, instead of guest"`
-	DryRun  bool   `json:"dry_run" desc:"plan only, send nothing"`
+	Planning
+}
+
+// Planning are the inputs of what makes a plan.
+type Planning struct {
+	DryRun bool `json:"dry_run" desc:"plan only, send nothing"`
 	Waiting
 }
+
+func (p *Planning) onlyPlanned() bool { return p.DryRun }
 
 // Waiting are the inputs of what can take long.
 type Waiting struct {
@@ -48,14 +55,50 @@ func (w *Waiting) wait(d Deps) time.Duration {
 	return min(time.Duration(*w.Wait)*time.Second, limit)
 }
 
+// acting is the request of an action on the guests that the inputs name.
+func (in *Write) acting(a change.Action) change.Request {
+	return change.Request{Cluster: in.Cluster, Guest: strings.TrimSpace(in.Guest), Query: strings.TrimSpace(in.Query), Action: a}
+}
+
+// writing is the input of a writing tool: Write, or Planning where no guest is named.
+type writing interface {
+	onlyPlanned() bool
+	wait(d Deps) time.Duration
+}
+
+// writes makes a Spec out of what gives a request for the engine: the tool's own call makes it a plan and takes it as far as policy lets it
+// go, plan_batch makes it a part of one. request may read; it sends nothing. Tool and caller are filled in.
+func writes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (change.Request, error)) Spec {
+	name := s.Name
+	s = define(s, func(ctx context.Context, d Deps, in *In) (*planOut, error) {
+		w, ok := any(in).(writing)
+		if !ok {
+			return nil, fault.New(fault.Internal, "the input of %s has neither dry_run nor wait_s", name)
+		}
+		r, err := request(ctx, d, in)
+		if err != nil {
+			return nil, err
+		}
+		r.Tool, r.Caller = name, d.Who
+		return perform(ctx, d, r, w)
+	})
+	s.request = func(ctx context.Context, d Deps, in any) (change.Request, error) {
+		typed, ok := in.(*In)
+		if !ok {
+			return change.Request{}, fault.New(fault.Internal, "input of %s has the wrong type", name)
+		}
+		return request(ctx, d, typed)
+	}
+	return s
+}
+
 // perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched.
-func perform(ctx context.Context, d Deps, in *Write, tool string, a change.Action) (*planOut, error) {
-	p, err := d.Changes.Propose(ctx, change.Request{Tool: tool, Cluster: in.Cluster, Guest: strings.TrimSpace(in.Guest), Query: strings.TrimSpace(in.Query),
-		Action: a, Caller: d.Who})
+func perform(ctx context.Context, d Deps, r change.Request, in writing) (*planOut, error) {
+	p, err := d.Changes.Propose(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if in.DryRun {
+	if in.onlyPlanned() {
 		return dryRun(d, p), nil
 	}
 	return carryOn(ctx, d, p, in.wait(d))
