@@ -45,6 +45,8 @@ var homes = []struct {
 	{"modernc.org/sqlite", "SQL has one home", []string{"store"}},
 	{"github.com/jackc/pgx", "SQL has one home", []string{"store"}},
 	{"github.com/mark3labs/mcp-go", "the domain does not know which door a call came through", []string{"server", "tools", "e2e/echo"}},
+	{"github.com/hashicorp/hcl", "HCL is written and merged in one tree", []string{"iac"}},
+	{"github.com/zclconf/go-cty", "HCL is written and merged in one tree", []string{"iac"}},
 	{"github.com/spf13/cobra", "commands are made in one place", []string{"cli"}},
 }
 

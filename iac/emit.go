@@ -64,7 +64,11 @@ type Coverage struct {
 	Status  Status
 	Why     string // of any status but Written
 	Keys    []KeyCoverage
+	Ignored []IgnoredPath // what the tool does not compare
 }
+
+// IgnoredPath is a place in an object's code that the tool does not compare.
+type IgnoredPath struct{ Path, Why string }
 
 // How says what became of one key.
 type How string

@@ -1,0 +1,137 @@
+package terraform
+
+import (
+	"cmp"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// target is the name of this emitter, under which addresses are kept.
+const target = "terraform"
+
+// Emitter writes Terraform code for one release of the provider.
+type Emitter struct{ rel *release }
+
+// Name is terraform.
+func (*Emitter) Name() string { return target }
+
+// export is one run.
+type export struct {
+	*iac.World
+	rel       *release
+	addresses map[iac.Key]string
+	pools     map[string]bool
+	result    iac.Result
+}
+
+// Emit makes all files below terraform/ and COVERAGE.md.
+func (e *Emitter) Emit(w *iac.World) (iac.Result, error) {
+	x := &export{World: w, rel: e.rel}
+	claims := x.claims()
+	wants := make([]iac.Want, 0, len(claims))
+	for _, c := range claims {
+		if c.leave == "" {
+			wants = append(wants, iac.Want{Key: c.key, Scope: c.typ + ".", Name: iac.Name(c.name, cmp.Or(c.prefix, "x")), Suffix: c.suffix})
+		}
+	}
+	x.addresses, x.result.Addresses = iac.Assign(w.Cluster, w.Known, wants)
+	files := x.write(claims)
+	left := x.Left(target, x.addresses)
+	x.giveUp(files, left)
+	x.frame(files, claims)
+	for name, b := range files {
+		x.result.Files = append(x.result.Files, iac.File{Path: path.Join(target, name), Data: b.Render()})
+	}
+	for _, a := range x.addresses {
+		x.result.Held = append(x.result.Held, a)
+	}
+	x.result.Held = append(x.result.Held, left...)
+	x.result.Files = append(x.result.Files, iac.File{Path: "COVERAGE.md", Data: x.coverageFile()})
+	return x.result, x.result.Finish()
+}
+
+// claims are all resources of the cluster: guests first, in the order of their vmids.
+func (x *export) claims() []*claim {
+	var out []*claim
+	for _, g := range x.Selected() {
+		out = append(out, x.guest(g))
+	}
+	for _, k := range x.rel.kinds {
+		if k.part != "" && !x.Options.With[k.part] {
+			continue
+		}
+		for _, o := range x.Of(k.of) {
+			for _, c := range k.claims(x, &o) {
+				c.typ, c.file = cmp.Or(c.typ, k.typ), cmp.Or(c.file, k.file)
+				out = append(out, c)
+			}
+		}
+	}
+	for _, g := range x.Selected() {
+		if g.Type == "lxc" && g.Pool != "" && x.unreadable(g) == "" {
+			out = append(out, x.membership(g))
+		}
+	}
+	return out
+}
+
+// write gives the bodies of the files that hold resources, and imports.tf.
+func (x *export) write(claims []*claim) map[string]*Body {
+	files := map[string]*Body{"imports.tf": {}}
+	n := map[string]int{}
+	for _, c := range claims {
+		if c.leave == "" {
+			x.resource(files, c)
+			n[c.typ]++
+		}
+		x.cover(c)
+	}
+	for _, t := range slices.Sorted(maps.Keys(n)) {
+		x.result.Counts = append(x.result.Counts, iac.Count{What: t, N: n[t]})
+	}
+	return files
+}
+
+func (x *export) resource(files map[string]*Body, c *claim) {
+	f := files[c.file]
+	if f == nil {
+		f = &Body{}
+		files[c.file] = f
+	}
+	address := x.addresses[c.key]
+	f.items = append(f.items, item{name: "resource", labels: []string{c.typ, strings.TrimPrefix(address, c.typ+".")}, body: c.conf.body})
+	c.write(x, c.conf)
+	c.conf.lifecycle(c.protect)
+	i := files["imports.tf"].Block("import")
+	i.Set("to", Ref(address))
+	i.Set("id", c.importID)
+}
+
+// ref is a reference to an attribute of another object's resource, or the plain value where there is none.
+func (x *export) ref(k iac.Key, attr string, plain any) any {
+	if a, ok := x.addresses[k]; ok {
+		return Ref(a + "." + attr)
+	}
+	return plain
+}
+
+// giveUp lets go of what is gone without destroying it.
+func (x *export) giveUp(files map[string]*Body, left []string) {
+	if len(left) == 0 {
+		return
+	}
+	b := &Body{}
+	files["removed.tf"] = b
+	b.Comment("No longer in the cluster or not wanted here: Terraform forgets these and destroys nothing.")
+	for _, a := range left {
+		r := b.Block("removed")
+		r.Set("from", Ref(a))
+		r.Block("lifecycle").Set("destroy", false)
+		x.result.Coverage = append(x.result.Coverage, iac.Coverage{Kind: store.KindGuest, Address: a, Status: iac.GivenUp, Why: "no longer in the cluster or not selected"})
+	}
+}

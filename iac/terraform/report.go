@@ -1,0 +1,80 @@
+package terraform
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+)
+
+// maxCell is how long a text of the cluster may be in the report.
+const maxCell = 80
+
+// coverageFile is COVERAGE.md: what of each object is in the code, what is not compared and why, and what no attribute holds.
+func (x *export) coverageFile() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# What the Terraform code of %s covers\n\nWritten for the provider bpg/proxmox %s. Keys that are not named are in the code and compared by every plan.\n",
+		cell(x.Cluster), x.rel.version)
+	x.leftOut(&b)
+	for i := range x.result.Coverage {
+		if c := &x.result.Coverage[i]; c.Status == iac.Written {
+			section(&b, c)
+		}
+	}
+	return b.Bytes()
+}
+
+// leftOut lists what is not in the code at all.
+func (x *export) leftOut(b *bytes.Buffer) {
+	first := true
+	for i := range x.result.Coverage {
+		c := &x.result.Coverage[i]
+		if c.Status == iac.Written {
+			continue
+		}
+		if first {
+			b.WriteString("\n## Not in the code\n\n| object | name | status | why |\n| --- | --- | --- | --- |\n")
+			first = false
+		}
+		id := cell(string(c.Kind) + " " + c.ID)
+		if c.Status == iac.GivenUp {
+			id = cell(c.Address)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", id, cell(c.Name), c.Status, cell(c.Why))
+	}
+}
+
+// section tells of one object; one of which all is compared needs none.
+func section(b *bytes.Buffer, c *iac.Coverage) {
+	n := map[iac.How]int{}
+	for _, k := range c.Keys {
+		n[k.How]++
+	}
+	if n[iac.Unrepresented]+len(c.Ignored) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## %s %s %s\n\n`%s`: %d keys compared, %d at the provider's default, %d not represented.\n", cell(string(c.Kind)), cell(c.ID), cell(c.Name), c.Address,
+		n[iac.Kept], n[iac.Default], n[iac.Unrepresented])
+	if len(c.Ignored) > 0 {
+		b.WriteString("\n| not compared | why |\n| --- | --- |\n")
+		for _, i := range c.Ignored {
+			fmt.Fprintf(b, "| `%s` | %s |\n", i.Path, cell(i.Why))
+		}
+	}
+	if n[iac.Unrepresented] > 0 {
+		b.WriteString("\n| not represented | why |\n| --- | --- |\n")
+		for _, k := range c.Keys {
+			if k.How == iac.Unrepresented {
+				fmt.Fprintf(b, "| %s | %s |\n", cell(k.Key), cell(k.Why))
+			}
+		}
+	}
+}
+
+// escaper takes their meaning from the characters of Markdown and HTML.
+var escaper = strings.NewReplacer("\\", "\\\\", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "<", "&lt;", ">", "&gt;", "[", "\\[", "]", "\\]", "#", "\\#")
+
+// cell is a text of the cluster as plain text of one line.
+func cell(s string) string { return escaper.Replace(clean.Line(s, maxCell)) }
