@@ -40,9 +40,10 @@ type run struct {
 	lease store.Lease
 	done  chan struct{}
 
-	mu    sync.Mutex
-	ended int
-	tell  []func(Progress)
+	roster roster
+	mu     sync.Mutex
+	ended  int
+	tell   []func(Progress)
 }
 
 // Apply runs a plan once, in the background, and waits for it as long as o says. What is answered is the plan as it is then: state

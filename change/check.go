@@ -139,6 +139,14 @@ func stale(s *Step, how string) error {
 
 // rules asks policy on live state: a tag that the plan itself or somebody else took away meanwhile unlocks nothing (S08).
 func (r *run) rules(ctx context.Context, s *Step, live Target) error {
+	if live.VMID != 0 && !live.New {
+		if err := r.listed(ctx, &live); err != nil {
+			return err
+		}
+		if s.Want.Pool != nil && live.VMID == s.Target.VMID && live.Pool != s.Target.Pool {
+			return stale(s, "it is in another pool now: "+cmp.Or(cleanLine(live.Pool), "none"))
+		}
+	}
 	one := r.p.Body
 	one.Steps = []Step{*s}
 	v, err := r.e.opt.Policy.Judge(ctx, &one, r.who, []Target{live})
@@ -157,7 +165,22 @@ func (r *run) locked(ctx context.Context, s *Step, l *Live) error {
 	for _, t := range r.tasksOf(ctx, l.Target, "active") {
 		return e.WithHint("task %s (%s of %s) works on it: try again when it has ended", pve.TaskHandle(t.UPID), cleanLine(string(t.Type)), cleanLine(string(t.User))).Retry()
 	}
+	if !r.seesTasks(ctx, l.Node) {
+		return e.WithHint("tasks of others are not visible to this token (Sys.Audit on /nodes/%s): whether one works on it is not known; try again later", l.Node).Retry()
+	}
 	return e.WithHint("no running task is seen that holds the lock; after a crash the administrator runs: %s unlock %d", program(l.Type), l.VMID)
+}
+
+// seesTasks says whether this token is shown tasks that others began on a node: without Sys.Audit the list has its own alone, and none in
+// it is no proof (F52).
+func (r *run) seesTasks(ctx context.Context, node string) bool {
+	raw, err := r.c.Raw(ctx, "GET", "/access/permissions", proxmox.Params{}.Str("path", "/nodes/"+node))
+	var rights map[string]map[string]pve.Int
+	if err != nil || json.Unmarshal(raw, &rights) != nil {
+		return false
+	}
+	_, ok := rights["/nodes/"+node]["Sys.Audit"]
+	return ok
 }
 
 func program(t pve.GuestType) string {

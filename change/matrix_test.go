@@ -16,6 +16,7 @@ import (
 type faultRow struct {
 	id, name string
 	fault    func(s *shot) []pvesim.Fault
+	by       entrance             // how the cluster is reached; nil: by a token
 	early    bool                 // before the plan is made
 	fit      func(s *sample) bool // which actions can meet it; nil: all
 	lasts    time.Duration        // how long it holds after apply began; 0: until that has ended
@@ -56,6 +57,15 @@ func onConfig(s *sample) bool { _, ok := s.action.(Configure); return ok }
 
 func onGuests(s *sample) bool { return s.direct == nil }
 
+// ofGuests are actions that need no more rights than those on guests and storages.
+func ofGuests(s *sample) bool {
+	switch s.action.(type) {
+	case Power, Configure, Snapshot, Destroy:
+		return true
+	}
+	return false
+}
+
 // Ends that several rows have.
 var (
 	lostOrNot  = []string{Unknown} // nothing was carried out, and nothing proves that
@@ -70,6 +80,7 @@ func writeFaults() []faultRow {
 		{id: "F00", name: "nothing"},
 		{id: "F01", name: "closed before it was carried out", fault: onWrite(pvesim.Drop(), false), ends: lostOrNot, within: 2 * time.Minute},
 		{id: "F01", name: "closed after it was carried out", fault: onWrite(pvesim.Drop(), true), within: 2 * time.Minute},
+		{id: "F05", name: "tickets expire all the time", by: byPassword, fault: one(pvesim.TicketLife(time.Second)), within: 2 * time.Minute},
 		{id: "F11", name: "node out of reach", fault: one(pvesim.NodeDown(home)), ends: nothing, lasts: time.Minute},
 		{id: "F11", name: "node out of reach as it is sent", fault: func(s *shot) []pvesim.Fault {
 			return onWrite(pvesim.ProxyError(595, "No route to host"), false)(s)
@@ -84,6 +95,13 @@ func writeFaults() []faultRow {
 		{id: "F14", name: "599, not carried out", fault: onWrite(pvesim.ProxyError(599, "Invalid"), false), ends: lostOrNot, within: 2 * time.Minute},
 		{id: "F17", name: "no quorum", fault: one(pvesim.NoQuorum()), ends: []string{Interrupted}, says: "no quorum"},
 		{id: "F18", name: "a node in no cluster", fault: one(pvesim.Standalone())},
+		{id: "F21", name: "the entry node dies as it is sent, and does nothing", by: byTwoNodes, fault: onWrite(pvesim.EntryDies("pve1"), false), ends: lostOrNot, within: 2 * time.Minute},
+		{id: "F21", name: "the entry node dies as it is sent, and does it", by: byTwoNodes, fault: onWrite(pvesim.EntryDies("pve1"), true), within: 2 * time.Minute},
+		{id: "F21", name: "the entry node dies as it is followed", by: byTwoNodes, fit: onGuests, fault: func(*shot) []pvesim.Fault {
+			f := pvesim.EntryDies("pve1")
+			f.Path = "/nodes/*/tasks/*/status"
+			return []pvesim.Fault{f}
+		}, within: 2 * time.Minute},
 		{id: "F22", name: "tasks show late", fault: one(pvesim.TaskLate("", 3*time.Second)), fit: onGuests, within: 2 * time.Minute},
 		{id: "F22", name: "tasks vanish at their end", fault: one(pvesim.TaskVanishes("")), ends: []string{Done}, hidden: eitherWay, within: 2 * time.Minute},
 		{id: "F23", name: "tasks are cut off", fault: one(pvesim.TaskCutOff("")), ends: []string{Done}, hidden: eitherWay, within: 2 * time.Minute},
@@ -106,6 +124,12 @@ func writeFaults() []faultRow {
 		{id: "F46", name: "504, carried out", fault: onWrite(pvesim.Gateway(504, 0), true), within: 2 * time.Minute},
 		{id: "F47", name: "refused", fault: one(pvesim.Refuse("")), ends: nothing, lasts: 40 * time.Second, within: 2 * time.Minute},
 		{id: "F49", name: "edited by hand since", fault: onGuest(pvesim.EditedByFile), fit: onGuests, ends: []string{Stale}, says: "nothing was sent"},
+		{id: "F52", name: "a token that sees its own tasks alone", by: byHalfToken, fit: ofGuests},
+		{id: "F52", name: "the same, and the answer is lost", by: byHalfToken, fit: ofGuests, fault: onWrite(pvesim.Drop(), true), within: 2 * time.Minute},
+		{id: "F52", name: "locked by a task that it may not see", by: byHalfToken, fit: ofGuests, ends: nothing, says: "are not visible to this token",
+			fault: onGuest(func(id int) pvesim.Fault { return pvesim.GuestLocked(id, "backup", true) })},
+		{id: "F55", name: "two nodes claim it", fit: onGuests, ends: []string{Interrupted}, says: "two nodes claim",
+			fault: onGuest(func(id int) pvesim.Fault { return pvesim.StaleNode(id, "pve1", true) })},
 		{id: "F55", name: "the list names the old node", early: true, fit: onGuests, fault: func(s *shot) []pvesim.Fault {
 			return []pvesim.Fault{pvesim.StaleNode(s.vmid, "pve1", false)}
 		}},
@@ -124,7 +148,11 @@ func TestWriteFaults(t *testing.T) {
 		t.Run(row.id+" "+row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t)
+				by := row.by
+				if by == nil {
+					by = byToken
+				}
+				r := newRigBy(t, by)
 				defer r.close()
 				r.sheriff.Rules.Caps = Caps{}
 				ran := 0

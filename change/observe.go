@@ -161,22 +161,6 @@ func (e *Engine) missing(ctx context.Context, c Cluster, s *Step) (seen, error) 
 	return seen{ok: s.Want.Gone, proof: s.Want.Gone, gone: true, text: "it does not exist any more"}, nil
 }
 
-// resource is a guest's row of cluster/resources, nil without one.
-func resource(ctx context.Context, c Cluster, vmid int) (*pve.Resource, error) {
-	raw, err := c.Raw(ctx, "GET", "/cluster/resources", proxmox.Params{}.Str("type", "vm"))
-	if err != nil {
-		return nil, err
-	}
-	var rows []pve.Resource
-	if err := json.Unmarshal(raw, &rows); err != nil {
-		return nil, fault.Wrap(fault.BadAnswer, err, "the list of guests cannot be read")
-	}
-	if k := slices.IndexFunc(rows, func(r pve.Resource) bool { return int(r.VMID) == vmid }); k >= 0 {
-		return &rows[k], nil
-	}
-	return nil, nil
-}
-
 // holds says whether a configuration key has the value that was sent, in whatever spelling Proxmox VE gave it: lists are sorted, a
 // network device gets its address, a disk its size, a text its last line break; what looks like a secret in a text is read masked.
 func holds(key, want string, cfg pve.Config) bool {

@@ -84,6 +84,15 @@ func (e *Engine) draft(ctx context.Context, r Request, made map[int]*Live) (Body
 	needs := r.Action.Needs()
 	needs.Savable = needs.Savable && e.opt.Policy.SnapshotFirst()
 	lives, errs := e.lookAll(ctx, c, found, needs)
+	rows, err := guestRows(ctx, c)
+	if err != nil {
+		return Body{}, nil, err
+	}
+	for k, l := range lives {
+		if errs[k] == nil {
+			errs[k] = l.Target.listed(rows)
+		}
+	}
 	body := e.body(r, r.Action.Title(), found[0].Cluster, nil)
 	kept, err := body.plan(r, found, lives, errs)
 	if err == nil && len(body.Steps) == 0 {

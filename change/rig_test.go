@@ -22,7 +22,7 @@ import (
 type rig struct {
 	t       *testing.T
 	sim     *pvesim.Sim
-	end     *pvesim.Endpoint
+	ends    []*pvesim.Endpoint
 	client  *proxmox.Client
 	db      *store.DB
 	path    string
@@ -39,16 +39,51 @@ var (
 	operator = Caller{Principal: OperatorPrincipal, Door: "cli"}
 )
 
-func newRig(t *testing.T, opts ...pvesim.Option) *rig {
+// entrance is how a rig gets into its cluster.
+type entrance func(w *pvesim.World, c *proxmox.ClusterConfig)
+
+func byToken(w *pvesim.World, c *proxmox.ClusterConfig) { c.Token = redact.NewSecret(w.RootToken()) }
+
+func byPassword(w *pvesim.World, c *proxmox.ClusterConfig) {
+	w.AddUser("op@pve", "a password of the test")
+	w.AddACL("/", "user", "op@pve", "Administrator", true)
+	c.Username, c.Password = "op@pve", redact.NewSecret("a password of the test")
+}
+
+// byTwoNodes has a second way in.
+func byTwoNodes(w *pvesim.World, c *proxmox.ClusterConfig) {
+	byToken(w, c)
+	c.Endpoints = append(c.Endpoints, "192.0.2.12")
+}
+
+// byHalfToken may do everything to guests, and sees no tasks but its own.
+func byHalfToken(w *pvesim.World, c *proxmox.ClusterConfig) {
+	const secret = "8f14e45f-0000-4000-8000-00000000c5c5"
+	w.AddUser("agent@pve", "")
+	w.AddToken("agent@pve", "mcp", secret, false)
+	for path, role := range map[string]string{"/vms": "PVEVMAdmin", "/storage": "PVEDatastoreAdmin", "/sdn": "PVESDNUser", "/pool": "PVEPoolAdmin"} {
+		w.AddACL(path, "user", "agent@pve", role, true)
+	}
+	c.Token = redact.NewSecret("agent@pve!mcp=" + secret)
+}
+
+func newRig(t *testing.T, opts ...pvesim.Option) *rig { return newRigBy(t, byToken, opts...) }
+
+func newRigBy(t *testing.T, by entrance, opts ...pvesim.Option) *rig {
 	t.Helper()
 	w := pvesim.DemoWorld(time.Now())
+	cfg := proxmox.ClusterConfig{Name: "home", Endpoints: []string{"192.0.2.11"}}
+	by(w, &cfg)
 	r := &rig{t: t, sim: pvesim.New(w, opts...), path: filepath.Join(t.TempDir(), "state.db"), grants: []Grant{{Tier: Host}}}
-	l := pvesim.NewPipeListener()
-	r.end = r.sim.Serve(l, "pve1")
-	c, err := proxmox.New(proxmox.ClusterConfig{Name: "home", Endpoints: []string{"192.0.2.11"}, Token: redact.NewSecret(r.sim.RootToken()),
-		Fingerprints: []string{r.end.Fingerprint}}, proxmox.WithPermits(), proxmox.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if strings.HasPrefix(addr, "192.0.2.11") {
-			return l.DialContext(ctx, network, addr)
+	ways := map[string]*pvesim.PipeListener{}
+	for k, addr := range cfg.Endpoints {
+		l := pvesim.NewPipeListener()
+		e := r.sim.Serve(l, []string{"pve1", home}[k])
+		ways[addr], r.ends, cfg.Fingerprints = l, append(r.ends, e), append(cfg.Fingerprints, e.Fingerprint)
+	}
+	c, err := proxmox.New(cfg, proxmox.WithPermits(), proxmox.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if host, _, err := net.SplitHostPort(addr); err == nil && ways[host] != nil {
+			return ways[host].DialContext(ctx, network, addr)
 		}
 		<-ctx.Done()
 		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
@@ -91,7 +126,9 @@ func (r *rig) halt() {
 func (r *rig) close() {
 	r.halt()
 	r.client.Close()
-	_ = r.end.Close()
+	for _, e := range r.ends {
+		_ = e.Close()
+	}
 }
 
 // secretsOf are secrets in clear, by name.
@@ -113,6 +150,8 @@ type simGuests struct {
 	lives map[int]int // beyond the first
 	// backup is what every guest has; nil: none
 	backup *time.Time
+	// pools are those that the inventory still believes.
+	pools map[int]string
 }
 
 func (g *simGuests) FindOne(ctx context.Context, cluster, text string) (Found, error) {
@@ -136,7 +175,11 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 			if query != "" && !slices.Contains(strings.Split(tags, ";"), strings.TrimPrefix(query, "tag:")) {
 				continue
 			}
-			out = append(out, Found{Target: Target{Cluster: "home", Type: pve.GuestType(x.Type), VMID: x.VMID, Node: x.Node, Name: name, Pool: x.Pool, HA: g.ha[x.VMID]}, Life: 1 + g.lives[x.VMID]})
+			pool := x.Pool
+			if p, ok := g.pools[x.VMID]; ok {
+				pool = p
+			}
+			out = append(out, Found{Target: Target{Cluster: "home", Type: pve.GuestType(x.Type), VMID: x.VMID, Node: x.Node, Name: name, Pool: pool, HA: g.ha[x.VMID]}, Life: 1 + g.lives[x.VMID]})
 		}
 	})
 	slices.SortFunc(out, func(a, b Found) int { return a.VMID - b.VMID })

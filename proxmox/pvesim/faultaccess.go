@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -78,12 +79,21 @@ func AddressUnroutable(node string) Fault {
 }
 
 // EntryDies ends a node's daemons at a request that its selector matches, after as many as After says: that request gets
-// no answer and no connection is taken from then on (F21). Whether it was carried out says Executes.
+// no answer and no connection is taken from then on, until the fault ends (F21). Whether it was carried out says Executes.
 func EntryDies(node string) Fault {
 	f := Fault{Name: "F21 entry node dies", Count: 1}
+	var back atomic.Pointer[func()]
 	f.before = func(s *Sim, _ *exchange) *response {
-		s.AddFault(Refuse(node))
+		end := s.AddFault(Refuse(node))
+		back.Store(&end)
 		return &response{status: 500, wire: wire{drop: true}}
+	}
+	f.install = func(*Sim) func() {
+		return func() {
+			if end := back.Load(); end != nil {
+				(*end)()
+			}
+		}
 	}
 	return f
 }
