@@ -23,9 +23,19 @@ type terraform struct {
 	env      []string
 }
 
-// startTerraform finds terraform and the provider that make e2e-deps built, and gives terraform a mirror that holds nothing else and
-// a copy of a folder of configuration.
+// startTerraform gives terraform a copy of a folder of configuration.
 func startTerraform(t *testing.T, config string) *terraform {
+	t.Helper()
+	tf := emptyTerraform(t)
+	if err := os.CopyFS(tf.dir, os.DirFS(filepath.Join("terraform", config))); err != nil {
+		t.Fatal(err)
+	}
+	return tf
+}
+
+// emptyTerraform finds terraform and the provider that make e2e-deps built, and gives terraform a mirror that holds nothing else and an
+// empty folder.
+func emptyTerraform(t *testing.T) *terraform {
 	t.Helper()
 	bin, err := exec.LookPath("terraform")
 	if err != nil {
@@ -45,7 +55,7 @@ func startTerraform(t *testing.T, config string) *terraform {
 		os.MkdirAll(folder, 0o755),
 		os.Symlink(built, filepath.Join(folder, filepath.Base(built))),
 		os.WriteFile(rc, fmt.Appendf(nil, "provider_installation {\n  filesystem_mirror { path = %q }\n}\ndisable_checkpoint = true\n", mirror), 0o600),
-		os.CopyFS(filepath.Join(dir, "work"), os.DirFS(filepath.Join("terraform", config))),
+		os.Mkdir(filepath.Join(dir, "work"), 0o750),
 	} {
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ type Guest struct {
 	Life     int           `json:"life"` // 1 for the first guest under this vmid
 	Type     pve.GuestType `json:"type"` // qemu, lxc
 	Node     string        `json:"node"`
-	Name     string        `json:"name,omitempty"`
+	Name     string        `json:"name,omitempty"` // as configured, "" without one
 	Status   string        `json:"status"` // running, stopped, paused, suspended, unknown
 	Pool     string        `json:"pool,omitempty"`
 	Tags     []string      `json:"tags,omitempty"` // sorted
@@ -63,9 +63,8 @@ func NewGuest(row *store.Guest, raw json.RawMessage) (Guest, error) {
 	g.Tags = slices.Compact(g.Tags)
 	g.Template = g.Config.Bool("template")
 	g.Base = baseOf(g.Config, g.VMID)
-	if name := g.Config.Str(map[pve.GuestType]string{pve.Qemu: "name", pve.LXC: "hostname"}[g.Type]); name != "" {
-		g.Name = name
-	}
+	// Lists call a guest without a name after its number.
+	g.Name = g.Config.Str(map[pve.GuestType]string{pve.Qemu: "name", pve.LXC: "hostname"}[g.Type])
 	return g, nil
 }
 
