@@ -23,7 +23,7 @@ func TestStory(t *testing.T) {
 	}
 	rest := out.String()
 	for _, want := range []string{
-		fmt.Sprintf("%d tools, 0 of them", len(tools.Listed(tools.R0))), "this server is read-only here", "allowed: destructive for everything", fmt.Sprintf("%d tools, 10 of them", len(tools.Listed(tools.R3))),
+		fmt.Sprintf("%d tools, 0 of them", len(tools.Listed(tools.R0))), "this server is read-only here", "allowed: destructive for everything", fmt.Sprintf("%d tools, %d of them", len(tools.Listed(tools.R3)), len(tools.Listed(tools.R3))-len(tools.Listed(tools.R0))),
 		"create snapshot before-upgrade: done (reversible)", "memory 4096 > 6144",
 		"web interface> PUT /nodes/pve1/qemu/210/config memory=5120",
 		"error stale:", "memory was 4096, is 5120, plan", "wants 6144; nothing was sent",

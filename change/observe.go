@@ -56,7 +56,7 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 		return k.observe(ctx, e, c, s, js)
 	}
 	if w.Pool != nil {
-		return e.pooled(ctx, c, s)
+		return e.pooled(ctx, c, s, js)
 	}
 	t.Node = cmp.Or(w.Node, t.Node)
 	cfg, err := c.GuestConfig(ctx, t.Node, t.Type, t.VMID)
@@ -284,8 +284,8 @@ func taskEnded(ctx context.Context, c Cluster, upid string) (seen, error) {
 	return seen{ok: true, proof: true, text: "the task has ended: " + cleanLine(cmp.Or(res.ExitStatus, string(res.Outcome)))}, nil
 }
 
-// pooled looks which pool the guest is a member of now.
-func (e *Engine) pooled(ctx context.Context, c Cluster, s *Step) (seen, error) {
+// pooled looks which pool the guest is a member of now. Its configuration is as it was before.
+func (e *Engine) pooled(ctx context.Context, c Cluster, s *Step, js store.PlanStep) (seen, error) {
 	row, err := resource(ctx, c, s.Target.VMID)
 	switch {
 	case err != nil:
@@ -293,6 +293,7 @@ func (e *Engine) pooled(ctx context.Context, c Cluster, s *Step) (seen, error) {
 	case row == nil:
 		return seen{gone: true, text: "it is not in the list of guests"}, nil
 	}
-	is := string(row.Pool)
-	return seen{ok: is == *s.Want.Pool, proof: s.Target.Pool != *s.Want.Pool, target: s.Target, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
+	is, t := string(row.Pool), s.Target
+	t.Digest = cmp.Or(digestIn(js.Before), t.Digest)
+	return seen{ok: is == *s.Want.Pool, proof: s.Target.Pool != *s.Want.Pool, target: t, text: "its pool is " + cmp.Or(cleanLine(is), "none")}, nil
 }

@@ -54,7 +54,7 @@ type before struct {
 // Propose makes a plan, asks policy about it and keeps it. It sends nothing. Errors: those of resolving and reading the guest, what
 // the action refuses, fault.Denied (audited) with what the owner would have to allow.
 func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
-	body, lives, err := e.draft(ctx, r, nil)
+	body, lives, err := e.draft(ctx, r, &sofar{})
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -62,16 +62,20 @@ func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
 	return e.keep(ctx, body, r.Caller, lives)
 }
 
-// draft makes the steps of a request. made are guests that earlier requests of the same plan will have made, by vmid.
-func (e *Engine) draft(ctx context.Context, r Request, made map[int]*Live) (Body, []*Live, error) {
+// draft makes the steps of a request, on what earlier requests of the same plan leave.
+func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*Live, error) {
 	switch {
 	case r.Direct != nil:
 		body, err := e.direct(ctx, r)
 		return body, nil, err
-	case made[madeBefore(r, made)] != nil:
-		l := made[madeBefore(r, made)]
-		steps, err := r.Action.Steps(l)
-		return e.body(r, r.Action.Title(), l.Cluster, steps), nil, err
+	case before.of(r) != nil:
+		l, err := before.of(r).after(before.steps)
+		if err != nil {
+			return Body{}, nil, err
+		}
+		body := e.body(r, r.Action.Title(), l.Cluster, nil)
+		_, err = body.plan(r, []Found{l.Found}, []*Live{l}, []error{nil})
+		return body, nil, err
 	}
 	found, err := e.find(ctx, r)
 	if err != nil {
@@ -93,6 +97,7 @@ func (e *Engine) draft(ctx context.Context, r Request, made map[int]*Live) (Body
 			errs[k] = l.Target.listed(rows)
 		}
 	}
+	before.expected(lives, errs)
 	body := e.body(r, r.Action.Title(), found[0].Cluster, nil)
 	kept, err := body.plan(r, found, lives, errs)
 	if err == nil && len(body.Steps) == 0 {
@@ -103,16 +108,6 @@ func (e *Engine) draft(ctx context.Context, r Request, made map[int]*Live) (Body
 
 func (e *Engine) body(r Request, title, cluster string, steps []Step) Body {
 	return Body{V: 1, Tool: r.Tool, Title: title, Cluster: cluster, Requester: r.Caller.Principal, TTL: planTTL, Parallel: parallel, Steps: steps}
-}
-
-// madeBefore is the vmid of the guest that a request names, where an earlier request of the same plan makes it; else 0.
-func madeBefore(r Request, made map[int]*Live) int {
-	for vmid, l := range made {
-		if r.Guest == l.ID() || r.Guest != "" && r.Guest == l.Target.Name {
-			return vmid
-		}
-	}
-	return 0
 }
 
 // plan makes the steps for the guests that were read. What one guest alone is refused is an error; of several it is left out, with the reason.

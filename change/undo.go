@@ -122,7 +122,7 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 		return nil, nil, notAsLeft(s, "another guest has its vmid now")
 	case d.after != "" && l.Digest != d.after:
 		return nil, nil, notAsLeft(s, "its configuration was changed since")
-	case s.Want.Status != "" && l.Target.Status != d.result.Status:
+	case d.newest && s.Want.Status != "" && l.Target.Status != d.result.Status:
 		return nil, nil, notAsLeft(s, fmt.Sprintf("it was %s and is %s now", d.result.Status, l.Target.Status))
 	}
 	if err := inPool(ctx, c, s, l); err != nil {

@@ -90,7 +90,7 @@ func long(spec tools.Spec) string {
 func examples(spec tools.Spec) string {
 	var b strings.Builder
 	for _, e := range spec.Examples {
-		fmt.Fprintf(&b, "  proxmox-mcp %-50s # %s\n", e.CLI, e.Why)
+		fmt.Fprintf(&b, "  proxmox-mcp %-49s  # %s\n", e.CLI, e.Why)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

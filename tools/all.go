@@ -43,6 +43,7 @@ func list() []Spec {
 		updateGuest(),
 		snapshotGuest(),
 		deleteGuest(),
+		planBatch(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

@@ -88,6 +88,9 @@ func (f field) set(v reflect.Value, raw json.RawMessage) error {
 		return nil
 	}
 	text, isString := unquote(raw)
+	if v.Type() == rawObject {
+		return f.setObject(v, text)
+	}
 	switch v.Kind() {
 	case reflect.Pointer: // an input whose zero value means something else than its absence
 		v.Set(reflect.New(v.Type().Elem()))
@@ -170,7 +173,39 @@ func (f field) separator() string {
 	return ","
 }
 
+func (f field) setObject(v reflect.Value, text string) error {
+	if text = strings.TrimSpace(text); !strings.HasPrefix(text, "{") || !json.Valid([]byte(text)) {
+		return f.bad("must be a JSON object")
+	}
+	v.SetBytes([]byte(text))
+	return nil
+}
+
+// setObjects reads a list of objects, also where a client or a command line gives the list, or each of its objects, as a text.
+func (f field) setObjects(v reflect.Value, raw json.RawMessage) error {
+	text, _ := unquote(raw)
+	var items []json.RawMessage
+	if json.Unmarshal([]byte(text), &items) != nil {
+		return f.bad("must be a list of objects")
+	}
+	known := fieldsOf(v.Type().Elem())
+	for k, it := range items {
+		one, _ := unquote(it)
+		object := reflect.New(v.Type().Elem()).Elem()
+		if err := decodeInput(json.RawMessage(one), known, object); err != nil {
+			e := *fault.Of(err)
+			e.Message = fmt.Sprintf("%s, entry %d: %s", f.name, k+1, e.Message)
+			return &e
+		}
+		v.Set(reflect.Append(v, object))
+	}
+	return nil
+}
+
 func (f field) setList(v reflect.Value, raw json.RawMessage) error {
+	if v.Type().Elem().Kind() == reflect.Struct {
+		return f.setObjects(v, raw)
+	}
 	var items []json.RawMessage
 	if json.Unmarshal(raw, &items) != nil {
 		text, ok := unquote(raw)

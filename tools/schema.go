@@ -12,7 +12,7 @@ import (
 
 // An input struct is described by its tags: json (name), desc, help (in place of desc for people), enum (comma list), min, max, default, req:"true" (required),
 // example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured), lines:"true" (a list
-// whose entries hold commas).
+// whose entries hold commas). A list of structs is one of objects, a json.RawMessage any object.
 
 type field struct {
 	name, desc, rule, example string
@@ -75,7 +75,13 @@ func (s Spec) OutputSchema() json.RawMessage {
 // schema is what was generated for one tool: its input where one cluster is configured and where there are several, and its output.
 type schema struct{ single, multi, output string }
 
+// rawObject is an input that another tool decodes.
+var rawObject = reflect.TypeFor[json.RawMessage]()
+
 func jsonType(t reflect.Type) string {
+	if t == rawObject || t.Kind() == reflect.Struct {
+		return "object"
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return jsonType(t.Elem())

@@ -17,7 +17,25 @@ type property struct {
 	Minimum     *int64    `json:"minimum,omitempty"`
 	Maximum     *int64    `json:"maximum,omitempty"`
 	Items       *property `json:"items,omitempty"`
+	Properties  *members  `json:"properties,omitempty"`
+	Required    []string  `json:"required,omitempty"`
 	Description string    `json:"description,omitempty"`
+}
+
+// members are the properties of an object in a list, in the order of its struct.
+type members []field
+
+// MarshalJSON implements json.Marshaler.
+func (m members) MarshalJSON() ([]byte, error) {
+	var out []string
+	for _, f := range m {
+		body, err := json.Marshal(f.property())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, strconv.Quote(f.name)+":"+string(body))
+	}
+	return []byte("{" + strings.Join(out, ",") + "}"), nil
 }
 
 // inputSchema makes the JSON schema of a tool's input: flat, closed, in the order of the struct.
@@ -45,8 +63,17 @@ func inputSchema(s Spec, c Caller) json.RawMessage {
 
 func (f field) property() property {
 	p := property{Type: jsonType(f.typ), Enum: f.enum, Minimum: f.min, Maximum: f.max, Description: f.desc}
-	if f.typ.Kind() == reflect.Slice {
+	if f.typ.Kind() == reflect.Slice && f.typ != rawObject {
 		p.Items = &property{Type: jsonType(f.typ.Elem())}
+		if f.typ.Elem().Kind() == reflect.Struct {
+			list := members(fieldsOf(f.typ.Elem()))
+			p.Items.Properties = &list
+			for _, m := range list {
+				if m.required {
+					p.Items.Required = append(p.Items.Required, m.name)
+				}
+			}
+		}
 	}
 	return p
 }

@@ -34,6 +34,7 @@ type Act struct {
 // Changes is what the tools ask of package change.
 type Changes interface {
 	Propose(ctx context.Context, r change.Request) (change.Proposal, error)
+	Batch(tool string, who change.Caller) *change.Batch
 	Apply(ctx context.Context, id string, who change.Caller, o change.ApplyOptions) (change.Plan, error)
 	Undo(ctx context.Context, id string, who change.Caller) (change.Proposal, error)
 	Cancel(ctx context.Context, id string, who change.Caller) (change.Plan, error)

@@ -1,0 +1,75 @@
+package change
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+)
+
+// after is a guest as steps will have left it, as far as they say what they make: what a later request of the same plan is planned on.
+// steps are all of the plan so far. It is an error to plan anything on a guest that they remove.
+func (l *Live) after(steps []Step) (*Live, error) {
+	out, touched := *l, false
+	for k := range steps {
+		s := &steps[k]
+		if s.Noop != "" || s.Target.Kind != "" || s.Target.VMID != l.VMID {
+			continue
+		}
+		if s.Want.Gone {
+			return nil, fault.New(fault.Conflict, "%s is removed by an earlier step of this plan", l.Label())
+		}
+		if !touched {
+			out.Config, out.Snapshots, touched = maps.Clone(l.Config), slices.Clone(l.Snapshots), true
+		}
+		out.expect(&s.Want)
+	}
+	return &out, nil
+}
+
+func (l *Live) expect(w *Want) {
+	if l.Config == nil {
+		l.Config = pve.Config{}
+	}
+	for k, v := range w.Set {
+		l.Config[k] = v
+	}
+	for _, k := range w.Unset {
+		delete(l.Config, k)
+	}
+	if w.Status != "" {
+		l.Target.Status = w.Status
+	}
+	if w.Node != "" {
+		l.Target.Node = w.Node
+	}
+	if w.Pool != nil {
+		l.Target.Pool = *w.Pool
+	}
+	switch {
+	case w.Snapshot != "":
+		l.CanSnapshot = nil // a change behind it needs no further one first
+		l.Snapshots = append(l.Snapshots, pve.Snapshot{Name: pve.Text(w.Snapshot)})
+	case w.NoSnapshot != "":
+		l.Snapshots = slices.DeleteFunc(l.Snapshots, func(s pve.Snapshot) bool { return string(s.Name) == w.NoSnapshot })
+	}
+	l.Target.Tags, l.Target.Protection = splitTags(l.Config.Str("tags")), l.Config.Bool("protection")
+}
+
+// later makes steps fit to come behind others of the same guest: a request that names a digest takes the one of the last look before it.
+func later(steps, before []Step) []Step {
+	for k := range steps {
+		s := &steps[k]
+		if !slices.ContainsFunc(before, func(b Step) bool { return b.Noop == "" && b.Target.key() == s.Target.key() }) {
+			continue
+		}
+		s.Call.Params = slices.Clone(s.Call.Params)
+		for n := range s.Call.Params {
+			if s.Call.Params[n].Key == "digest" {
+				s.Call.Params[n].Value = lastSeen
+			}
+		}
+	}
+	return steps
+}
