@@ -2,8 +2,9 @@ package app
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
+	"sync"
 )
 
 const (
@@ -23,21 +24,21 @@ func boundHeap(live uint64) {
 	}
 }
 
+// rested keeps the collector from running until its result is called: what a start allocates would make it run once just before the
+// first answer, and it is a tenth of the time to that. The soft limit of memory holds meanwhile.
+func rested() (resume func()) {
+	percent := debug.SetGCPercent(-1)
+	return sync.OnceFunc(func() { debug.SetGCPercent(percent) })
+}
+
 // giveBack returns to the system what a sync needed and the server does not until the next one.
 func giveBack() {
-	if figure("/memory/classes/total:bytes")-figure("/memory/classes/heap/released:bytes") <= restRoom {
+	// Package runtime/metrics tells the same without stopping anything, but costs each start 0.1 ms.
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.Sys-m.HeapReleased <= restRoom {
 		return
 	}
 	debug.FreeOSMemory()
-	boundHeap(figure("/gc/heap/live:bytes"))
-}
-
-// figure is one of the runtime's own, 0 when it has no such one.
-func figure(name string) uint64 {
-	s := []metrics.Sample{{Name: name}}
-	metrics.Read(s)
-	if s[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return s[0].Value.Uint64()
+	runtime.ReadMemStats(&m)
+	boundHeap(m.HeapAlloc)
 }

@@ -89,9 +89,11 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 
 func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in io.Reader, out io.Writer, log *slog.Logger) error {
 	boundHeap(0)
+	resume := rested()
+	defer resume()
 	ctx, cancel := context.WithCancel(ctx)
 	var ticking sync.WaitGroup
-	ticking.Go(func() { tick(ctx, l, log) })
+	ticking.Go(func() { tick(ctx, l, log, resume) })
 	signals, end := stopSignals()
 	defer end()
 	ticking.Go(func() { a.stopOnSignal(ctx, signals, l, log) })
@@ -99,6 +101,7 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: tools.All(), Caller: caller, Logger: log,
 		Level: level,
 		Deps: func(ctx context.Context) (tools.Deps, error) {
+			resume()
 			p, err := l.get(ctx)
 			if err != nil {
 				return tools.Deps{}, err
@@ -142,12 +145,13 @@ func (a *App) level(ctx context.Context, l *lazy, log *slog.Logger) tools.Tier {
 }
 
 // tick keeps the store in step while the server runs.
-func tick(ctx context.Context, l *lazy, log *slog.Logger) {
+func tick(ctx context.Context, l *lazy, log *slog.Logger, warm func()) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-time.After(warmUp):
 	}
+	warm()
 	p, err := l.get(ctx)
 	if err != nil {
 		log.Warn("not watching the cluster", "err", err)

@@ -47,7 +47,7 @@ func New(o Options) *mcpserver.MCPServer {
 	)
 	list := make([]mcpserver.ServerTool, 0, len(o.Specs))
 	for _, spec := range o.Specs {
-		list = append(list, spec.ServerTool(tools.Caller{MultiCluster: o.Caller.MultiCluster, Level: tools.R4}, o.Deps))
+		list = append(list, spec.ServerTool(o.Deps))
 	}
 	s.AddTools(list...)
 	return s

@@ -34,7 +34,7 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-func mcpTool(s Spec, c Caller) mcp.Tool { return s.ServerTool(c, nil).Tool }
+func mcpTool(s Spec, c Caller) mcp.Tool { return s.Tool(c) }
 
 func indented(t *testing.T, v any) []byte {
 	t.Helper()
