@@ -85,7 +85,7 @@ func (x *examination) neighbours() {
 		if use := n.use(x.d.Short); use != nil {
 			total += *use
 		}
-		if r == x.r {
+		if r.g.VMID == x.r.g.VMID {
 			self = n
 			continue
 		}

@@ -36,6 +36,7 @@ type clusterView struct {
 	rows     []*row // a part of view.rows
 	byID     map[int]*row
 	gone     map[int]*row // last known row of each guest that is gone
+	loose    int          // rows put in since all were packed
 	counts   GuestCounts
 	byNode   map[string]GuestCounts
 	unread   int // guests whose configuration was never read
@@ -224,6 +225,9 @@ func (c *clusterView) mergeGuests(old *clusterView, changed []*row) {
 		c.rows = append(c.rows, r)
 	}
 	slices.SortFunc(c.rows, func(a, b *row) int { return cmp.Compare(a.g.VMID, b.g.VMID) })
+	if c.loose += len(changed); c.loose*packShare > len(c.rows) {
+		c.pack()
+	}
 	c.recount()
 }
 
@@ -237,7 +241,7 @@ func (c *clusterView) put(r *row) {
 	delete(c.byID, id)
 	delete(c.gone, id)
 	if r.gone() {
-		c.gone[id] = r
+		c.gone[id] = r.alone()
 		return
 	}
 	c.byID[id] = r
