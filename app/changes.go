@@ -95,6 +95,13 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	open := func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, clock) }
 	p.sheriff = &change.Sheriff{Rules: rulesOf(p.cfg), Grants: p.grants.Grants, Clock: clock,
 		Stopped: p.stopped(open, clock), Program: func() string { return p.program },
+		Room: func(ctx context.Context) error {
+			db, err := open(ctx)
+			if err != nil {
+				return err
+			}
+			return db.Room(ctx)
+		},
 		Self: p.here.Is,
 		Count: func(ctx context.Context, f store.StepFilter) (int, error) {
 			db, err := open(ctx)

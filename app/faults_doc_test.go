@@ -74,7 +74,7 @@ var heldElsewhere = map[string][]string{
 	"F36": {"change TestRootOnly"},
 	"F42": {"app TestAClaimIsNoProof"},
 	"F44": {"change TestCrash", "change TestCrashOfBatch"},
-	"F45": {"store TestBusy", "store TestFull", "store TestTornWAL", "store TestFlippedPages", "store TestPostgresBusy"},
+	"F45": {"change TestDiskFull", "store TestBusy", "store TestFull", "store TestAuditFull", "store TestTornWAL", "store TestFlippedPages", "store TestPostgresBusy"},
 }
 
 // TestFaultList holds docs/faults.md to the tests: which fault is held by which.

@@ -44,6 +44,7 @@ type run struct {
 	mu     sync.Mutex
 	ended  int
 	tell   []func(Progress)
+	mute   error // why something was not written down
 }
 
 // Apply runs a plan once, in the background, and waits for it as long as o says. What is answered is the plan as it is then: state
@@ -181,9 +182,36 @@ func (e *Engine) wait(ctx context.Context, r *run, o ApplyOptions) (Plan, error)
 	if err != nil || !ok {
 		return Plan{}, errors.Join(err, fault.New(fault.Store, "plan %s cannot be read back", r.p.ID))
 	}
+	if err := r.muted(); err != nil && row.State == Applying {
+		return Plan{}, err
+	}
 	p := Plan{Plan: row, Body: r.p.Body}
 	p.Journal, err = r.st.Steps(ctx, store.StepFilter{Plan: row.ID})
 	return p, err
+}
+
+// muted is why a run that is over could not write down how it ended, nil while it goes on.
+func (r *run) muted() error {
+	select {
+	case <-r.done:
+	default:
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mute == nil {
+		return nil
+	}
+	f := *fault.Of(r.mute)
+	f.Message = "how plan " + r.p.ID + " ended could not be written down; asked again, it is looked at and told: " + f.Message
+	f.Next, f.Err = "get_plan", r.mute
+	return &f
+}
+
+func (r *run) notWritten(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mute = err
 }
 
 func (r *run) listen(f func(Progress)) {
@@ -320,6 +348,7 @@ func (r *run) finish(ctx context.Context, refused error) {
 		m.Ended = r.e.now()
 	}
 	if _, err := r.st.MovePlan(ctx, m, r.e.audit(state, outcomeOf(state), r.who, &r.p.Plan, note)); err != nil {
+		r.notWritten(err)
 		r.e.opt.Logger.Error("a plan's end was not written down", "plan", r.p.ID, "state", state, "err", err)
 	}
 	if state == Done && r.p.UndoOf != "" {

@@ -58,6 +58,8 @@ type Sheriff struct {
 	Grants func(ctx context.Context) ([]Grant, error)
 	// Stopped tells whether the emergency stop is on, with the reason.
 	Stopped func(ctx context.Context) (on bool, why string, err error)
+	// Room fails while nothing can be written down; nil: there always is.
+	Room func(ctx context.Context) error
 	// Self says why a guest is the one that this server runs in, "" when it is not: nothing above R1 touches it, whatever is granted.
 	Self func(t Target) string
 	// Count counts journalled steps, for the caps.
@@ -85,7 +87,17 @@ func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
 	if on, _, err := s.Stopped(ctx); on || err != nil {
 		return Read, err
 	}
+	if err := s.room(ctx); err != nil {
+		return Read, err
+	}
 	return level, nil
+}
+
+func (s *Sheriff) room(ctx context.Context) error {
+	if s.Room == nil {
+		return nil
+	}
+	return s.Room(ctx)
 }
 
 // SnapshotFirst implements Policy.
@@ -109,6 +121,9 @@ func (s *Sheriff) Judge(ctx context.Context, b *Body, who Caller, live []Target)
 		return Verdict{}, err
 	} else if on {
 		return deny("the emergency stop is on: "+why, "its owner runs: "+s.program()+" stop --off"), nil
+	}
+	if err := s.room(ctx); err != nil {
+		return Verdict{}, err
 	}
 	grants, err := s.Grants(ctx)
 	if err != nil {

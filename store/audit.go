@@ -132,6 +132,7 @@ func (d *DB) audited(ctx context.Context, entries []AuditEntry, at time.Time, fn
 	if err != nil || len(rows) == 0 {
 		return err
 	}
+	d.room.found()
 	d.publish(ctx, &staged)
 	if into != nil {
 		*into = convert(rows, (*auditRow).row)

@@ -312,11 +312,31 @@ func TestAuditFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	now := time.Now()
+	d.clock = func() time.Time { return now }
 	limit(1) // SQLite makes it the present size
 	wantNothing(t, d, fault.StoreFull)
+	rows := int64(6)
+	for ; ; rows++ { // until not even the smallest row has room
+		if _, err := d.AppendAudit(t.Context(), AuditEntry{Event: "x"}); err != nil {
+			break
+		}
+	}
+	for range 2 { // a try each second finds none either
+		if err := d.Room(t.Context()); fault.CodeOf(err) != fault.StoreFull || fault.Of(err).Hint == "" {
+			t.Errorf("room is said: %v", err)
+		}
+		now = now.Add(roomEvery)
+	}
 	limit(100_000)
+	if err := d.Room(t.Context()); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	if last, err := d.Audit(t.Context(), AuditFilter{Limit: 1}); err != nil || last[0].Event != "store" {
+		t.Errorf("it is not written down: %+v, %v", last, err)
+	}
 	appended(t, d, "with room")
-	if r, err := d.VerifyAudit(t.Context(), nil); err != nil || !r.OK() || r.Rows != 6 {
+	if r, err := d.VerifyAudit(t.Context(), nil); err != nil || !r.OK() || r.Rows != rows+1 {
 		t.Errorf("with room: %v, %+v", err, r)
 	}
 }

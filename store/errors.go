@@ -13,6 +13,12 @@ func (d *DB) fault(err error) error {
 	if err == nil {
 		return nil
 	}
+	out := d.judged(err)
+	d.room.noted(out, d.clock)
+	return out
+}
+
+func (d *DB) judged(err error) error {
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return e
 	}

@@ -36,6 +36,7 @@ type DB struct {
 	durable  *bun.DB // for plans, journal and audit; connected when first used
 	read     *bun.DB
 	head     headFile
+	room     room
 	genStm   *sql.Stmt
 	conStm   *sql.Stmt
 }

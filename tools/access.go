@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
@@ -53,8 +54,9 @@ func checkAccess() Spec {
 		}
 		out := &accessOut{Envelope: envelope(d, l.Meta), Clusters: []accessOf{}, src: l}
 		level, err := d.level(ctx)
-		if err != nil {
-			return nil, err
+		if err != nil { // rights can be told all the same
+			f := fault.Of(err)
+			level, out.Warnings = R0, append(out.Warnings, inventory.Warning{Code: string(f.Code), Text: strings.TrimSuffix("nothing is changed now: "+f.Error()+"; "+f.Hint, "; ")})
 		}
 		for _, a := range l.Clusters {
 			out.Clusters = append(out.Clusters, accessIs(d, a, level))

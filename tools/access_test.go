@@ -1,6 +1,8 @@
 package tools
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
@@ -70,5 +73,24 @@ func TestNeeds(t *testing.T) {
 				t.Errorf("%s: %+v", s.Name, n)
 			}
 		}
+	}
+}
+
+// TestAccessWithoutRoom: where nothing can be written down the rights are told all the same, with why nothing is changed and what to do.
+func TestAccessWithoutRoom(t *testing.T) {
+	d := deps(&fake{access: someAccess()})
+	d.Level = func(context.Context) (Tier, error) {
+		return R0, fault.New(fault.StoreFull, "there is no room left for the state store").WithHint("free space on that disk")
+	}
+	s, err := Find("check_access")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Call(t.Context(), d, json.RawMessage(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := res.Answer.View(d).Compact(); !strings.Contains(out, "nothing is changed now: there is no room left for the state store; free space on that disk") {
+		t.Error(out)
 	}
 }
