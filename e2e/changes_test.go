@@ -151,6 +151,38 @@ func TestChangeTools(t *testing.T) {
 	}
 }
 
+// TestChangePlans: plans are read, applied, undone and cancelled by their ids, and a running task is ended, through both clients.
+func TestChangePlans(t *testing.T) {
+	list := [][2]any{
+		{"update_guest", map[string]any{"guest": "208", "tags": []string{"e2e"}}},
+		{"undo_change", map[string]any{"plan": "$1:p"}},
+		{"undo_change", map[string]any{"plan": "$1:p"}},
+		{"power_guest", map[string]any{"guest": "210", "action": "stop"}},
+		{"apply_plan", map[string]any{"plan": "$4:p"}},
+		{"apply_plan", map[string]any{"plan": "$4:p"}},
+		{"delete_guest", map[string]any{"guest": "208"}},
+		{"cancel_plan", map[string]any{"plan": "$7:p"}},
+		{"apply_plan", map[string]any{"plan": "$7:p"}},
+		{"power_guest", map[string]any{"guest": "200", "action": "shutdown"}},
+		{"apply_plan", map[string]any{"plan": "$10:p", "wait_s": 0}},
+		{"find_tasks", map[string]any{"guest": "200", "status": "running", "fresh": true, "$until": "t-[a-z2-7]{8}"}},
+		{"cancel_task", map[string]any{"task": "$12:t"}},
+		{"apply_plan", map[string]any{"plan": "$13:p"}},
+		{"get_plan", map[string]any{"plan": "$10:p", "wait_s": 60}},
+	}
+	holds := []string{"set tags: done", "undo p-", "is undone: there is nothing to undo", "a second call applies it", "stop: done", "a plan is used once",
+		"waits for an operator", "destroy: cancelled", "a plan is used once", "a second call applies it", "shutdown: applying", "qmshutdown", "a second call applies it",
+		"the task has ended", "shutdown: failed"}
+	for _, script := range changeScripts {
+		s := changes(t, script, "none", "destructive", list...)
+		for k, want := range holds {
+			if !strings.Contains(s.text(k), want) {
+				t.Errorf("%s: %s (call %d) answers %s, want %q", script, list[k][0], k+1, s.text(k), want)
+			}
+		}
+	}
+}
+
 // TestInspectorChanges: the Inspector plans and applies over stdio, and the schemas of all tools are portable.
 func TestInspectorChanges(t *testing.T) {
 	node := node(t)
@@ -172,6 +204,13 @@ func TestInspectorChanges(t *testing.T) {
 		}
 		if o := inspect(call...); o.code != 0 || !strings.Contains(o.stdout, want) {
 			t.Errorf("%v: exit %d, want %q\n%s%s", args, o.code, want, o.stdout, o.stderr)
+		}
+	}
+	// Each of its calls is a session with a cluster of its own: what takes the id of another call is called with one that nobody knows.
+	for tool, arg := range map[string]string{"apply_plan": "plan=p-aaaaaaaa", "undo_change": "plan=p-aaaaaaaa", "cancel_plan": "plan=p-aaaaaaaa", "get_plan": "plan=p-aaaaaaaa",
+		"cancel_task": "task=t-aaaaaaaa"} {
+		if o := inspect("--method", "tools/call", "--tool-name", tool, "--tool-arg", arg); !strings.Contains(o.stdout+o.stderr, "error not_found") {
+			t.Errorf("%s: exit %d\n%s%s", tool, o.code, o.stdout, o.stderr)
 		}
 	}
 }
