@@ -163,9 +163,37 @@ func tick(ctx context.Context, l *lazy, log *slog.Logger, warm func()) {
 	learning := sync.WaitGroup{}
 	learning.Go(func() { p.learnPins(ctx) })
 	learning.Go(func() { p.watchTwins(ctx) })
+	learning.Go(func() { p.watchSettings(ctx, log) })
 	defer learning.Wait()
 	if err := p.inv.Serve(ctx); err != nil && ctx.Err() == nil {
 		log.Error("watching the cluster ended", "err", err)
+	}
+}
+
+const (
+	// settingsEvery is how old the settings of a cluster may be: code is written from them, and a person changes them.
+	settingsEvery = time.Hour
+	// settingsFirst leaves the first minute of a server to those who ask it something.
+	settingsFirst = time.Minute
+)
+
+// watchSettings keeps the settings of the clusters in the store, read by whichever process finds them old first.
+func (p *parts) watchSettings(ctx context.Context, log *slog.Logger) {
+	for wait := settingsFirst; ; wait = settingsEvery / 4 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		for _, name := range p.pool.Names() {
+			at, err := p.inv.SettingsAt(ctx, name)
+			if err == nil && time.Since(at) >= settingsEvery {
+				_, err = p.inv.Settings(ctx, name)
+			}
+			if err != nil && ctx.Err() == nil {
+				log.Info("the settings of a cluster could not be read", "cluster", name, "err", err)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
@@ -20,6 +22,16 @@ var (
 // NodeTasks implements inventory.Source.
 func (s source) NodeTasks(ctx context.Context, node string, f inventory.TaskListFilter) ([]pve.TaskRow, error) {
 	return s.Client.NodeTasks(ctx, node, proxmox.NodeTaskFilter{VMID: f.VMID, Limit: f.Limit, Since: f.Since, Errors: f.Errors})
+}
+
+// Read implements inventory.Source.
+func (s source) Read(ctx context.Context, path string) (json.RawMessage, error) {
+	path, query, _ := strings.Cut(path, "?")
+	var params proxmox.Params
+	if key, value, ok := strings.Cut(query, "="); ok {
+		params = params.Str(key, value)
+	}
+	return s.Raw(ctx, "GET", path, params)
 }
 
 // Calls implements inventory.Source.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
@@ -33,7 +34,29 @@ func (a *App) Sync(ctx context.Context, g cli.Globals, o cli.SyncOptions) (cli.R
 	if err != nil {
 		return cli.Report{}, err
 	}
-	return syncReport(reports), nil
+	settings, err := p.inv.Settings(ctx, o.Cluster)
+	if err != nil {
+		return cli.Report{}, err
+	}
+	return syncReport(withSettings(reports, settings)), nil
+}
+
+// withSettings adds what reading the settings brought to the reports of the clusters. Kinds of which there is nothing are not named.
+func withSettings(reports []inventory.SyncReport, settings []inventory.SettingsReport) []inventory.SyncReport {
+	for _, s := range settings {
+		k := slices.IndexFunc(reports, func(r inventory.SyncReport) bool { return r.Cluster == s.Cluster })
+		if k < 0 {
+			continue
+		}
+		r := &reports[k]
+		r.Calls, r.Complete, r.Warnings = r.Calls+s.Calls, r.Complete && s.Complete, append(r.Warnings, s.Warnings...)
+		for _, n := range s.Kinds {
+			if n.Created+n.Updated+n.Gone+n.Unchanged > 0 {
+				r.Others = append(r.Others, n)
+			}
+		}
+	}
+	return reports
 }
 
 // syncReport is the answer of the tool sync_inventory, for a sync that was waited for.

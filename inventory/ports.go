@@ -73,6 +73,9 @@ type Source interface {
 	// NodeJournal gives lines of a node's journal, oldest first: those of a span of time, or the last ones (last > 0, no times).
 	NodeJournal(ctx context.Context, node string, since, until time.Time, last int) ([]string, error)
 
+	// Read is a GET of a path below /api2/json, for lists that are stored as they come (settings_kinds.go).
+	Read(ctx context.Context, path string) (json.RawMessage, error)
+
 	// Calls is the number of requests that were sent so far, retries included.
 	Calls() int64
 }

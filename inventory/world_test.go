@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,7 +45,8 @@ type world struct {
 	pressure map[string]float64 // values of pve1's samples
 	awoke    []string           // spinning disks that were asked for their health
 
-	key   string // begins the fingerprints of its nodes
+	lists map[string]string // what Read answers, by path
+	key   string            // begins the fingerprints of its nodes
 	delay time.Duration
 	calls atomic.Int64
 	by    sync.Map // call name: *atomic.Int64
@@ -310,6 +312,18 @@ func (w *world) Permissions(ctx context.Context) (map[string]map[string]bool, er
 	}
 	defer done()
 	return w.perms, nil
+}
+
+func (w *world) Read(ctx context.Context, path string) (json.RawMessage, error) {
+	done, err := w.enter(ctx, "read "+path, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if raw, ok := w.lists[path]; ok {
+		return json.RawMessage(raw), nil
+	}
+	return nil, fault.New(fault.Unsupported, "Method 'GET %s' not implemented", path)
 }
 
 func (w *world) NodeStatus(ctx context.Context, node string) (pve.NodeStatus, error) {

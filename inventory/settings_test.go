@@ -1,0 +1,99 @@
+package inventory
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// TestSettings: objects of each list are stored with their versions; what changed, appeared and went is told once; what cannot be seen is
+// unknown, never gone.
+func TestSettings(t *testing.T) {
+	w := newWorld(2, 1)
+	w.lists = map[string]string{
+		"/nodes/pve1/network": `[{"iface":"vmbr0","type":"bridge","active":1,"address":"10.0.0.1"},{"iface":"eno1","type":"eth"}]`,
+		"/nodes/pve2/network": `[{"iface":"vmbr0","type":"bridge","active":1}]`,
+		"/nodes/pve1/dns":     `{"dns1":"1.1.1.1","search":"lan"}`,
+		"/cluster/backup":     `[{"id":"backup-1","schedule":"daily","next-run":1,"digest":"x"}]`,
+		"/cluster/sdn/vnets":  `[{"vnet":"v1","zone":"z"}]`, "/cluster/sdn/vnets/v1/subnets": `[{"subnet":"z-10.1.0.0-24","digest":"y"}]`,
+		"/access/acl": `[{"path":"/vms/1","ugid":"a@pve","roleid":"PVEAdmin","propagate":1}]`,
+	}
+	i := newRig(t, w)
+	i.sync()
+	read := func() SettingsReport {
+		t.Helper()
+		got, err := i.Settings(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got[0]
+	}
+	kinds := func(r SettingsReport) map[string][4]int {
+		out := map[string][4]int{}
+		for _, k := range r.Kinds {
+			if n := [4]int{k.Created, k.Updated, k.Gone, k.Unchanged}; n != [4]int{} {
+				out[k.Kind] = n
+			}
+		}
+		return out
+	}
+	first := map[string][4]int{"network": {3}, "node_dns": {1}, "backup_job": {1}, "sdn_vnet": {1}, "acl": {1}}
+	if diff := cmp.Diff(first, kinds(read())); diff != "" {
+		t.Errorf("first reading\n%s", diff)
+	}
+	w.set(func() {
+		w.lists["/nodes/pve1/network"] = `[{"iface":"vmbr0","type":"bridge","active":0,"address":"10.0.0.2"}]`
+		w.lists["/cluster/backup"] = `[{"id":"backup-1","schedule":"daily","next-run":2,"digest":"z"}]`
+		w.nodes["pve2"].silent = true
+		w.fail = func(call, _ string, _ int) error {
+			if call == "read /nodes/pve2/network" {
+				return fault.New(fault.NodeSilent, "node pve2 does not answer")
+			}
+			return nil
+		}
+	})
+	second := read()
+	if diff := cmp.Diff(map[string][4]int{"network": {0, 1, 1, 0}, "node_dns": {0, 0, 0, 1}, "backup_job": {0, 0, 0, 1}, "sdn_vnet": {0, 0, 0, 1}, "acl": {0, 0, 0, 1}}, kinds(second)); diff != "" {
+		t.Errorf("second reading\n%s", diff)
+	}
+	if second.Complete || len(second.Warnings) != 1 || !strings.Contains(second.Warnings[0].Text, "network of node pve2") {
+		t.Errorf("a silent node: complete %v, %v", second.Complete, second.Warnings)
+	}
+	st, err := i.openStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := st.Objects(t.Context(), "lab", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := map[string]string{}
+	for _, o := range objects {
+		if o.Kind == "network" {
+			state[o.ID] = map[bool]string{true: "known", false: "unknown"}[o.UnknownSince.IsZero()]
+			if !o.GoneAt.IsZero() {
+				state[o.ID] = "gone"
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"pve1/vmbr0": "known", "pve1/eno1": "gone", "pve2/vmbr0": "unknown"}, state); diff != "" {
+		t.Error(diff)
+	}
+	changes, err := st.Changes(t.Context(), store.HistoryFilter{Cluster: "lab", Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, c := range changes {
+		if c.Kind == "network" {
+			told = append(told, c.Ref.ID+" "+c.What)
+		}
+	}
+	if diff := cmp.Diff([]string{"pve1/vmbr0 changed", "pve1/eno1 gone"}, told); diff != "" {
+		t.Error(diff)
+	}
+}
