@@ -32,7 +32,11 @@ type App struct {
 func New() *App {
 	home, _ := os.UserHomeDir() // without a home the default paths are unknown, and config says so where they are needed
 	return &App{Env: os.Getenv, Home: home, GOOS: runtime.GOOS, Clock: time.Now, Stderr: os.Stderr,
-		Here: func() change.Here { return change.LookAround(os.DirFS("/")) }}
+		Here: func() change.Here {
+			h := change.LookAround(os.DirFS("/"))
+			h.Addresses = ownAddresses()
+			return h
+		}}
 }
 
 var _ cli.Program = (*App)(nil)

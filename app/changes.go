@@ -103,6 +103,7 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 			return db.Room(ctx)
 		},
 		Self: p.here.Is,
+		Home: func(ctx context.Context, cluster string) change.Home { return p.home(ctx, cluster, clock()) },
 		Count: func(ctx context.Context, f store.StepFilter) (int, error) {
 			db, err := open(ctx)
 			if err != nil {

@@ -32,6 +32,7 @@ type parts struct {
 	stop    change.StopFile
 	vault   *change.Vault
 	here    change.Here
+	homes   homes
 	program string // how its owner starts this program, for lines to paste
 	sheriff *change.Sheriff
 	eng     *change.Engine

@@ -62,6 +62,8 @@ type Sheriff struct {
 	Room func(ctx context.Context) error
 	// Self says why a guest is the one that this server runs in, "" when it is not: nothing above R1 touches it, whatever is granted.
 	Self func(t Target) string
+	// Home says where this server runs in a cluster, with what its guest stands on; nil: not known.
+	Home func(ctx context.Context, cluster string) Home
 	// Count counts journalled steps, for the caps.
 	Count func(ctx context.Context, f store.StepFilter) (int, error)
 	Clock func() time.Time
@@ -167,27 +169,35 @@ func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Gr
 	return Verdict{}, true
 }
 
-func (s *Sheriff) object(_ context.Context, st *Step, t Target, grants []Grant) (Verdict, bool) {
+func (s *Sheriff) object(ctx context.Context, st *Step, t Target, grants []Grant) (Verdict, bool) {
 	fits := func(c Scope) bool { return c.Fits(t) }
 	r := &s.Rules
 	if k := slices.IndexFunc(r.Deny, fits); k >= 0 {
-		return deny(fmt.Sprintf("guest %s is in a scope that the owner denies (%s)", t.Label(), r.Deny[k]), ""), false
+		return deny(fmt.Sprintf("%s is in a scope that the owner denies (%s)", t.named(), r.Deny[k]), ""), false
 	}
 	if len(r.Allow) > 0 && !slices.ContainsFunc(r.Allow, fits) {
-		return deny(fmt.Sprintf("guest %s is in none of the scopes that the owner allows", t.Label()), ""), false
+		return deny(fmt.Sprintf("%s is in none of the scopes that the owner allows", t.named()), ""), false
 	}
 	if st.Tier >= Disruptive {
 		if k := slices.IndexFunc(r.Protected, fits); k >= 0 {
-			return deny(fmt.Sprintf("guest %s is protected by the owner (%s)", t.Label(), r.Protected[k]), ""), false
+			return deny(fmt.Sprintf("%s is protected by the owner (%s)", t.named(), r.Protected[k]), ""), false
 		}
-		if why := s.Self(t); why != "" {
-			return deny(fmt.Sprintf("guest %s: %s", t.Label(), why), "a change here could end this server: do it by hand"), false
+		if why := s.touchesUs(ctx, st, t); why != "" {
+			return deny(fmt.Sprintf("%s: %s", t.named(), why), "a change here could end this server: do it by hand"), false
 		}
 	}
 	if why := s.unlocks(st, t, grants); why != "" {
-		return deny(fmt.Sprintf("guest %s: %s", t.Label(), why), "its owner changes it in Proxmox VE"), false
+		return deny(fmt.Sprintf("%s: %s", t.named(), why), "its owner changes it in Proxmox VE"), false
 	}
 	return s.granted(st, t, grants)
+}
+
+// touchesUs says why a step could end this server: by what it is read to be, or by what it stands on.
+func (s *Sheriff) touchesUs(ctx context.Context, st *Step, t Target) string {
+	if why := s.Self(t); why != "" || s.Home == nil {
+		return why
+	}
+	return s.Home(ctx, t.Cluster).Touches(st, t)
 }
 
 func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {

@@ -13,11 +13,12 @@ import (
 )
 
 // Here is what tells the machine that this program runs on from others: the DMI uuid, which Proxmox VE sets from smbios1, the addresses
-// of its network devices, and the id of the container. Empty parts are not known.
+// of its network devices, the id of the container, and its IP addresses, which the caller asks the system for. Empty parts are not known.
 type Here struct {
 	UUID      string
 	MACs      []string // upper case
 	Container int
+	Addresses []string
 }
 
 var (
