@@ -30,6 +30,9 @@ var calls = []struct {
 	{"DELETE", "/nodes/{node}/{type}/{vmid}", Destructive, "qmdestroy", "vzdestroy"},
 	{"DELETE", "/nodes/{node}/tasks/{upid}", Disruptive, "", ""},
 	{"PUT", "/pools", Reversible, "", ""},
+	// Backups, and volumes of any kind: removing what the plan itself made is the inverse of making it.
+	{"POST", "/nodes/{node}/vzdump", Reversible, "vzdump", "vzdump"},
+	{"DELETE", "/nodes/{node}/storage/{storage}/content/{volume}", Reversible, "imgdel", "imgdel"},
 }
 
 // TierOfCall is the lowest tier of a write; false for one that this program does not send.

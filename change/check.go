@@ -46,27 +46,14 @@ func (r *run) guest(ctx context.Context, s *Step, js store.PlanStep, was left) (
 	want := s.Target
 	want.Digest, want.Life, want.Node = cmp.Or(was.digest, want.Digest), cmp.Or(was.life, want.Life), cmp.Or(was.node, want.Node)
 	if want.Life == "" {
-		return nil, stale(s, "it was not made")
+		return nil, stale(s.Target, "it was not made")
 	}
-	f, err := r.e.known(ctx, want)
-	if err != nil {
-		return nil, staleRead(s, err)
-	}
-	l, err := r.e.look(ctx, r.c, f, Needs{})
-	if err != nil {
-		return nil, staleRead(s, err)
-	}
+	l, err := r.same(ctx, s, want, js)
 	switch {
-	case l.Node != want.Node:
-		return nil, stale(s, fmt.Sprintf("it moved from %s to %s", want.Node, l.Node))
-	case l.Life != want.Life:
-		return nil, stale(s, "another guest has its vmid now")
-	case l.Lock != "" && l.Lock != s.Lock: // before the digest, which a lock changes too
-		return nil, r.locked(ctx, s, l)
-	case l.Digest != want.Digest:
-		return nil, stale(s, drift(js.Before, l.Config, s.Diff))
+	case err != nil:
+		return nil, err
 	case was == left{} && (s.Want.Status != "" || s.Want.Gone) && l.Target.Status != want.Status:
-		return nil, stale(s, fmt.Sprintf("it was %s and is %s now", want.Status, l.Target.Status))
+		return nil, stale(s.Target, fmt.Sprintf("it was %s and is %s now", want.Status, l.Target.Status))
 	}
 	return l, r.rules(ctx, s, l.Target)
 }
@@ -77,23 +64,38 @@ func (r *run) concerned(ctx context.Context, s *Step, t Target) error {
 	if t.Digest == "" {
 		f, err := r.e.opt.Guests.FindOne(ctx, t.Cluster, t.ID())
 		if err != nil {
-			return staleRead(s, err)
+			return staleRead(t, err)
 		}
 		return r.rules(ctx, s, f.Target)
 	}
-	f, err := r.e.known(ctx, t)
+	l, err := r.same(ctx, s, t, store.PlanStep{})
 	if err != nil {
-		return staleRead(s, err)
-	}
-	l, err := r.e.look(ctx, r.c, f, Needs{})
-	switch {
-	case err != nil:
-		return staleRead(s, err)
-	case l.Life != t.Life || l.Node != t.Node || l.Digest != t.Digest:
-		return fault.New(fault.Stale, "guest %s was changed since it was planned; nothing was sent", t.Label()).
-			WithHint("ask for the change again: a new plan is made from what is now")
+		return err
 	}
 	return r.rules(ctx, s, l.Target)
+}
+
+// same reads a guest and compares it with what was planned for: place, identity, lock, configuration.
+func (r *run) same(ctx context.Context, s *Step, want Target, js store.PlanStep) (*Live, error) {
+	f, err := r.e.known(ctx, want)
+	if err != nil {
+		return nil, staleRead(want, err)
+	}
+	l, err := r.e.look(ctx, r.c, f, Needs{})
+	if err != nil {
+		return nil, staleRead(want, err)
+	}
+	switch {
+	case l.Node != want.Node:
+		return nil, stale(want, fmt.Sprintf("it moved from %s to %s", want.Node, l.Node))
+	case l.Life != want.Life:
+		return nil, stale(want, "another guest has its vmid now")
+	case l.Lock != "" && l.Lock != s.Lock: // before the digest, which a lock changes too
+		return nil, r.locked(ctx, l)
+	case l.Digest != want.Digest:
+		return nil, stale(want, drift(js.Before, l.Config, s.Diff))
+	}
+	return l, nil
 }
 
 // vacant says whether a vmid is still free, also of guests that this token cannot see (GET /cluster/nextid?vmid=, recording 02/011).
@@ -125,15 +127,15 @@ func lifeCount(life string) int {
 	return n
 }
 
-func staleRead(s *Step, err error) error {
+func staleRead(t Target, err error) error {
 	if fault.CodeOf(err) == fault.NotFound {
-		return stale(s, "it does not exist any more")
+		return stale(t, "it does not exist any more")
 	}
 	return err
 }
 
-func stale(s *Step, how string) error {
-	return fault.New(fault.Stale, "guest %s is not as it was planned for: %s; nothing was sent", s.Target.Label(), how).
+func stale(t Target, how string) error {
+	return fault.New(fault.Stale, "guest %s is not as it was planned for: %s; nothing was sent", t.Label(), how).
 		WithHint("ask for the change again: a new plan is made from what is now")
 }
 
@@ -160,8 +162,8 @@ func (r *run) rules(ctx context.Context, s *Step, live Target) error {
 }
 
 // locked names who holds the lock. It is never taken away: a lock without a task is for a person to look at (F28, F29).
-func (r *run) locked(ctx context.Context, s *Step, l *Live) error {
-	e := fault.New(fault.Locked, "guest %s is locked (%s); nothing was sent", s.Target.Label(), l.Lock)
+func (r *run) locked(ctx context.Context, l *Live) error {
+	e := fault.New(fault.Locked, "guest %s is locked (%s); nothing was sent", l.Label(), l.Lock)
 	for _, t := range r.tasksOf(ctx, l.Target, "active") {
 		return e.WithHint("task %s (%s of %s) works on it: try again when it has ended", pve.TaskHandle(t.UPID), cleanLine(string(t.Type)), cleanLine(string(t.User))).Retry()
 	}

@@ -391,6 +391,9 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 		fail(&js, StepUnknown, fault.Wrap(fault.UnknownOutcome, fault.Of(err), "the state afterwards cannot be read"))
 	case fault.CodeOf(terr) == fault.TaskFailed:
 		fail(&js, StepFailed, terr)
+		if s.Want.Backups != "" { // which of its guests have one all the same
+			js.Error += "; " + seen.text
+		}
 	case terr != nil && seen.ok && seen.proof:
 		js.State, res.ByState = StepDone, true
 	case terr != nil:

@@ -2,13 +2,11 @@ package change
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
-	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -16,6 +14,8 @@ import (
 type kind struct {
 	// check refuses what is not as it was planned for; nil where Proxmox VE's own refusal is all that there is to ask.
 	check func(ctx context.Context, c Cluster, s *Step) error
+	// unmake makes the steps that take back what a step made; nil: its recorded inverses, after which it is gone.
+	unmake func(s *Step, r Result) []Step
 	// observe says whether the object is as the step wants it.
 	observe func(ctx context.Context, e *Engine, c Cluster, s *Step, js store.PlanStep) (seen, error)
 }
@@ -26,6 +26,7 @@ var kinds = map[string]kind{
 		return taskEnded(ctx, c, s.Want.Ended)
 	}},
 	"volume": {check: volumeThere, observe: volumeSeen},
+	"backup": {observe: backupsSeen, unmake: backupsGone},
 }
 
 // VolumeTarget is a volume as a target: Object is its volume id (storage:content/name), of the storage as that node sees it. Rules about
@@ -48,6 +49,8 @@ func volumeThere(ctx context.Context, c Cluster, s *Step) error {
 		return fault.New(fault.Stale, "%s exists already; nothing was sent", s.Target.Label())
 	case !has && s.Want.Gone:
 		return fault.New(fault.Stale, "%s does not exist any more; nothing was sent", s.Target.Label())
+	case has && fileKind(s.Target.Object) == "":
+		return unused(ctx, c, s)
 	}
 	return nil
 }
@@ -65,22 +68,17 @@ func volumeSeen(ctx context.Context, _ *Engine, c Cluster, s *Step, _ store.Plan
 // hasVolume looks through the list of a storage, which, unlike the volume's own path, answers the same for what is absent and what is
 // not readable on every storage type (recordings 13).
 func hasVolume(ctx context.Context, c Cluster, node, volid string) (bool, error) {
-	storage, name, _ := strings.Cut(volid, ":")
-	var params proxmox.Params
-	if content, _, ok := strings.Cut(name, "/"); ok && slices.Contains([]string{"iso", "vztmpl", "import", "backup", "snippets"}, content) {
-		params = params.Str("content", content)
+	storage, _, _ := strings.Cut(volid, ":")
+	rows, err := volumesOf(ctx, c, node, storage, fileKind(volid))
+	return slices.ContainsFunc(rows, func(v pve.VolumeRow) bool { return string(v.VolID) == volid }), err
+}
+
+// fileKind is the kind of content that a volume id says it is, "" for a disk.
+func fileKind(volid string) string {
+	_, name, _ := strings.Cut(volid, ":")
+	kind, _, ok := strings.Cut(name, "/")
+	if !ok || !slices.Contains([]string{"iso", "vztmpl", "import", "backup", "snippets"}, kind) {
+		return ""
 	}
-	path, err := proxmox.Path("nodes", node, "storage", storage, "content")
-	if err != nil {
-		return false, err
-	}
-	raw, err := c.Raw(ctx, "GET", path, params)
-	if err != nil {
-		return false, err
-	}
-	var rows []pve.VolumeRow
-	if err := json.Unmarshal(raw, &rows); err != nil {
-		return false, fault.Wrap(fault.BadAnswer, err, "the volumes of storage %s cannot be read", storage)
-	}
-	return slices.ContainsFunc(rows, func(v pve.VolumeRow) bool { return string(v.VolID) == volid }), nil
+	return kind
 }

@@ -53,18 +53,22 @@ func (r *run) theirs(ctx context.Context, s *Step, js store.PlanStep) string {
 	if s.Task == "" {
 		return ""
 	}
-	claimed, err := r.st.Steps(ctx, store.StepFilter{Cluster: s.Target.Cluster, Object: s.Target.ID(), Since: js.Sent.Add(-time.Hour)})
+	mine := store.StepFilter{Cluster: s.Target.Cluster, Object: s.Target.ID(), Since: js.Sent.Add(-time.Hour)}
+	if s.Want.Backups != "" { // the task of a backup of other guests may look the same
+		mine.Object = ""
+	}
+	claimed, err := r.st.Steps(ctx, mine)
 	if err != nil {
 		return ""
 	}
 	on := s.Target
 	on.Node = cmp.Or(nodeOf(s.Call), on.Node)
-	if s.TaskID != "" { // of a kind, or on another guest than the target: the list is not narrowed by vmid
+	if s.TaskID != "" || s.Want.Backups != "" { // of a kind, or on another guest than the target: the list is not narrowed by vmid
 		on.VMID = 0
 	}
 	for _, t := range r.tasksOf(ctx, on, "all") {
 		u, err := pve.ParseUPID(t.UPID)
-		if err != nil || s.TaskID != "" && u.ID != s.TaskID || u.Type != s.Task || u.User != r.c.Identity() || u.Start.Before(js.Sent.Add(-skewAllowance).Truncate(time.Second)) {
+		if err != nil || (s.TaskID != "" || s.Want.Backups != "") && u.ID != s.TaskID || u.Type != s.Task || u.User != r.c.Identity() || u.Start.Before(js.Sent.Add(-skewAllowance).Truncate(time.Second)) {
 			continue
 		}
 		if !slices.ContainsFunc(claimed, func(c store.PlanStep) bool { return c.UPID == t.UPID && (c.Plan != js.Plan || c.N != js.N) }) {

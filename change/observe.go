@@ -26,10 +26,14 @@ type seen struct {
 	target  Target
 	diff    []Diff
 	pending []string
+	undo    []Call // the way back, of a step that finds it
 }
 
 func (o *seen) into(r *Result) {
 	r.Observed, r.Status, r.Digest, r.Diff, r.Pending, r.Node = o.text, o.target.Status, o.target.Digest, o.diff, o.pending, o.target.Node
+	if o.undo != nil {
+		r.Undo = o.undo
+	}
 }
 
 // observe reads the object until it is as the step wants it, for as long as that may take: guests under HA are started and stopped by

@@ -151,6 +151,7 @@ type Want struct {
 	Pool       *string           `json:"pool,omitempty"`        // member of it; "" = of none
 	Ended      string            `json:"ended,omitempty"`       // UPID of a task that runs no more
 	Node       string            `json:"node,omitempty"`        // where the guest is afterwards, if not where it was
+	Backups    string            `json:"backups,omitempty"`     // storage that holds a new backup of each guest of Also
 }
 
 // Call is one request: method, path below /api2/json, parameters. A step without a method sends nothing: it waits for what it wants.
@@ -189,6 +190,7 @@ type Step struct {
 	Stays    string        `json:"stays,omitempty"`    // why an undo of the plan leaves what it made: "the image serves the next guest"
 	Always   bool          `json:"always,omitempty"`   // cleans up: sent even where a step before it did not end well, if its guest was made
 	TaskID   string        `json:"task_id,omitempty"`  // the id within the UPID of its task, where that is not the target's vmid: a clone's is its source
+	Finds    bool          `json:"finds,omitempty"`    // reading back names what it made, and with that its way back
 	Patience time.Duration `json:"patience,omitempty"` // how long reading back may wait for what is wanted; 0 = Timing.Settle
 
 	made *Live // what a later step of the same plan may take its guest for; of Makes
@@ -230,6 +232,7 @@ type Body struct {
 	Blast     Blast         `json:"blast"`
 	Undoes    string        `json:"undoes,omitempty"` // the plan that it takes back
 	Skipped   []Skip        `json:"skipped,omitempty"`
+	Notes     []string      `json:"notes,omitempty"` // what its requester should know beside it
 }
 
 // Skip is a guest that a query named and that the plan leaves out, with the reason.

@@ -19,7 +19,9 @@ type Request struct {
 	Guest   string // vmid or name
 	Query   string // of find_guests; instead of Guest
 	Action  Action
-	Direct  Direct // in place of Action, for what is no guest
+	Guests  []string // several by vmid, as a query selects them
+	Direct  Direct   // in place of Action, for what is no guest
+	Notes   []string // what the requester should know beside the plan
 	Caller  Caller
 }
 
@@ -107,7 +109,8 @@ func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*
 }
 
 func (e *Engine) body(r Request, title, cluster string, steps []Step) Body {
-	return Body{V: 1, Tool: r.Tool, Title: title, Cluster: cluster, Requester: r.Caller.Principal, TTL: planTTL, Parallel: parallel, Steps: steps}
+	return Body{V: 1, Tool: r.Tool, Title: title, Cluster: cluster, Requester: r.Caller.Principal, TTL: planTTL, Parallel: parallel, Steps: steps,
+		Notes: r.Notes}
 }
 
 // plan makes the steps for the guests that were read. What one guest alone is refused is an error; of several it is left out, with the reason.
@@ -120,7 +123,7 @@ func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept
 			steps, err = r.Action.Steps(l)
 		}
 		switch {
-		case err != nil && r.Query == "":
+		case err != nil && r.Query == "" && len(r.Guests) == 0:
 			return nil, err
 		case err != nil:
 			skip(k, err)
@@ -155,6 +158,8 @@ func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
 	case r.Guest != "":
 		f, err := e.opt.Guests.FindOne(ctx, r.Cluster, r.Guest)
 		return []Found{f}, err
+	case len(r.Guests) > 0:
+		return e.findEach(ctx, r)
 	case strings.TrimSpace(r.Query) == "":
 		return nil, fault.BadField("guest", "a vmid, a name or a query is needed", "104")
 	}
@@ -171,6 +176,18 @@ func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
 		}
 	}
 	return found, nil
+}
+
+// findEach resolves guests that were chosen one by one.
+func (e *Engine) findEach(ctx context.Context, r Request) ([]Found, error) {
+	out := make([]Found, len(r.Guests))
+	for k, id := range r.Guests {
+		var err error
+		if out[k], err = e.opt.Guests.FindOne(ctx, r.Cluster, id); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func skipped(list []Skip) string {

@@ -161,13 +161,15 @@ func TestRecorded(t *testing.T) {
 }
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
-var schemaOnly = map[string]bool{"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true}
+var schemaOnly = map[string]bool{"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true}
 
 // kindOf is a call without names: what a recording and a request have in common.
 func kindOf(method, path string) string {
 	path = regexp.MustCompile(`^/nodes/[^/]+/`).ReplaceAllString(path, "/nodes/{node}/")
 	path = regexp.MustCompile(`/(qemu|lxc)/[0-9]+`).ReplaceAllString(path, "/$1/{vmid}")
 	path = regexp.MustCompile(`/snapshot/[^/]+`).ReplaceAllString(path, "/snapshot/{name}")
+	path = regexp.MustCompile(`/storage/[^/]+`).ReplaceAllString(path, "/storage/{storage}")
+	path = regexp.MustCompile(`/content/.+`).ReplaceAllString(path, "/content/{volume}")
 	return method + " " + regexp.MustCompile(`/tasks/[^/]+`).ReplaceAllString(path, "/tasks/{upid}")
 }
 

@@ -22,6 +22,7 @@ type sample struct {
 	worked func(w *pvesim.World, was *then) bool  // whether the simulator is as it was wanted
 	undo   bool                                   // apply and undo leave nothing behind
 	hidden bool                                   // no state shows that it was done, only its task
+	apart  bool                                   // its undo is about what it made, whatever the guest has become
 }
 
 // then is what a guest was like before.
@@ -125,7 +126,7 @@ func runningTask(w *pvesim.World, vmid int) *pvesim.Task {
 // samples are all actions that this program has.
 func samples() []sample {
 	conf := func(set map[string]string, del ...string) Action { return Configure{Set: set, Delete: del} }
-	return []sample{
+	list := []sample{
 		{name: "start", of: likeStopped, action: Power{Verb: "start"}, worked: is("running"), undo: true},
 		{name: "start container", of: likeContainer, prep: stopped, action: Power{Verb: "start"}, worked: is("running"), undo: true},
 		{name: "shutdown", of: likeRunning, action: Power{Verb: "shutdown", Timeout: time.Minute, Force: true}, worked: is("stopped"), undo: true},
@@ -173,6 +174,7 @@ func samples() []sample {
 				return CancelTask{Cluster: "home", UPID: runningTask(w, vmid).UPID, Handle: "t-test"}
 			}},
 	}
+	return append(list, backupSamples()...)
 }
 
 // twin makes a guest like another one, with disks and an identity of its own.

@@ -72,7 +72,7 @@ func lastFirst(p *Plan) []doneStep {
 			continue
 		}
 		d := doneStep{step: &p.Body.Steps[js.N-1]}
-		if json.Unmarshal(js.Result, &d.result) != nil || json.Unmarshal(js.Before, &d.before) != nil {
+		if json.Unmarshal(js.Result, &d.result) != nil || len(js.Before) > 0 && json.Unmarshal(js.Before, &d.before) != nil {
 			continue
 		}
 		d.after = last[js.Object]
@@ -102,6 +102,8 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 		return nil, nil, nil
 	case s.NoUndo == "" && s.Makes:
 		return e.unmake(ctx, c, d)
+	case s.NoUndo == "" && kinds[s.Target.Kind].unmake != nil:
+		return nil, kinds[s.Target.Kind].unmake(s, d.result), nil
 	case s.NoUndo == "" && s.Target.Kind != "" && len(s.Undo) > 0:
 		return nil, undoObject(s, d.result.Undo), nil
 	case s.NoUndo != "" || len(s.Undo) == 0:

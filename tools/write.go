@@ -252,7 +252,7 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 
 func undoable(p *change.Plan) bool {
 	for k := range p.Body.Steps {
-		if s := &p.Body.Steps[k]; s.Noop == "" && (s.NoUndo != "" || len(s.Undo) == 0) {
+		if s := &p.Body.Steps[k]; s.Noop == "" && (s.NoUndo != "" || len(s.Undo) == 0 && !s.Finds) {
 			return false
 		}
 	}

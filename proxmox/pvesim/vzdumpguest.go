@@ -310,8 +310,13 @@ func (b *guestDump) finish(used int64) error {
 	size := b.archive.compressed(b.job.compress, used)
 	if g.Type == typeLXC {
 		b.info("Total bytes written: %d (%.1fMiB, %dMiB/s)", used, float64(used)/float64(mib), dumpRate/mib)
-		if b.mode == "snapshot" && b.wasRunning {
+		switch {
+		case b.mode == "snapshot" && b.wasRunning:
 			b.info("cleanup temporary 'vzdump' snapshot")
+		case b.mode == "stop" && b.wasRunning: // source
+			b.info("restarting vm")
+			b.w.SetStatus(b.vmid, "running")
+			b.info("guest is online again after %d seconds", int(b.w.Now().Sub(b.began).Seconds()))
 		}
 	} else {
 		b.info("transferred %s in %s", bytesText(used), secondsText(used))
