@@ -56,7 +56,11 @@ func (b BackupGuests) Join(lives []*Live) (steps []Step, left []Skip, err error)
 	}
 	byNode, nodes := map[string][]*Live{}, []string(nil)
 	for _, l := range lives {
-		if why := b.leaves(l); why != "" {
+		why := b.leaves(l)
+		if why == "" && l.Lock != "" && len(lives) > 1 { // one that is locked would keep the others of its node from being saved
+			why = "it is locked (" + cleanLine(l.Lock) + ")"
+		}
+		if why != "" {
 			left = append(left, Skip{l.Label(), why})
 			continue
 		}
@@ -141,18 +145,30 @@ func (b BackupGuests) tier(lives []*Live) Tier {
 // room compares what is expected with what is free, in whole GiB, so that a plan stays the same while a disk breathes.
 func (b BackupGuests) room(place BackupPlace, lives []*Live) []Diff {
 	var sum int64
+	about := "about "
 	for _, l := range lives {
 		n, ok := b.Sizes[l.VMID]
 		if !ok {
-			return []Diff{{"room", freeText(place.Free), "expected size unknown"}}
+			n, about = diskBytes(l), "at most "
 		}
 		sum += n
 	}
-	d := Diff{"room", freeText(place.Free), "about " + gibText(sum) + " expected"}
+	d := Diff{"room", freeText(place.Free), about + gibText(sum) + " expected"}
 	if place.Free != nil && sum > *place.Free {
 		d.New += ", which may not fit"
 	}
 	return []Diff{d}
+}
+
+// diskBytes is the size of the disks that a backup holds, used or not.
+func diskBytes(l *Live) int64 {
+	var sum int64
+	for _, d := range l.Config.Disks() {
+		if saved(l.Type, d) {
+			sum += d.Size
+		}
+	}
+	return sum
 }
 
 func freeText(free *int64) string {
@@ -169,23 +185,36 @@ func gibText(n int64) string {
 	return strconv.FormatInt((n+1<<29)>>30, 10) + " GiB"
 }
 
-// leftOut names the disks and mounts that a backup does not hold: of a VM those with backup=0, of a container what is no volume or has no
-// backup=1 (schema: qemu and lxc config; 15/030).
+// leftOut names the disks and mounts that a backup does not hold.
 func leftOut(l *Live) []string {
 	var out []string
 	for _, d := range l.Config.Disks() {
-		if d.CDROM || d.Source == "none" || d.Source == "" || strings.HasPrefix(d.Slot, "unused") || d.Slot == "rootfs" {
-			continue
-		}
-		on := d.Backup != nil && bool(*d.Backup)
-		switch {
-		case l.Type == pve.LXC && d.Storage == "":
-			out = append(out, d.Slot+" (a directory of the node)")
-		case l.Type == pve.LXC && !on, l.Type == pve.Qemu && d.Backup != nil && !on:
-			out = append(out, d.Slot)
+		if isDrive(d) && !saved(l.Type, d) {
+			name := d.Slot
+			if d.Storage == "" {
+				name += " (a directory of the node)"
+			}
+			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// isDrive says whether a disk is one that a guest keeps data on.
+func isDrive(d pve.Disk) bool {
+	return !d.CDROM && d.Source != "none" && d.Source != "" && !strings.HasPrefix(d.Slot, "unused")
+}
+
+// saved says whether a backup holds a disk: of a VM unless it has backup=0, of a container its root and the volumes with backup=1 (schema:
+// qemu and lxc config; 15/030).
+func saved(t pve.GuestType, d pve.Disk) bool {
+	switch {
+	case !isDrive(d):
+		return false
+	case t == pve.LXC:
+		return d.Slot == "rootfs" || d.Storage != "" && d.Backup != nil && *d.Backup
+	}
+	return d.Backup == nil || *d.Backup
 }
 
 // notesTemplate escapes what vzdump takes for an escape; variables ({{guestname}}, {{vmid}}, {{node}}, {{cluster}}) are its own.

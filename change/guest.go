@@ -421,7 +421,7 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 // resync lets the inventory read again what a step changed.
 func (r *run) resync(ctx context.Context, s *Step) {
 	for _, t := range append([]Target{s.Target}, s.Also...) {
-		if t.VMID != 0 {
+		if t.VMID != 0 || t.Kind != "" {
 			r.e.opt.Guests.Resync(ctx, t.Cluster, t.VMID)
 		}
 	}

@@ -138,9 +138,10 @@ func TestChangeTools(t *testing.T) {
 		{"update_guest", guest(map[string]any{"tags": []string{"e2e"}, "dry_run": true})},
 		{"update_guest", guest(map[string]any{"tags": []string{"e2e"}})},
 		{"delete_guest", guest(map[string]any{"dry_run": true})},
+		{"backup_guest", guest(map[string]any{"dry_run": true})},
 		{"list_plans", map[string]any{}},
 	}
-	holds := []string{"dry run", "it is running", "dry run", "snapshot e2e exists", "dry run", "done", "only a stopped guest can be destroyed", "create snapshot e2e"}
+	holds := []string{"dry run", "it is running", "dry run", "snapshot e2e exists", "dry run", "done", "only a stopped guest can be destroyed", "backup of 208 on nas-backup", "create snapshot e2e"}
 	for _, script := range changeScripts {
 		s := changes(t, script, "accept", "destructive", list...)
 		for k, want := range holds {

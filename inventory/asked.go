@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -123,6 +124,18 @@ func (k *asked) item(key string) *answer {
 		k.items[key] = a
 	}
 	return a
+}
+
+// forget drops the answers that a change makes old: what storages hold, and the backup jobs. A question under way goes on; what it brings
+// may be from before.
+func (k *asked) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, a := range k.items {
+		if a.going == nil && (strings.HasPrefix(key, "content ") || key == "backup jobs") {
+			delete(k.items, key)
+		}
+	}
 }
 
 // put sends the question in the background; the caller holds the lock. It reports false when the inventory is closed.

@@ -191,3 +191,28 @@ func (h hangs) StorageContent(ctx context.Context, node, storage, content string
 	}
 	return h.world.StorageContent(ctx, node, storage, content)
 }
+
+// TestBackupChoice: who lacks a recent backup, templates left out; each node's storage with the most room; what no job covers.
+func TestBackupChoice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, backupWorld(time.Now()))
+		got, err := r.BackupChoice(t.Context(), BackupAsk{MissingSince: time.Now().Add(-7 * 24 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"101", "102", "103"}, got.Guests); diff != "" {
+			t.Error(diff)
+		}
+		if got.Sizes[101] != 1<<30 || len(got.Uncovered) != 0 {
+			t.Errorf("%+v", got)
+		}
+		for node, p := range got.Places {
+			if p.Storage != "nas" || p.Free == nil || *p.Free != 60 {
+				t.Errorf("%s: %+v", node, p)
+			}
+		}
+		if _, err := r.BackupChoice(t.Context(), BackupAsk{Guest: "100", Storage: "local"}); fault.CodeOf(err) != fault.NotFound && fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("a storage for other things: %v", err)
+		}
+	})
+}

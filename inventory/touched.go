@@ -81,10 +81,14 @@ func (t *touched) heard(one *touch, live *pve.GuestStatus, gone bool) {
 }
 
 // Touched says that this program changed a guest: it is read again at once, by a tick that begins now, and its status is taken from the
-// guest itself until the cluster's list has caught up.
+// guest itself until the cluster's list has caught up. What storages hold and which jobs there are is asked anew, too; 0 is no guest.
 func (i *Inventory) Touched(_ context.Context, clusterName string, vmid int) {
 	k := slices.IndexFunc(i.clusters, func(c *cluster) bool { return c.name == clusterName })
 	if k < 0 {
+		return
+	}
+	i.clusters[k].asked.forget()
+	if vmid == 0 {
 		return
 	}
 	i.clusters[k].touched.add(vmid, i.now())

@@ -44,6 +44,7 @@ func list() []Spec {
 		snapshotGuest(),
 		deleteGuest(),
 		planBatch(),
+		backupGuest(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

@@ -31,6 +31,7 @@ type fake struct {
 	err      error
 	fakePast
 	fakePlaces
+	fakeSaving
 
 	query   inventory.GuestQuery
 	ref     inventory.GuestRef

@@ -47,6 +47,9 @@ var (
 	needRollback  = Need{Privileges: []string{"VM.Snapshot.Rollback", "VM.Snapshot"}, Path: "/vms", Part: "roll-backs"}
 	// Destroying guests; never part of the role that is proposed for reading (security.md 6).
 	needAllocate = Need{Privileges: []string{"VM.Allocate"}, Path: "/vms", Part: "guests"}
+	// Backups (09/036; schema: /nodes/{node}/vzdump).
+	needBackup = Need{Privileges: []string{"VM.Backup"}, Path: "/vms", Part: "backups of guests"}
+	needSpace  = Need{Privileges: []string{"Datastore.AllocateSpace"}, Path: "/storage", Part: "room on storages"}
 	// Ending the tasks of others (pve-api.md 71).
 	needEndTasks = Need{Privileges: []string{"Sys.Modify"}, Path: "/nodes", Part: "tasks of others"}
 	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.

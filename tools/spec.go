@@ -66,6 +66,7 @@ type Inventory interface {
 	Health(ctx context.Context, q inventory.HealthQuery) (inventory.Health, error)
 	Access(ctx context.Context, o inventory.ReadOptions) (inventory.AccessList, error)
 	Clusters(ctx context.Context, o inventory.ReadOptions) (inventory.ClusterList, error)
+	Saving
 	SyncWithin(ctx context.Context, q inventory.SyncRequest, limit time.Duration) ([]inventory.SyncOutcome, error)
 }
 

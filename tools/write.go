@@ -240,6 +240,9 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 	for _, s := range p.Body.Skipped {
 		out.Skipped = append(out.Skipped, clean.Line(s.Guest+": "+s.Reason, 200))
 	}
+	for _, n := range p.Body.Notes {
+		out.Note = strings.TrimPrefix(out.Note+"; "+clean.Line(n, 400), "; ")
+	}
 	out.Blast = blastRows(d, &p.Body.Blast)
 	if p.State == change.Done && undoable(&p) {
 		out.Undo = call(d, "undo_change", p.ID)

@@ -1,0 +1,105 @@
+package change
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+)
+
+// someGuests are guests of one node that carry the tag "save": a VM, a container, a template and a locked one.
+func someGuests(r *rig) {
+	for k, of := range []int{likeRunning, likeContainer, likeStopped, likeStopped} {
+		s := sample{of: of}
+		s.make(r, 1000+k)
+	}
+	r.sim.Update(func(w *pvesim.World) {
+		for k := range 4 {
+			w.SetConfig(1000+k, "tags", "save")
+		}
+		w.SetConfig(1002, "template", 1)
+		w.SetConfig(1003, "lock", "migrate")
+	})
+}
+
+func saveAll(b BackupGuests) Request {
+	b.Places = map[string]BackupPlace{home: {Storage: nas}}
+	return Request{Tool: "test", Query: "tag:save", Action: b, Caller: agent}
+}
+
+// TestBackupTogether: the guests of a node are one task; templates and what is locked are left out and named; an undo removes the backups
+// that were made and leaves the older one.
+func TestBackupTogether(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		someGuests(r)
+		r.do(1000, BackupGuests{Places: map[string]BackupPlace{home: {Storage: nas}}})
+		p, err := r.Propose(t.Context(), saveAll(BackupGuests{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Body.Steps) != 1 || p.Body.Steps[0].Call.Params[0].Value != "1000,1001" || p.Verdict.Decision != RunNow {
+			t.Errorf("%+v %+v", p.Body.Steps, p.Verdict)
+		}
+		if got := skipped(p.Body.Skipped); !strings.Contains(got, "1002") || !strings.Contains(got, "a template") || !strings.Contains(got, "locked (migrate)") {
+			t.Errorf("left out: %s", got)
+		}
+		if done := r.apply(p.ID); done.State != Done {
+			t.Fatalf("%s: %s", done.State, done.Note)
+		}
+		u, err := r.Undo(t.Context(), p.ID, agent)
+		if err != nil || len(u.Body.Steps) != 2 || u.Verdict.Decision != RunNow {
+			t.Fatalf("%v %+v", err, u.Body.Steps)
+		}
+		if done := r.apply(u.ID); done.State != Done {
+			t.Fatalf("%s: %s", done.State, done.Note)
+		}
+		r.sim.Update(func(w *pvesim.World) {
+			if a, b := hasBackups(w, 1000), hasBackups(w, 1001); a != 1 || b != 0 {
+				t.Errorf("left are %d and %d backups", a, b)
+			}
+		})
+	})
+}
+
+// TestBackupFailsForOne: one guest of a task that cannot be saved is named, and those that were saved are, too.
+func TestBackupFailsForOne(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		someGuests(r)
+		r.sim.Update(func(w *pvesim.World) { w.Guest(1000).Behaviour = pvesim.Behaviour{IgnoresACPI: true} })
+		p, err := r.Propose(t.Context(), saveAll(BackupGuests{Mode: "stop"}))
+		if err != nil || p.Body.Tier != Disruptive {
+			t.Fatalf("%v, %s", err, p.Body.Tier)
+		}
+		done := r.apply(p.ID)
+		if done.State != Failed || !strings.Contains(done.Note, "no new backup of 1000") || !strings.Contains(done.Note, "1001: "+nas+":backup/vzdump-lxc-1001") {
+			t.Errorf("%s: %s", done.State, done.Note)
+		}
+	})
+}
+
+// TestVolumeInUse: a disk that its guest refers to is not removed, also when that became so after it was planned.
+func TestVolumeInUse(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		s := sample{of: likeStopped}
+		s.make(r, 1000)
+		disk, _, _ := strings.Cut(fmt.Sprint(r.config(1000, "scsi0")), ",")
+		q := Request{Tool: "test", Cluster: "home", Guest: "1000", Direct: DeleteVolume{Cluster: "home", Node: home, VolID: disk}, Caller: agent}
+		p, err := r.Propose(t.Context(), q)
+		if err != nil || p.Body.Tier != Destructive || !slices.ContainsFunc(p.Body.Lost, func(l string) bool { return strings.Contains(l, disk) }) {
+			t.Fatalf("%v %+v", err, p.Body)
+		}
+		r.approved(p)
+		if done := r.apply(p.ID); done.State != Stale || !strings.Contains(done.Note, "uses volume") || r.sim.Stats().Writes != 0 {
+			t.Errorf("%s: %s", done.State, done.Note)
+		}
+		if _, err := r.Undo(t.Context(), p.ID, agent); fault.CodeOf(err) != fault.Conflict {
+			t.Errorf("an undo: %v", err)
+		}
+	})
+}
