@@ -146,7 +146,7 @@ func (r *run) rules(ctx context.Context, s *Step, live Target) error {
 			return err
 		}
 		if s.Want.Pool != nil && live.VMID == s.Target.VMID && live.Pool != s.Target.Pool {
-			return stale(s, "it is in another pool now: "+cmp.Or(cleanLine(live.Pool), "none"))
+			return stale(s.Target, "it is in another pool now: "+cmp.Or(cleanLine(live.Pool), "none"))
 		}
 	}
 	one := r.p.Body
