@@ -14,32 +14,25 @@ var nicModels = strings.Fields("e1000 e1000-82540em e1000-82544gc e1000-82545em 
 
 var nicForms = oneOf("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")
 
-// nics writes the network devices by number. Over a gap stands a disabled one, and the list is not compared, as an apply would touch
-// the missing device (facts 7.6).
+// nics writes the network devices by number. Over a gap stands a disabled one that is not compared, as an apply would touch the missing
+// device (facts 7.6).
 func (v *vm) nics() {
-	next := 0
+	next, gap := 0, false
 	for _, key := range v.g.Series("net") {
 		for ; next < iac.Index(key); next++ {
 			v.body.Block("network_device").Set("enabled", false)
-			if next == v.firstGap() {
-				v.skip("network_device", "its numbers have a gap, which the provider cannot keep apart from a device")
-				for _, a := range []Ref{"ipv4_addresses", "ipv6_addresses", "network_interface_names"} {
-					v.skip(a, "follows from network_device")
-				}
-			}
+			v.skip(Ref("network_device["+strconv.Itoa(next)+"]"), "there is no net"+strconv.Itoa(next)+", which the provider cannot express")
+			gap = true
 		}
 		v.nic(key, next)
 		next++
 	}
-}
-
-// firstGap is the lowest number without a network device.
-func (v *vm) firstGap() int {
-	n := 0
-	for v.has("net" + strconv.Itoa(n)) {
-		n++
+	if !gap {
+		return
 	}
-	return n
+	for _, a := range []Ref{"ipv4_addresses", "ipv6_addresses", "network_interface_names"} {
+		v.skip(a, "the provider expects new ones behind a gap in the network devices")
+	}
 }
 
 func (v *vm) nic(key string, n int) {

@@ -77,7 +77,7 @@ func (v *vm) numa() {
 		if policy := p.str("policy"); policy != "" {
 			b.Set("policy", policy)
 		} else {
-			v.skip("numa", "no policy is set in Proxmox VE, which the provider reads as empty")
+			v.skip(at("numa", n, "policy"), "no policy is set in Proxmox VE, which the provider reads as empty")
 		}
 	}
 }
