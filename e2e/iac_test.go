@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	tfcode "github.com/proxmox-mcp/proxmox-mcp/iac/terraform"
@@ -237,14 +238,19 @@ func zooWorld(t *testing.T, guests []zooGuest) *pvesim.World {
 		w.AddGuest(guest)
 		node := w.Node(g.node)
 		for volid, body := range g.volumes {
-			st, _, _ := strings.Cut(volid, ":")
-			row := maps.Clone(body)
-			row["content"] = "images"
-			row["attributes"] = body
-			node.Content[st] = append(node.Content[st], row)
+			addVolume(node, volid, body)
 		}
 	}
 	return w
+}
+
+// addVolume puts a volume on a node's storage; body is what the API answers about it.
+func addVolume(n *pvesim.Node, volid string, body pvesim.Object) {
+	st, _, _ := strings.Cut(volid, ":")
+	row := maps.Clone(body)
+	row["content"] = "images"
+	row["attributes"] = body
+	n.Content[st] = append(n.Content[st], row)
 }
 
 // TestTerraformCodeZoo plans the guests of a real Proxmox VE with the real provider: each is imported without a change, or was found
@@ -262,7 +268,7 @@ func TestTerraformCodeZoo(t *testing.T) {
 			got[cov.ID] = cov.Status == iac.Written
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("guests that are imported: %s", diff)
 	}
 	c.wantClean(t)
@@ -279,7 +285,12 @@ func TestTerraformCodeGenerated(t *testing.T) {
 	w.Node("pve3").Online = true
 	w.Pools = append(w.Pools, &pvesim.Pool{ID: "generated"})
 	for i := range generatedGuests {
-		w.AddGuest(g.guest(2000 + i))
+		guest := w.AddGuest(g.guest(2000 + i))
+		for _, volid := range g.volumes {
+			addVolume(w.Node(guest.Node), volid, pvesim.Object{"volid": volid, "format": strings.TrimPrefix(cmp.Or(filepath.Ext(volid), ".raw"), "."), "size": 528 << 10,
+				"used": 0, "path": "/dev/" + volid})
+		}
+		g.volumes = nil
 	}
 	c := startCoded(t, w)
 	n, unreadable := c.resources()

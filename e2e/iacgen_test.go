@@ -15,6 +15,8 @@ type generator struct {
 	*rand.Rand
 	vmid int
 	c    pvesim.Object
+	// volumes are those that have to exist: a UEFI disk without its volume makes a plan fail (rule A6), which nothing but the storage knows.
+	volumes []string
 }
 
 func newGenerator(seed uint64) *generator {
@@ -103,7 +105,7 @@ func (g *generator) machine() {
 	g.maybe(2, "ostype", "l26", "other", "win11", "wxp", "solaris", "l24", "w2k8", "win10")
 	g.maybe(3, "bios", "ovmf", "seabios")
 	g.maybe(3, "machine", "q35", "pc", "pc-q35-9.2+pve1", "pc-i440fx-9.2", "q35,viommu=intel", "pc-q35-8.1", "type=q35", "virt")
-	g.maybe(2, "agent", "1", "0", "enabled=1,fstrim_cloned_disks=1", "1,type=isa", "enabled=0,type=isa", "1,freeze-fs-on-backup=0", "type=virtio,enabled=1", 1)
+	g.maybe(2, "agent", "1", "0", "enabled=1,fstrim_cloned_disks=1", "1,type=isa", "enabled=0,type=isa", "1,freeze-fs-on-backup=0", "type=virtio,enabled=1")
 	g.flags()
 	g.processor()
 	g.memory()
@@ -185,7 +187,10 @@ func (g *generator) drives() {
 		name := pick(g, "scsi", "scsi", "virtio", "sata", "ide")
 		key := name + strconv.Itoa(g.IntN(bus[name]))
 		opts := []string{"cache=writeback", "discard=on", "backup=0", "replicate=0", "aio=threads", "serial=ABC" + strconv.Itoa(n), "iops_rd=100,iops_rd_max=200",
-			"mbps_rd=10,mbps_rd_max=20,mbps_wr=1", "iops_wr=5", "werror=report", "detect_zeroes=0", "backup=1", "discard=ignore", "mbps_rd=1.5"}
+			"mbps_rd=10,mbps_rd_max=20,mbps_wr=1", "iops_wr=5", "werror=report", "detect_zeroes=0", "backup=1", "discard=ignore"}
+		if g.IntN(60) == 0 {
+			opts = append(opts, "mbps_wr_max=2.5,mbps_wr=1.5")
+		}
 		if name == "scsi" || name == "virtio" {
 			opts = append(opts, "iothread=1", "ro=1")
 		}
@@ -200,13 +205,23 @@ func (g *generator) drives() {
 		if g.IntN(12) == 0 {
 			file = "/dev/disk/by-id/ata-" + key
 		}
-		g.c[key] = g.uniqueSize(g.options(pick(g, "", "file=")+file, opts...))
+		long := g.IntN(20) == 0 && !strings.HasPrefix(file, "/") && !strings.HasPrefix(file, "nowhere:")
+		if long || strings.HasPrefix(file, "local-lvm:") { // the provider asks for the format of these
+			g.volumes = append(g.volumes, file)
+		}
+		if long {
+			file = "file=" + file
+		}
+		g.c[key] = g.uniqueSize(g.options(file, opts...))
 	}
 	g.maybe(4, "ide2", "none,media=cdrom", "local:iso/x.iso,media=cdrom,size=600M", "local:iso/x.iso")
 	g.maybe(5, "ide3", "local:iso/x.iso,media=cdrom,size=600M", "none,media=cdrom", "cdrom,media=cdrom")
 	g.maybe(5, "sata5", "local:iso/y.iso,media=cdrom")
 	g.maybe(2, "boot", " ", "order=scsi0;net0", "cdn", "order=", "order=ide2", "c", "order=net0;scsi1;sata2")
-	g.maybe(6, "efidisk0", g.drive(20, false)+",efitype=4m,pre-enrolled-keys=1,size=4M", g.drive(20, false)+",size=128K", "local-lvm:vm-1-disk-9,efitype=2m,size=4M")
+	g.maybe(6, "efidisk0", g.drive(20, false)+",efitype=4m,pre-enrolled-keys=1,size=4M", g.drive(20, false)+",size=128K", "local-lvm:vm-"+strconv.Itoa(g.vmid)+"-disk-9,efitype=2m,size=4M")
+	if v, ok := g.c["efidisk0"].(string); ok && !strings.HasPrefix(v, "nowhere:") {
+		g.volumes = append(g.volumes, strings.SplitN(v, ",", 2)[0])
+	}
 	g.maybe(6, "tpmstate0", g.drive(21, false)+",size=4M,version=v2.0", g.drive(21, true)+",size=4M", "local-lvm:vm-1-disk-8,size=4M,version=v1.2", "local-lvm:vm-1-disk-8,size=4M,version=v2.0")
 }
 

@@ -19,7 +19,7 @@ type Guest struct {
 	Type     pve.GuestType `json:"type"` // qemu, lxc
 	Node     string        `json:"node"`
 	Name     string        `json:"name,omitempty"` // as configured, "" without one
-	Status   string        `json:"status"` // running, stopped, paused, suspended, unknown
+	Status   string        `json:"status"`         // running, stopped, paused, suspended, unknown
 	Pool     string        `json:"pool,omitempty"`
 	Tags     []string      `json:"tags,omitempty"` // sorted
 	Template bool          `json:"template,omitempty"`

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 )
 
 // ctRules write a container, in the order of the file.
@@ -40,7 +42,13 @@ func (c *ct) identity() {
 func (c *ct) environment() {
 	env := map[string]string{}
 	for e := range strings.SplitSeq(c.conf.Str("env"), "\x00") {
-		if name, value, ok := strings.Cut(e, "="); ok {
+		name, value, ok := strings.Cut(e, "=")
+		if ok && (!word(name) || strings.ContainsFunc(value, unicode.IsControl) || strings.Contains(value, redact.Mask)) {
+			c.skip("environment_variables", "holds a secret, which is not known here, or what the provider does not take")
+			c.tell("env", iac.Ignored, "environment_variables", "holds a secret, which is masked in the store, or what the provider does not take")
+			return
+		}
+		if ok {
 			env[name] = value
 		}
 	}
@@ -48,6 +56,11 @@ func (c *ct) environment() {
 		c.take("env", "environment_variables")
 		c.body.Set("environment_variables", env)
 	}
+}
+
+// word says that a text has letters, digits and _ alone.
+func word(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
 // console is kept by the provider in all cases but one: set explicitly to what is the default (rule C1).

@@ -192,8 +192,11 @@ func (v *vm) rng() {
 	p := v.props("rng0", "rng")
 	b := v.body.Block("rng")
 	p.text(b, "source", "source")
-	p.number(b, "max_bytes", "max_bytes")
-	p.number(b, "period", "period")
+	for _, f := range []string{"max_bytes", "period"} {
+		if p.taken[f] = true; p.str(f) != "0" { // 0, which is no limit, is refused by the schema; unset, it is not compared
+			p.number(b, f, f)
+		}
+	}
 }
 
 // serials: a gap between them cannot be kept apart from a device (rule B21).

@@ -27,10 +27,26 @@ func (x *export) unreadable(g *iac.Guest) string {
 			return key + " has a range in trunks, which the provider cannot read"
 		}
 	}
+	if why := speedFault(g); why != "" {
+		return why
+	}
 	if why := smbiosFault(g); why != "" {
 		return why
 	}
 	return x.volumeFault(g)
+}
+
+// speedFault: the provider reads limits of disks as whole numbers; Proxmox VE takes decimals (schema: mbps_rd of qemu scsiN).
+func speedFault(g *iac.Guest) string {
+	for _, d := range g.Config.Disks() {
+		p := g.Props(d.Slot)
+		for _, s := range speeds {
+			if strings.Contains(p.Str(s[1]), ".") {
+				return d.Slot + " has a decimal in " + s[1] + ", which the provider cannot read"
+			}
+		}
+	}
+	return ""
 }
 
 // smbiosFault: the provider decodes these texts as base64 whatever they are (rule A4).
@@ -52,7 +68,8 @@ func (x *export) volumeFault(g *iac.Guest) string {
 		if d.CDROM || d.Storage == "" || strings.HasPrefix(d.Slot, "unused") || strings.HasPrefix(d.Slot, "tpmstate") {
 			continue
 		}
-		if d.Slot != "efidisk0" && (p.Str("format") != "" || extension(d.Source) != "") {
+		_, long := p.Properties.Get("file") // of file=VOLUME the provider does not take the format from the name
+		if d.Slot != "efidisk0" && (p.Str("format") != "" || extension(d.Source) != "" && !long) {
 			continue
 		}
 		if x.storageDown(g.Node, d.Storage) {

@@ -152,8 +152,11 @@ func (v *vm) audio() {
 
 // cdrom is read on ide3 alone (facts 7.2).
 func (v *vm) cdrom() {
-	p := iac.ParseProps("ide3", v.conf.Str("ide3"))
-	if !v.has("ide3") || p.Str("media") != "cdrom" || v.isCloudInit(p.Str("file")) {
+	if !v.has("ide3") {
+		return
+	}
+	if p := iac.ParseProps("ide3", v.conf.Str("ide3")); p.Str("media") != "cdrom" || v.isCloudInit(p.Str("file")) {
+		v.skip("cdrom", "the provider takes what is on ide3 for a CD drive, besides for what it is")
 		return
 	}
 	d := v.props("ide3", "cdrom")

@@ -16,7 +16,7 @@ import (
 const zooFolder = "../../../shared/terraform/zoo"
 
 // zoo is the world of real guests, and what the real provider plans of each.
-func zoo(t *testing.T) (*iac.World, map[string]int) {
+func zoo(t testing.TB) (*iac.World, map[string]int) {
 	t.Helper()
 	entries, err := os.ReadDir(zooFolder)
 	if err != nil {

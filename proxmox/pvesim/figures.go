@@ -11,13 +11,14 @@ const mib = 1 << 20
 // defaultMemory is what a guest without a memory setting has, in MiB (03/047: 536870912 bytes).
 const defaultMemory = 512
 
-// cpus is the number of virtual CPUs; a container without a limit has those of its node.
+// cpus is the number of virtual CPUs; a container without a limit has those of its node. A limit is stored as text (07/028) and a number
+// here (schema: cpus of lxc/{vmid}/status/current, maxcpu of cluster/resources).
 func (g *Guest) cpus(w *World) any {
 	if g.Type == typeLXC {
 		if v := integer(g.Config["cores"]); v > 0 {
 			return v
 		}
-		if v := g.Config["cpulimit"]; number(v) > 0 {
+		if v := number(g.Config["cpulimit"]); v > 0 {
 			return v
 		}
 		return w.nodeCPUs(g.Node)
