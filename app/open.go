@@ -13,6 +13,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
@@ -36,6 +37,7 @@ type parts struct {
 	program string // how its owner starts this program, for lines to paste
 	sheriff *change.Sheriff
 	eng     *change.Engine
+	code    *code.Service
 
 	mu sync.Mutex
 	db *store.DB
@@ -78,6 +80,10 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 	p.grants, p.stop = &change.GrantFile{Path: a.allowedPath()}, change.StopFile{Path: a.stopPath()}
 	p.vault = a.vault(func(ctx context.Context) (*store.DB, error) { return p.openStore(ctx, a.Clock) })
 	p.eng = p.newEngine(a.Clock)
+	if p.code, err = a.newCode(p); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -137,7 +143,7 @@ func (p *parts) Close() error {
 // deps are what a call works with. door says which door it came through; who it is for the transport tells.
 func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
 	caller := change.Caller{Principal: who.String(), Door: door}
-	return tools.Deps{Inventory: p.inv, Changes: p.eng, Who: caller, Now: a.Clock, Zone: p.cfg.Location(), Program: p.program,
+	return tools.Deps{Inventory: p.inv, Changes: p.eng, Code: p.code, Who: caller, Now: a.Clock, Zone: p.cfg.Location(), Program: p.program,
 		Level: func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
 }
 

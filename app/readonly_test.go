@@ -24,7 +24,7 @@ func TestReadOnlySendsNoWrite(t *testing.T) {
 		}
 		m.sim.ResetStats()
 		rng, refused, calls := rand.New(rand.NewPCG(3, 3)), 0, 0
-		deps := tools.Deps{Inventory: m.parts.inv, Changes: m.parts.eng, Who: change.Caller{Principal: "local:1000", Door: "stdio"}, Now: time.Now, Zone: time.UTC,
+		deps := tools.Deps{Inventory: m.parts.inv, Changes: m.parts.eng, Code: m.parts.code, Who: change.Caller{Principal: "local:1000", Door: "stdio"}, Now: time.Now, Zone: time.UTC,
 			Accepted: true}
 		for _, spec := range tools.All() {
 			for range 12 {

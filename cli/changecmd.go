@@ -13,6 +13,9 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
+// errDiffers ends a command that compared and found a difference: exit code 6.
+var errDiffers = errors.New("there are differences")
+
 // errNotApplied ends a command whose change was planned and waits for a second command or an operator: exit code 5.
 var errNotApplied = errors.New("the plan was not applied")
 
@@ -21,11 +24,14 @@ var errNotEnded = errors.New("the change has not ended")
 
 // told says that the answer, which was printed, tells already what the error is about.
 func told(err error) bool {
-	return errors.Is(err, ErrPartial) || errors.Is(err, ErrFailed) || errors.Is(err, errNotApplied) || errors.Is(err, errNotEnded)
+	return errors.Is(err, ErrPartial) || errors.Is(err, ErrFailed) || errors.Is(err, errNotApplied) || errors.Is(err, errNotEnded) || errors.Is(err, errDiffers)
 }
 
 // outcome is the error that a change ended with.
 func outcome(answer tools.Answer) error {
+	if d, ok := answer.(interface{ Differs() bool }); ok && d.Differs() {
+		return errDiffers
+	}
 	o, ok := answer.(interface{ Outcome() string })
 	if !ok {
 		return nil

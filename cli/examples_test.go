@@ -140,6 +140,8 @@ func (r *rig) example(t *testing.T, line string) {
 		want = []int{0, 1} // a node that is off is a finding
 	case "intent clear":
 		r.run(ctx, "intent", "set", args[2], "off")
+	case "code diff":
+		r.run(ctx, "code", "export")
 	case "db backup":
 		args[2] = filepath.Join(t.TempDir(), filepath.Base(args[2]))
 	case "sim serve":

@@ -38,10 +38,8 @@ func (e usageError) Unwrap() error { return e.error }
 // ExitCode maps what ended a command to the process's exit code:
 //
 //	0 ok · 1 error, or a change that failed · 2 usage · 3 partial answer · 4 denied by policy, or by who was asked · 5 a plan was made
-//	and waits for plan apply or an operator · 7 timeout, unknown outcome, or a change that has not ended · 8 stale: the guest changed
+//	and waits for plan apply or an operator · 6 a comparison found differences · 7 timeout, unknown outcome, or a change that has not ended · 8 stale: the guest changed
 //	since it was planned · 130 interrupted
-//
-// (6 drift found is reserved for the commands that compare.)
 func ExitCode(err error) int {
 	var usage usageError
 	switch {
@@ -51,6 +49,8 @@ func ExitCode(err error) int {
 		return 3
 	case errors.Is(err, errNotApplied):
 		return 5
+	case errors.Is(err, errDiffers):
+		return 6
 	case errors.Is(err, errNotEnded):
 		return 7
 	case fault.CodeOf(err) == fault.Stale:
@@ -116,7 +116,7 @@ func newRoot(p Program, s Streams) *cobra.Command {
 Every tool of the server is a command here, with the same inputs.
 
 Exit codes: 0 ok, 1 error or a change that failed, 2 usage, 3 partial answer (a node is silent), 4 not allowed or not agreed to, 5 a plan
-waits for plan apply or an operator, 7 timeout, outcome unknown or not ended yet, 8 stale plan, 130 interrupted.`,
+waits for plan apply or an operator, 6 a comparison found differences, 7 timeout, outcome unknown or not ended yet, 8 stale plan, 130 interrupted.`,
 		Example: `  proxmox-mcp demo                                   # try everything on a simulated cluster
   proxmox-mcp init                                   # connect your own cluster
   proxmox-mcp overview

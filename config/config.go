@@ -15,6 +15,7 @@ type Config struct {
 	Freshness time.Duration // a read answers from the store when it is younger (1s..24h)
 	Tick      time.Duration // pause between ticks while serving (5s..1h)
 	Changes   Changes
+	Code      Code
 	Zone      string // IANA name of the zone that times are asked and shown in, "" = the machine's
 }
 

@@ -103,7 +103,7 @@ clusters:
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest := "state:\n  path: ~/x.db\nlog: {level: debug, format: json}\nfreshness: 20s\ntick: 10s\nzone: Europe/Berlin\n"
+	rest := "state:\n  path: ~/x.db\nlog: {level: debug, format: json}\nfreshness: 20s\ntick: 10s\nzone: Europe/Berlin\ncode: {folder: ~/infra, git: commit, follow: true, terraform: tofu}\n"
 	put(t, path, strings.Replace(string(data), "yes-it-is", "true\n    read_only: true", 1)+rest, 0o600)
 	cfg, notes, err := Load(t.Context(), o)
 	if err != nil {
@@ -119,6 +119,7 @@ clusters:
 		},
 		State: State{Path: filepath.Join(o.Home, "x.db")}, Log: Log{Level: "debug", Format: "json"},
 		Freshness: 20 * time.Second, Tick: 10 * time.Second, Zone: "Europe/Berlin",
+		Code: Code{Folder: filepath.Join(o.Home, "infra"), Git: "commit", Follow: true, Terraform: "tofu"},
 	}
 	if diff := cmp.Diff(want, cfg, secretEqual); diff != "" {
 		t.Error(diff)
@@ -147,7 +148,7 @@ func TestLoadDefaults(t *testing.T) {
 			FromEnv: true}},
 		State:     State{Path: filepath.Join(o.Home, ".local", "state", "proxmox-mcp", "state.db")},
 		Log:       Log{Level: "warn", Format: "auto"},
-		Freshness: 45 * time.Second, Tick: 30 * time.Second,
+		Freshness: 45 * time.Second, Tick: 30 * time.Second, Code: Code{Git: "none"},
 	}
 	if diff := cmp.Diff(want, cfg, secretEqual); diff != "" {
 		t.Error(diff)
@@ -253,9 +254,9 @@ func TestRules(t *testing.T) {
 		want []string
 	}{
 		"unknown key near":      {withToken + "  endpoint: x\n", []string{`clusters[0]: "endpoint" is not a setting; did you mean "endpoints"?`}},
-		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: changes, clusters, freshness, log, state, tick, zone`}},
+		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: changes, clusters, code, freshness, log, state, tick, zone`}},
 		"unknown key contained": {withToken + "  api_token: x\n", []string{`clusters[0]: "api_token" is not a setting; did you mean "token"?`}},
-		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: changes, clusters, freshness, log, state, tick, zone"}},
+		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: changes, clusters, code, freshness, log, state, tick, zone"}},
 		"no token":              {sound, []string{"clusters[0].token: is missing: an API token user@realm!tokenid=uuid (proxmox-mcp init shows how to make one)"}},
 		"empty token":           {sound + "  token:\n  username: a@pve\n  password: x\n", []string{"clusters[0].token: is empty"}},
 		"token without id":      {sound + "  token: mcp@pve=" + canarySecret + "\n", []string{"clusters[0].token: the !tokenid part is missing; " + tokenShape}},
@@ -287,6 +288,7 @@ func TestRules(t *testing.T) {
 		"log level":             {withToken + "log: {level: loud}\n", []string{"log.level: must be one of debug, info, warn, error"}},
 		"freshness no unit":     {withToken + "freshness: 45\n", []string{"freshness: must be a duration with its unit, such as 45s"}},
 		"tick too short":        {withToken + "tick: 1s\n", []string{"tick: must be between 5s and 1h0m0s"}},
+		"git":                   {withToken + "code: {git: push}\n", []string{"code.git: must be one of none, init, commit"}},
 		"zone":                  {withToken + "zone: Mars/Olympus\n", []string{"zone: is not the name of a time zone; write it as Europe/Berlin or UTC"}},
 		"key twice":             {withToken + "tick: 5s\ntick: 6s\n", []string{"a key is set twice"}},
 		"alias":                 {"zone: &z UTC\n" + strings.Replace(withToken, "home", "*z", 1), []string{"zone: must be one plain value", "clusters[0].name: must be one plain value"}},

@@ -45,6 +45,7 @@ type rawFile struct {
 	clusters                                   []rawCluster
 	state                                      rawState
 	changes                                    rawChanges
+	code                                       rawCode
 	logLevel, logFormat, freshness, tick, zone setting
 }
 
@@ -87,6 +88,7 @@ func (r *reader) topFields(f *rawFile) fields {
 			r.mapping(at, n, fields{"level": r.text(&f.logLevel), "format": r.text(&f.logFormat)})
 		},
 		"changes":   r.changes(&f.changes),
+		"code":      r.code(&f.code),
 		"freshness": r.text(&f.freshness),
 		"tick":      r.text(&f.tick),
 		"zone":      r.text(&f.zone),

@@ -37,6 +37,9 @@ func calls(t *testing.T, task string) [][2]any {
 		{"list_clusters", map[string]any{}},
 		{"sync_inventory", map[string]any{}},
 		{"find_operations", map[string]any{}},
+		{"export_code", map[string]any{}},
+		{"diff_code", map[string]any{}},
+		{"describe_as_code", map[string]any{"guest": "100"}},
 	}
 }
 

@@ -139,7 +139,8 @@ func (d *differ) configs(old, now pve.Config) {
 func (d *differ) props(key, old, now string) {
 	was, is := ParseProps(key, old), ParseProps(key, now)
 	before := len(d.out)
-	if was.Err == nil && is.Err == nil {
+	plain := func(p Props) bool { return len(p.Properties) == 1 && p.Properties[0].Key == "" }
+	if was.Err == nil && is.Err == nil && !(plain(was) && plain(is)) { // memory 2048 has no parts to speak of
 		for _, p := range was.Parts() {
 			if v, ok := is.Get(p.Key); v != p.Value || !ok {
 				d.add(key+"."+p.Key, p.Value, v, true, ok)

@@ -97,7 +97,7 @@ func (f *fake) SyncWithin(context.Context, inventory.SyncRequest, time.Duration)
 }
 
 func deps(f *fake) Deps {
-	return Deps{Inventory: f, Now: func() time.Time { return now }, Zone: time.UTC}
+	return Deps{Inventory: f, Code: someCode(), Now: func() time.Time { return now }, Zone: time.UTC}
 }
 
 func meta(age time.Duration) inventory.Meta {

@@ -74,6 +74,7 @@ type Inventory interface {
 type Deps struct {
 	Inventory Inventory
 	Changes   Changes
+	Code      Code
 	Who       change.Caller // who asks; plans belong to it
 	// Agreed is the plan that the client's user was asked about, with the answer; "" when nobody was.
 	Agreed   string

@@ -73,7 +73,7 @@ func (f *Folder) make() error {
 
 // put writes a file whole or not at all: readers and a crash see the old content or the new.
 func (f *Folder) put(p string, data []byte) error {
-	if old, ok, err := f.read(p); err == nil && ok && bytes.Equal(old, data) {
+	if old, ok, err := f.Read(p); err == nil && ok && bytes.Equal(old, data) {
 		return nil
 	}
 	fail := func(err error) error {

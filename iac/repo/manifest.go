@@ -20,6 +20,9 @@ const (
 	basePath     = own + "/base"
 )
 
+// Records are the paths of this program's own records: they belong into version control beside the code.
+var Records = []string{own}
+
 // manifestVersion is that of the manifest's form; a newer one is refused.
 const manifestVersion = 1
 
@@ -57,7 +60,7 @@ func hash(data []byte) string {
 // readManifest reads the folder's manifest; an empty one where there is none.
 func (f *Folder) readManifest() (Manifest, error) {
 	m := Manifest{Version: manifestVersion, Targets: map[string]Target{}, Files: map[string]Entry{}}
-	raw, ok, err := f.read(manifestPath)
+	raw, ok, err := f.Read(manifestPath)
 	if err != nil || !ok {
 		return m, err
 	}
@@ -78,7 +81,7 @@ func (f *Folder) readManifest() (Manifest, error) {
 
 // base is what was generated last for a path; ok is false where it is not known any more.
 func (f *Folder) base(p string) (data []byte, ok bool, err error) {
-	data, ok, err = f.read(path.Join(basePath, p))
+	data, ok, err = f.Read(path.Join(basePath, p))
 	if err != nil || !ok || !f.untouched(p, data) {
 		return nil, false, err
 	}
@@ -87,7 +90,7 @@ func (f *Folder) base(p string) (data []byte, ok bool, err error) {
 
 // World is the cluster as it was at the last export; nil where there was none.
 func (f *Folder) World() (*iac.World, error) {
-	raw, ok, err := f.read(worldPath)
+	raw, ok, err := f.Read(worldPath)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -103,8 +106,8 @@ func marshal(v any) ([]byte, error) {
 	return append(raw, '\n'), nil
 }
 
-// read gives a file's content, ok = false when there is none.
-func (f *Folder) read(p string) (data []byte, ok bool, err error) {
+// Read gives a file's content, ok = false when there is none.
+func (f *Folder) Read(p string) (data []byte, ok bool, err error) {
 	if f.root == nil {
 		return nil, false, nil
 	}

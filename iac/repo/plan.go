@@ -90,7 +90,7 @@ func (f *Folder) Plan(world *iac.World, sets []Set) (*Change, error) {
 func (c *Change) generated(target string, file iac.File) error {
 	fc := FileChange{Path: file.Path, target: target, generated: file.Data}
 	defer func() { c.Files = append(c.Files, fc) }()
-	disk, there, err := c.folder.read(file.Path)
+	disk, there, err := c.folder.Read(file.Path)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (f *Folder) untouched(p string, disk []byte) bool {
 func (c *Change) dropped(p string) error {
 	fc := FileChange{Path: p, State: Removed}
 	defer func() { c.Files = append(c.Files, fc) }()
-	disk, there, err := c.folder.read(p)
+	disk, there, err := c.folder.Read(p)
 	if err != nil || !there || c.folder.untouched(p, disk) {
 		return err
 	}

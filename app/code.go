@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/ansible"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/terraform"
+)
+
+// newCode wires what keeps clusters as code.
+func (a *App) newCode(p *parts) (*code.Service, error) {
+	tf, err := terraform.New("")
+	if err != nil {
+		return nil, err
+	}
+	return code.New(code.Options{
+		Store:    func(ctx context.Context) (code.Store, error) { return p.openStore(ctx, a.Clock) },
+		Emitters: []iac.Emitter{tf, ansible.Emitter{}},
+		Select:   p.inv.Selection, Guest: p.inv.GuestID,
+		Folder: func(cluster string) string { return a.codeFolder(p.cfg, cluster) },
+		Git:    p.cfg.Code.Git, Zone: p.cfg.Location(),
+	}), nil
+}
+
+// codeFolder is where a cluster's code lies: where the configuration says, else beside the store.
+func (a *App) codeFolder(cfg *config.Config, cluster string) string {
+	if cfg.Code.Folder != "" && len(cfg.Clusters) == 1 {
+		return cfg.Code.Folder
+	}
+	if cfg.Code.Folder != "" {
+		return code.Default(cfg.Code.Folder, cluster)
+	}
+	state := cfg.State.Path
+	if state == "" || config.IsDatabase(state) {
+		state = config.DefaultStatePath(config.LoadOptions{Env: a.Env, GOOS: a.GOOS, Home: a.Home})
+	}
+	if state == "" {
+		return ""
+	}
+	return code.Default(filepath.Join(filepath.Dir(state), "code"), cluster)
+}

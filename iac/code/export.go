@@ -1,0 +1,219 @@
+package code
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// Request is what to export.
+type Request struct {
+	Place
+	Target string // an emitter's name, All or ""
+	Query  string // guests; "" = all
+	Git    string // "" or none, init, commit
+}
+
+// Export is what was written, or would be.
+type Export struct {
+	Cluster  string
+	Dir      string
+	AsOf     time.Time // the last synchronisation
+	Guests   int       // that were selected
+	Targets  []string
+	Files    []repo.FileChange
+	Coverage []iac.Coverage
+	Counts   []iac.Count
+	Warnings []string
+	// Differences are what changed in the cluster since the export before; nil at the first.
+	Differences []iac.Difference
+	First       bool
+	Commit      string // short id, "" = nothing was committed
+}
+
+// Export writes a cluster as code into its folder. No request goes to Proxmox VE. Errors: fault.NotFound for a cluster that was never
+// synchronised, fault.Denied for a folder that is not this caller's to choose, fault.Store where it cannot be written.
+func (s *Service) Export(ctx context.Context, r Request) (*Export, error) {
+	cluster, dir, only, err := s.place(ctx, r.Place, r.Query)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.emitters(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	r.Git = strings.TrimPrefix(cmp.Or(r.Git, s.opt.Git), "none")
+	if r.Git != "" {
+		if _, err := repo.FindGit(dir); err != nil {
+			return nil, err
+		}
+	}
+	st, err := s.opt.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out *Export
+	err = locked(ctx, st, dir, func() error {
+		j := &job{s: s, st: st, cluster: cluster, dir: dir, only: only, query: r.Query, emitters: list}
+		if err := j.make(ctx); err != nil {
+			return err
+		}
+		defer j.close()
+		out = j.out
+		if err := j.change.Write(); err != nil {
+			return err
+		}
+		return j.commit(ctx, r.Git)
+	})
+	return out, err
+}
+
+// job is one export up to writing.
+type job struct {
+	s                   *Service
+	st                  Store
+	cluster, dir, query string
+	only                map[int]bool
+	emitters            []iac.Emitter
+
+	folder *repo.Folder
+	change *repo.Change
+	then   *iac.World // at the export before, nil at the first
+	now    *iac.World
+	out    *Export
+	dry    bool // names of newcomers are not kept
+}
+
+func (j *job) close() {
+	if j.folder != nil {
+		_ = j.folder.Close() // nothing is lost: it was only read, or each file was closed by itself
+	}
+}
+
+// addressTries is how often names are given anew when another process gave some at the same time.
+const addressTries = 3
+
+// make plans the export.
+func (j *job) make(ctx context.Context) (err error) {
+	if j.folder, err = repo.Open(j.dir); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			j.close()
+		}
+	}()
+	if c := j.folder.Manifest.Cluster; c != "" && c != j.cluster {
+		return fault.New(fault.Conflict, "%s holds the code of another cluster, %s", j.dir, c).WithHint("give another folder")
+	}
+	if j.then, err = j.folder.World(); err != nil {
+		return err
+	}
+	var sets []repo.Set
+	for try := 1; ; try++ {
+		j.out = &Export{Cluster: j.cluster, Dir: j.dir, Targets: names(j.emitters), First: !j.folder.Exists()}
+		if sets, err = j.emit(ctx); err == nil {
+			break
+		}
+		if fault.CodeOf(err) != fault.Conflict || try == addressTries {
+			return err
+		}
+	}
+	if j.out.AsOf, err = freshness(ctx, j.st, j.cluster); err != nil {
+		return err
+	}
+	if j.then != nil {
+		j.out.Differences = iac.Diff(j.then, j.now)
+	}
+	sets = append(sets, repo.Set{Name: "repo", Files: j.about()})
+	if j.change, err = j.folder.Plan(j.now, sets); err != nil {
+		return err
+	}
+	j.out.Files = j.change.Files
+	return nil
+}
+
+// emit runs the emitters on one world.
+func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
+	if j.now, err = iac.Load(ctx, j.st, j.cluster, iac.Options{Only: j.only}); err != nil {
+		return nil, err
+	}
+	j.out.Guests = len(j.now.Selected())
+	var added []store.Address
+	for _, e := range j.emitters {
+		old := j.folder.Manifest.Targets[e.Name()]
+		w := *j.now
+		w.Options = iac.Options{Only: j.only, With: set(old.With), Held: set(old.Held)}
+		r, err := e.Emit(&w)
+		if err != nil {
+			return nil, err
+		}
+		added = append(added, r.Addresses...)
+		sets = append(sets, repo.Set{Name: e.Name(), Files: r.Files, Target: repo.Target{Query: j.query, With: old.With, Held: r.Held}})
+		j.out.Coverage = append(j.out.Coverage, r.Coverage...)
+		j.out.Counts = append(j.out.Counts, r.Counts...)
+		j.out.Warnings = append(j.out.Warnings, r.Warnings...)
+	}
+	if j.dry {
+		return sets, nil
+	}
+	return sets, j.st.AddAddresses(ctx, j.cluster, added)
+}
+
+func set(list []string) map[string]bool {
+	out := make(map[string]bool, len(list))
+	for _, e := range list {
+		out[e] = true
+	}
+	return out
+}
+
+// commit makes the folder a repository, and commits where that was asked for. What was written stays written where git fails.
+func (j *job) commit(ctx context.Context, how string) error {
+	if how == "" {
+		return nil
+	}
+	g, err := repo.FindGit(j.dir)
+	if err != nil {
+		return err
+	}
+	if err := g.Init(ctx); err != nil || how != "commit" {
+		return err
+	}
+	paths := j.change.Changed()
+	if !slices.ContainsFunc(j.change.Files, func(f repo.FileChange) bool { return f.State != repo.Same && f.State != repo.Kept }) {
+		paths = nil
+	}
+	if len(paths) == 0 && !j.out.First {
+		return nil
+	}
+	all := slices.Sorted(maps.Keys(j.folder.Manifest.Files))
+	for _, p := range paths {
+		if !slices.Contains(all, p) {
+			all = append(all, p) // removed just now
+		}
+	}
+	message, err := j.message(ctx)
+	if err != nil {
+		return err
+	}
+	j.out.Commit, err = g.Commit(ctx, message, append(all, repo.Records...))
+	return err
+}
+
+// Default is the folder of a cluster below base: its name as a folder's.
+func Default(base, cluster string) string {
+	if base == "" {
+		return ""
+	}
+	return filepath.Join(base, iac.Name(cluster, "cluster"))
+}

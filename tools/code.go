@@ -1,0 +1,278 @@
+package tools
+
+import (
+	"context"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+)
+
+// Code is what the tools ask of package code.
+type Code interface {
+	Export(ctx context.Context, r code.Request) (*code.Export, error)
+	Diff(ctx context.Context, p code.Place) (*code.Drift, error)
+	Describe(ctx context.Context, cluster, guest string) (*code.Description, error)
+}
+
+// place is the folder that a caller means. At a terminal it may be any, and starts where the person is.
+func place(d Deps, cluster, folder string) (code.Place, error) {
+	p := code.Place{Cluster: cluster, Dir: folder, Anywhere: d.Who.Door == "cli"}
+	if folder == "" || !p.Anywhere {
+		return p, nil
+	}
+	abs, err := filepath.Abs(folder)
+	p.Dir = abs
+	return p, err
+}
+
+// stored is the envelope of what was made from the store alone.
+func stored(d Deps, asOf time.Time) Envelope {
+	e := Envelope{AsOf: stamp(d, asOf)}
+	if !asOf.IsZero() {
+		e.AgeS = int(d.Now().Sub(asOf) / time.Second)
+	}
+	return e
+}
+
+type exportIn struct {
+	Folder  string `json:"folder" example:"/home/me/infra" help:"where to write; default: the folder of the configuration, else code/CLUSTER beside the store"`
+	Target  string `json:"target" enum:"all,terraform,ansible"`
+	Query   string `json:"query" example:"tag:prod" desc:"which guests, as in find_guests" help:"which guests, as in guest list; all by default"`
+	Git     string `json:"git" enum:"none,init,commit"`
+	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
+	Format  string `json:"format" enum:"text,json"`
+}
+
+func (in *exportIn) wantsJSON() bool { return in.Format == "json" }
+
+type exportOut struct {
+	Envelope
+	Cluster   string        `json:"cluster"`
+	Folder    string        `json:"folder"`
+	Guests    int           `json:"guests"`
+	Counts    []iac.Count   `json:"counts"`
+	Files     []fileOut     `json:"files"`
+	LeftOut   []leftOut     `json:"left_out,omitempty"`
+	Conflicts []conflictOut `json:"conflicts,omitempty"`
+	Commit    string        `json:"commit,omitempty"`
+	targets   []string
+	asOf      time.Time
+}
+
+type fileOut struct {
+	Path  string `json:"path"`
+	State string `json:"state"`
+}
+
+type leftOut struct {
+	Object string `json:"object"`
+	Why    string `json:"why"`
+}
+
+type conflictOut struct {
+	Where     string `json:"where"`
+	Yours     string `json:"yours"`
+	Generated string `json:"generated"`
+	Why       string `json:"why"`
+}
+
+func exportCode() Spec {
+	return define(Spec{
+		Name: "export_code", Title: "Export as code", Family: "code", Command: "code export", Args: []string{"folder"}, Tier: R0,
+		Summary: "Writes the cluster as Terraform and Ansible files into this server's code folder, from the store; keeps the owner's edits there. Changes nothing in Proxmox.",
+		Examples: []Example{
+			{CLI: "code export", Args: map[string]any{}, Why: "everything, or once more with what changed"},
+			{CLI: "code export --query tag:web --git init", Args: map[string]any{"query": "tag:web", "git": "init"}, Why: "some guests, in a git repository"},
+		},
+	}, func(ctx context.Context, d Deps, in *exportIn) (*exportOut, error) {
+		p, err := place(d, in.Cluster, in.Folder)
+		if err != nil {
+			return nil, err
+		}
+		e, err := d.Code.Export(ctx, code.Request{Place: p, Target: in.Target, Query: in.Query, Git: in.Git})
+		if err != nil {
+			return nil, err
+		}
+		return exported(d, e), nil
+	})
+}
+
+func exported(d Deps, e *code.Export) *exportOut {
+	out := &exportOut{Envelope: stored(d, e.AsOf), Cluster: e.Cluster, Folder: e.Dir, Guests: e.Guests, Counts: e.Counts, Files: []fileOut{}, Commit: e.Commit,
+		targets: e.Targets, asOf: e.AsOf}
+	for _, f := range e.Files {
+		out.Files = append(out.Files, fileOut{f.Path, string(f.State)})
+	}
+	out.Conflicts = conflicts(e.Files)
+	told := map[string]bool{}
+	for _, c := range e.Coverage {
+		l := leftOut{cell(strings.TrimSpace(string(c.Kind)+" "+c.ID+" "+c.Name), 60), cell(c.Why, 160)}
+		if (c.Status == iac.Unreadable || c.Status == iac.LeftOut) && !told[l.Object] {
+			told[l.Object] = true
+			out.LeftOut = append(out.LeftOut, l)
+		}
+	}
+	for _, w := range e.Warnings {
+		if !strings.Contains(w, "is not in the code") { // those are in left_out
+			out.Warnings = append(out.Warnings, inventory.Warning{Code: "code", Text: cell(w, 200)})
+		}
+	}
+	return out
+}
+
+func conflicts(files []repo.FileChange) []conflictOut {
+	var out []conflictOut
+	for _, f := range files {
+		for _, c := range f.Conflicts {
+			out = append(out, conflictOut{cell(f.Path+" "+strings.TrimPrefix(c.Where, f.Path), 120), cell(c.Yours, 80), cell(c.Generated, 80), cell(c.Why, 160)})
+		}
+	}
+	return out
+}
+
+// How much of an export's answer is shown; json has all.
+const (
+	shownFiles     = 12
+	shownLeftOut   = 8
+	shownConflicts = 20
+)
+
+// View implements Answer.
+func (o *exportOut) View(d Deps) View {
+	v := View{Warnings: o.Warnings}
+	v.Line("cluster %s as code in %s: %s, %s", cell(o.Cluster, 80), o.Folder, counted(o.Guests, "guest"), asOf(d, inventory.Meta{AsOf: o.asOf, Age: d.Now().Sub(o.asOf)}))
+	var counts []string
+	for _, c := range o.Counts {
+		counts = append(counts, strconv.Itoa(c.N)+" "+strings.TrimPrefix(strings.TrimPrefix(c.What, "proxmox_"), "virtual_environment_"))
+	}
+	if len(counts) > 0 {
+		v.Line("%s", strings.Join(counts, ", "))
+	}
+	v.Table(filesTable(o.Files))
+	v.Table(Table{Name: "left out", Columns: []string{"object", "why"}, Rows: capped(o.LeftOut, shownLeftOut, func(l leftOut) []string { return []string{l.Object, l.Why} })})
+	v.Table(conflictTable(o.Conflicts))
+	if o.Commit != "" {
+		v.Line("commit %s", o.Commit)
+	}
+	if slices.Contains(o.targets, "terraform") {
+		v.Line("next: terraform init && terraform plan in %s; COVERAGE.md says what is not in the code", filepath.Join(o.Folder, "terraform"))
+	}
+	return v
+}
+
+func conflictTable(list []conflictOut) Table {
+	return Table{Name: "conflicts, where the owner's edit was kept", Columns: []string{"where", "yours", "generated", "why"},
+		Rows: capped(list, shownConflicts, func(c conflictOut) []string { return []string{c.Where, c.Yours, c.Generated, c.Why} })}
+}
+
+// capped are rows up to a limit, and how many more there are.
+func capped[T any](list []T, limit int, row func(T) []string) [][]string {
+	var out [][]string
+	for _, e := range list[:min(len(list), limit)] {
+		out = append(out, row(e))
+	}
+	if more := len(list) - limit; more > 0 {
+		out = append(out, []string{"and " + strconv.Itoa(more) + " more"})
+	}
+	return out
+}
+
+// filesTable counts files by folder and state; few are named.
+func filesTable(files []fileOut) Table {
+	type key struct{ dir, state string }
+	var order []key
+	named := map[key][]string{}
+	for _, f := range files {
+		k := key{path.Dir(f.Path) + "/", f.State}
+		if k.dir == "./" {
+			k.dir = ""
+		}
+		if named[k] == nil {
+			order = append(order, k)
+		}
+		named[k] = append(named[k], path.Base(f.Path))
+	}
+	t := Table{Name: "files", Main: true, Columns: []string{"state", "files", "where"}}
+	for _, k := range order {
+		list, what := named[k], k.dir
+		if len(list) == 1 {
+			what += list[0]
+		}
+		t.Rows = append(t.Rows, []string{k.state, strconv.Itoa(len(list)), cell(what, 100)})
+	}
+	slices.SortStableFunc(t.Rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	t.Rows = capped(t.Rows, shownFiles, func(r []string) []string { return r })
+	return t
+}
+
+type describeIn struct {
+	Guest   string `json:"guest" req:"true" example:"104" desc:"vmid or name"`
+	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
+	Format  string `json:"format" enum:"text,json"`
+}
+
+func (in *describeIn) wantsJSON() bool { return in.Format == "json" }
+
+type describeOut struct {
+	Envelope
+	Cluster string   `json:"cluster"`
+	Address string   `json:"address,omitempty"`
+	Status  string   `json:"status"`
+	Why     string   `json:"why,omitempty"`
+	HCL     string   `json:"hcl,omitempty"`
+	Keys    []keyOut `json:"keys,omitempty"` // of the configuration, that are not written as they are
+}
+
+type keyOut struct {
+	Key string `json:"key"`
+	How string `json:"how"`
+	Why string `json:"why,omitempty"`
+}
+
+func describeAsCode() Spec {
+	return define(Spec{
+		Name: "describe_as_code", Title: "Guest as code", Family: "code", Command: "code show", Args: []string{"guest"}, Tier: R0,
+		Summary: "One guest as Terraform: import block, resource, and which config keys the provider ignores or cannot hold.",
+		Examples: []Example{
+			{CLI: "code show 104", Args: map[string]any{"guest": "104"}, Why: "by vmid"},
+		},
+	}, func(ctx context.Context, d Deps, in *describeIn) (*describeOut, error) {
+		x, err := d.Code.Describe(ctx, in.Cluster, in.Guest)
+		if err != nil {
+			return nil, err
+		}
+		out := &describeOut{Envelope: stored(d, x.AsOf), Cluster: x.Cluster, Address: x.Coverage.Address, Status: string(x.Coverage.Status),
+			Why: cell(x.Coverage.Why, 300), HCL: x.Text}
+		for _, k := range x.Coverage.Keys {
+			if k.How == iac.Ignored || k.How == iac.Unrepresented {
+				out.Keys = append(out.Keys, keyOut{cell(k.Key, 80), string(k.How), cell(k.Why, 160)})
+			}
+		}
+		return out, nil
+	})
+}
+
+// View implements Answer.
+func (o *describeOut) View(Deps) View {
+	v := View{Warnings: o.Warnings}
+	if o.HCL == "" {
+		v.Line("%s: %s", o.Status, o.Why)
+	} else {
+		v.Line("%s", strings.TrimRight(o.HCL, "\n"))
+	}
+	v.Table(Table{Name: "not compared by Terraform", Main: true, Columns: []string{"key", "how", "why"}, Rows: capped(o.Keys, shownKeys,
+		func(k keyOut) []string { return []string{k.Key, k.How, k.Why} })})
+	v.Line("as of %s", o.AsOf)
+	return v
+}
+
+// shownKeys is more than any guest of the zoo has.
+const shownKeys = 40

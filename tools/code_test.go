@@ -1,0 +1,91 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// fakeCode answers what it holds.
+type fakeCode struct {
+	export  code.Export
+	drift   code.Drift
+	guest   code.Description
+	request code.Request
+}
+
+func (f *fakeCode) Export(_ context.Context, r code.Request) (*code.Export, error) {
+	f.request = r
+	return &f.export, nil
+}
+func (f *fakeCode) Diff(context.Context, code.Place) (*code.Drift, error) { return &f.drift, nil }
+func (f *fakeCode) Describe(context.Context, string, string) (*code.Description, error) {
+	return &f.guest, nil
+}
+
+// someCode is an export of a hundred guests, one of them unreadable, some files merged.
+func someCode() *fakeCode {
+	at := now.Add(-12 * time.Second)
+	f := &fakeCode{export: code.Export{Cluster: "home", Dir: "/home/me/infra", AsOf: at, Guests: 100, Targets: []string{"ansible", "terraform"}, Commit: "3f9a1c2",
+		Counts: []iac.Count{{What: "proxmox_virtual_environment_container", N: 33}, {What: "proxmox_virtual_environment_vm", N: 66}, {What: "hosts", N: 105}},
+		Coverage: []iac.Coverage{{Kind: store.KindGuest, ID: "131", Name: "db", Status: iac.Unreadable, Why: "migrate_downtime: the provider takes no text for it"},
+			{Kind: store.KindGuest, ID: "104", Name: "web", Status: iac.Written}},
+		Warnings: []string{"guest 131 db is not in the code: whatever", "your .gitignore does not name *.tfstate"}}}
+	for i := range 105 {
+		f.export.Files = append(f.export.Files, repo.FileChange{Path: fmt.Sprintf("ansible/inventory/host_vars/web-%d.yml", i), State: repo.New})
+	}
+	for _, name := range []string{"containers", "imports", "outputs", "providers", "versions"} {
+		f.export.Files = append(f.export.Files, repo.FileChange{Path: "terraform/" + name + ".tf", State: repo.Rewritten})
+	}
+	merged := repo.FileChange{Path: "terraform/vms.tf", State: repo.Merged, Conflicts: []repo.Conflict{
+		{Where: "proxmox_virtual_environment_vm.web.memory.dedicated", Yours: "8192", Generated: "4096", Why: "both changed"}}}
+	f.export.Files = append(f.export.Files, merged)
+	f.drift = code.Drift{Cluster: "home", Dir: "/home/me/infra", AsOf: at, Same: 110, Files: []repo.FileChange{merged},
+		Differences: []iac.Difference{{Kind: store.KindGuest, ID: "104", Name: "web", Field: "memory", Old: "2048", New: "4096", Had: true, Has: true},
+			{Kind: store.KindGuest, ID: "104", Name: "web", Field: "scsi1", New: "local:1,size=4G", Has: true}, {Kind: store.KindGuest, ID: "105", Name: "db", Had: true},
+			{Kind: store.KindPool, ID: "lab", Has: true}}}
+	f.guest = code.Description{Cluster: "home", AsOf: at, Text: "import {\n  to = vm.web\n}\n\nresource \"vm\" \"web\" {\n}\n", Coverage: iac.Coverage{Address: "vm.web", Status: iac.Written,
+		Keys: []iac.KeyCoverage{{Key: "memory", How: iac.Kept}, {Key: "scsi0.ro", How: iac.Unrepresented, Why: "the provider has no attribute for it"}}}}
+	return f
+}
+
+// TestBudgetExport: a summary of a hundred guests, with a conflict and all kinds of files.
+func TestBudgetExport(t *testing.T) {
+	out := text(t, &fake{}, "export_code", `{}`)
+	n := tokens(t, out)
+	limits.Report(t, limits.Row{Name: "answer: export of 100 guests, tokens", Measured: fmt.Sprint(n), Value: float64(n), Limit: 400})
+	for _, want := range []string{"both changed", "8192", "131 db", "3f9a1c2", "/home/me/infra", "! your .gitignore"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s is missing in\n%s", want, out)
+		}
+	}
+}
+
+// TestFolder: a terminal's folder starts where the person is; another door's is left to the service to judge.
+func TestFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for door, want := range map[string]bool{"cli": true, "stdio": false} {
+		f := someCode()
+		d := deps(&fake{})
+		d.Code, d.Who = f, change.Caller{Door: door}
+		spec, err := Find("export_code")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := spec.Call(t.Context(), d, []byte(`{"folder":"x"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.request.Anywhere && strings.HasSuffix(f.request.Dir, "/x") && len(f.request.Dir) > 2; got != want {
+			t.Errorf("%s: %+v", door, f.request.Place)
+		}
+	}
+}
