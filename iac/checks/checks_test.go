@@ -63,7 +63,7 @@ func TestRun(t *testing.T) {
 	}{
 		"as declared": {passed: 4},
 		"memory": {func(w *iac.World) { w.Guests[0].Config["memory"] = "4096" },
-			[]checks.Finding{{Sort: checks.Drift, Kind: store.KindGuest, ID: "100", Name: "web", Field: "memory.current", Want: "2048", Is: "4096"}}, 3},
+			[]checks.Finding{{Sort: checks.Drift, Kind: store.KindGuest, ID: "100", Name: "web", Field: "memory", Want: "2048", Is: "4096"}}, 3},
 		"a part of a device": {func(w *iac.World) { w.Guests[0].Config["net0"] = "virtio=AA:BB:CC:00:00:01,bridge=vmbr1" },
 			[]checks.Finding{{Sort: checks.Drift, Kind: store.KindGuest, ID: "100", Name: "web", Field: "net0.bridge", Want: "vmbr0", Is: "vmbr1"}}, 3},
 		"stopped": {func(w *iac.World) { w.Guests[1].Status = "stopped" },
