@@ -102,6 +102,13 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 			}
 			return db.Room(ctx)
 		},
+		Created: func(ctx context.Context, cluster string, vmid int, since time.Time) ([]change.Creation, error) {
+			db, err := open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return change.Creations(ctx, db, cluster, vmid, since)
+		},
 		Self: p.here.Is,
 		Home: func(ctx context.Context, cluster string) change.Home { return p.home(ctx, cluster, clock()) },
 		Count: func(ctx context.Context, f store.StepFilter) (int, error) {

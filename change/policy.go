@@ -64,6 +64,8 @@ type Sheriff struct {
 	Self func(t Target) string
 	// Home says where this server runs in a cluster, with what its guest stands on; nil: not known.
 	Home func(ctx context.Context, cluster string) Home
+	// Created tells which guests plans made under a vmid since a time; nil: none are known.
+	Created func(ctx context.Context, cluster string, vmid int, since time.Time) ([]Creation, error)
 	// Count counts journalled steps, for the caps.
 	Count func(ctx context.Context, f store.StepFilter) (int, error)
 	Clock func() time.Time
@@ -132,18 +134,24 @@ func (s *Sheriff) Judge(ctx context.Context, b *Body, who Caller, live []Target)
 		return Verdict{}, err
 	}
 	grants = s.inForce(grants)
-	for k := range b.Steps {
-		if v, ok := s.step(ctx, &b.Steps[k], live, grants); !ok {
+	weights, err := s.weights(ctx, b, who, live)
+	if err != nil {
+		return Verdict{}, err
+	}
+	for k, st := range b.Steps {
+		st.Tier = weights[k]
+		if v, ok := s.step(ctx, &st, live, grants); !ok {
 			return v, nil
 		}
 	}
 	if v, ok, err := s.caps(ctx, b); !ok || err != nil {
 		return v, err
 	}
-	if v, ok := s.recovery(b); !ok {
+	as := b.weighing(weights)
+	if v, ok := s.recovery(as); !ok {
 		return v, nil
 	}
-	return s.decide(b, who), nil
+	return s.decide(as, who), nil
 }
 
 func deny(reason, hint string) Verdict {
@@ -155,18 +163,23 @@ func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Gr
 	if st.Noop != "" {
 		return Verdict{}, true
 	}
-	states := append([]Target{st.Target}, st.Also...)
-	for _, t := range live {
-		if t.key() == st.Target.key() && t.Cluster == st.Target.Cluster || slices.ContainsFunc(st.Also, func(a Target) bool { return a.key() == t.key() }) {
-			states = append(states, t)
-		}
-	}
-	for _, t := range states {
+	for _, t := range st.states(live) {
 		if v, ok := s.object(ctx, st, t, grants); !ok {
 			return v, false
 		}
 	}
 	return Verdict{}, true
+}
+
+// states are what a step's objects were when it was planned, and what they are now.
+func (s *Step) states(live []Target) []Target {
+	out := append([]Target{s.Target}, s.Also...)
+	for _, t := range live {
+		if t.key() == s.Target.key() && t.Cluster == s.Target.Cluster || slices.ContainsFunc(s.Also, func(a Target) bool { return a.key() == t.key() }) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func (s *Sheriff) object(ctx context.Context, st *Step, t Target, grants []Grant) (Verdict, bool) {

@@ -108,7 +108,10 @@ func (r *rig) start() {
 		Grants:  func(context.Context) ([]Grant, error) { return r.grants, nil },
 		Stopped: func(context.Context) (bool, string, error) { return r.stopped != "", r.stopped, nil },
 		Self:    func(Target) string { return "" },
-		Count:   db.CountSteps}
+		Created: func(ctx context.Context, cluster string, vmid int, since time.Time) ([]Creation, error) {
+			return Creations(ctx, db, cluster, vmid, since)
+		},
+		Count: db.CountSteps}
 	r.Engine = New(Options{Store: func(context.Context) (Store, error) { return db, nil },
 		Cluster: func(string) (Cluster, error) { return r.client, nil }, Guests: r.guests, Policy: r.sheriff, Secrets: secretsOf{"ci": "canary"}, Clock: time.Now})
 }
