@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
@@ -44,6 +45,28 @@ func (g guests) FindAll(ctx context.Context, cluster, query string) ([]change.Fo
 // LastBackup implements change.Guests.
 func (g guests) LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool) {
 	return g.inv.LastBackup(ctx, cluster, vmid)
+}
+
+// Places implements change.Guests.
+func (g guests) Places(ctx context.Context, cluster string) (change.Places, error) {
+	seen, err := g.inv.Places(ctx, cluster)
+	if err != nil {
+		return change.Places{}, err
+	}
+	var p change.Places
+	for _, n := range seen.Nodes {
+		node := change.NodePlace{Name: n.Name, Online: n.Status == "online", CPU: n.CPUType, Memory: n.MaxMem}
+		if sum, ok := seen.Committed[n.Name]; ok {
+			node.Committed = &sum
+		}
+		p.Nodes = append(p.Nodes, node)
+	}
+	for k := range seen.Storages {
+		s := &seen.Storages[k]
+		p.Storages = append(p.Storages, change.StoragePlace{Name: s.Name, Type: s.Type, Nodes: s.Nodes, Content: strings.Split(s.Content, ","), Shared: s.Shared,
+			Off: s.State == inventory.StorageDisabled || s.State == inventory.StorageInactive, Free: s.Room()})
+	}
+	return p, nil
 }
 
 // Resync implements change.Guests.

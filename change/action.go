@@ -27,6 +27,11 @@ type Needs struct {
 	Snapshots bool
 	Backups   bool // what could be restored afterwards
 	Savable   bool // whether it can be snapshotted: a snapshot before it brings back what it changes
+	Places    bool // nodes and storages, as the inventory knows them
+	// NewID asks for a vmid for a guest that is made: 0 the next free one, else this one, which has to be free. nil: none is needed.
+	NewID *int
+
+	taken map[int]*Live // vmids that earlier requests of the same plan use
 }
 
 // Live is one guest as it was read for a plan.
@@ -39,6 +44,8 @@ type Live struct {
 	Backup    *Backup // nil: not looked for
 	// CanSnapshot is nil where nobody asked.
 	CanSnapshot *bool
+	Places      Places // zero: not looked for
+	NewID       int    // a free vmid; 0: not asked for
 }
 
 // Backup is what is known of a guest's backups. At is nil where there is none.

@@ -3,6 +3,7 @@ package change
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
@@ -38,6 +39,7 @@ func (l *Live) expect(w *Want) {
 	for _, k := range w.Unset {
 		delete(l.Config, k)
 	}
+	l.expectDisks(w)
 	if w.Status != "" {
 		l.Target.Status = w.Status
 	}
@@ -55,6 +57,23 @@ func (l *Live) expect(w *Want) {
 		l.Snapshots = slices.DeleteFunc(l.Snapshots, func(s pve.Snapshot) bool { return string(s.Name) == w.NoSnapshot })
 	}
 	l.Target.Tags, l.Target.Protection = splitTags(l.Config.Str("tags")), l.Config.Bool("protection")
+}
+
+// expectDisks gives disks the sizes and storages that a step makes.
+func (l *Live) expectDisks(w *Want) {
+	for slot, size := range w.Sizes {
+		var parts []string
+		for p := range strings.SplitSeq(l.Config.Str(slot), ",") {
+			if !strings.HasPrefix(p, "size=") && p != "" {
+				parts = append(parts, p)
+			}
+		}
+		l.Config[slot] = strings.Join(append(parts, "size="+exactSize(size)), ",")
+	}
+	for slot, m := range w.Moved {
+		_, name, _ := strings.Cut(m.Not, ":")
+		l.Config[slot] = strings.Replace(l.Config.Str(slot), m.Not, m.Storage+":"+name, 1)
+	}
 }
 
 // later makes steps fit to come behind others of the same guest: a request that names a digest takes the one of the last look before it.

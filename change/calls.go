@@ -33,6 +33,11 @@ var calls = []struct {
 	// Backups, and volumes of any kind: removing what the plan itself made is the inverse of making it.
 	{"POST", "/nodes/{node}/vzdump", Reversible, "vzdump", "vzdump"},
 	{"DELETE", "/nodes/{node}/storage/{storage}/content/{volume}", Reversible, "imgdel", "imgdel"},
+	// Clones, templates and disks. A grown disk of a guest that the plan itself made is Reversible.
+	{"POST", "/nodes/{node}/{type}/{vmid}/clone", Reversible, "qmclone", "vzclone"},
+	{"PUT", "/nodes/{node}/{type}/{vmid}/resize", Reversible, "resize", "resize"},
+	{"POST", "/nodes/{node}/qemu/{vmid}/move_disk", Disruptive, "qmmove", ""},
+	{"POST", "/nodes/{node}/lxc/{vmid}/move_volume", Disruptive, "", "move_volume"},
 }
 
 // TierOfCall is the lowest tier of a write; false for one that this program does not send.

@@ -80,6 +80,9 @@ func (c Configure) Steps(l *Live) ([]Step, error) {
 	if l.Digest != "" {
 		s.Call.Params = append(s.Call.Params, Param{"digest", l.Digest})
 	}
+	if len(undo.made) > 0 && l.Type == pve.LXC && l.Target.Status == "running" {
+		undo.why = "a container lets go of a volume only when it is stopped"
+	}
 	s.NoUndo = undo.why
 	if s.NoUndo == "" {
 		s.Undo = undo.calls(l)
@@ -214,8 +217,23 @@ func (u *configUndo) calls(l *Live) []Call {
 	if len(back.Params) > 0 {
 		out = append(out, back)
 	}
-	if len(u.made) > 0 { // force removes the volume as well: this change made it
+	if len(u.made) > 0 && l.Type == pve.LXC { // a container's volume becomes an unused one first (07)
+		out = append(out, Call{Method: "PUT", Path: l.path("/config"), Params: []Param{{"delete", strings.Join(u.made, ",")}}},
+			Call{Method: "PUT", Path: l.path("/config"), Params: []Param{{"delete", strings.Join(freeUnused(l.Config, len(u.made)), ",")}}})
+	}
+	if len(u.made) > 0 && l.Type == pve.Qemu { // force removes the volume as well: this change made it
 		out = append(out, Call{Method: "PUT", Path: l.path("/config"), Params: []Param{{"delete", strings.Join(u.made, ",")}, {"force", "1"}}})
+	}
+	return out
+}
+
+// freeUnused are the keys that the next volumes get which a guest lets go of.
+func freeUnused(c pve.Config, n int) []string {
+	var out []string
+	for k := 0; len(out) < n; k++ {
+		if key := fmt.Sprintf("unused%d", k); !c.Has(key) {
+			out = append(out, key)
+		}
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package change
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,9 +57,54 @@ func (e *Engine) lookAt(ctx context.Context, c Cluster, f Found, n Needs) (*Live
 		l.CanSnapshot = &can
 	}
 	if n.Snapshots || n.Savable {
-		l.Snapshots, err = c.Snapshots(ctx, f.Node, f.Type, f.VMID)
+		if l.Snapshots, err = c.Snapshots(ctx, f.Node, f.Type, f.VMID); err != nil {
+			return nil, err
+		}
 	}
-	return l, err
+	return l, e.around(ctx, c, l, n)
+}
+
+// around reads what an action needs to know beside its guest.
+func (e *Engine) around(ctx context.Context, c Cluster, l *Live, n Needs) (err error) {
+	if n.Places {
+		if l.Places, err = e.opt.Guests.Places(ctx, l.Cluster); err != nil {
+			return err
+		}
+	}
+	if n.NewID != nil {
+		l.NewID, err = freeID(ctx, c, *n.NewID, n.taken)
+	}
+	return err
+}
+
+// freeID is the vmid that is wanted, which has to be free, or the next free one: Proxmox VE knows also guests that this token cannot see.
+func freeID(ctx context.Context, c Cluster, wanted int, taken map[int]*Live) (int, error) {
+	if wanted != 0 {
+		err := vacant(ctx, c, Target{VMID: wanted})
+		if fault.CodeOf(err) == fault.Stale || taken[wanted] != nil {
+			return 0, fault.New(fault.Conflict, "vmid %d is taken already", wanted).WithHint("without vmid the next free one is chosen")
+		}
+		return wanted, err
+	}
+	raw, err := c.Raw(ctx, "GET", "/cluster/nextid", nil)
+	if err != nil {
+		return 0, err
+	}
+	var next pve.Int // a string (pve-api.md 26)
+	if err := json.Unmarshal(raw, &next); err != nil {
+		return 0, fault.Wrap(fault.BadAnswer, err, "the next free vmid cannot be read")
+	}
+	for id := int(next); ; id++ {
+		if taken[id] != nil {
+			continue
+		}
+		if id == int(next) {
+			return id, nil
+		}
+		if err := vacant(ctx, c, Target{VMID: id}); fault.CodeOf(err) != fault.Stale {
+			return id, err
+		}
+	}
 }
 
 // observed fills a target with what was read.

@@ -120,10 +120,26 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before, si
 	for _, k := range w.Unset {
 		miss(strings.TrimSpace(cfg.Str(k)) != "", "%s is %s", k, shown(cfg, k)) // boot stays empty when its only drive goes with it
 	}
+	o.disks(w, cfg, miss)
 	if w.Parent != "" {
 		miss(cfg.Str("parent") != w.Parent, "its newest snapshot is %s", shown(cfg, "parent"))
 	}
 	o.text = strings.Join(text, ", ")
+}
+
+// disks looks at the volumes that disks have, and at their sizes.
+func (o *seen) disks(w *Want, cfg pve.Config, miss func(bad bool, format string, args ...any)) {
+	bySlot := map[string]pve.Disk{}
+	for _, d := range cfg.Disks() {
+		bySlot[d.Slot] = d
+	}
+	for _, slot := range slices.SortedFunc(maps.Keys(w.Sizes), pve.CompareKeys) {
+		miss(bySlot[slot].Size < w.Sizes[slot], "%s is %s", slot, shown(cfg, slot))
+	}
+	for _, slot := range slices.SortedFunc(maps.Keys(w.Moved), pve.CompareKeys) {
+		d, m := bySlot[slot], w.Moved[slot]
+		miss(d.Storage != m.Storage || d.Source == m.Not, "%s is %s", slot, shown(cfg, slot))
+	}
 }
 
 // younger says whether an uptime is that of a guest that was started anew within since: one that was not would be up for what it was
@@ -134,7 +150,7 @@ func younger(up, before int64, since time.Duration) bool {
 
 // ofStatus says whether reading back has to look at what the guest does, beside its configuration.
 func (w *Want) ofStatus() bool {
-	return len(w.Set)+len(w.Unset) == 0 && w.Snapshot == "" && w.NoSnapshot == ""
+	return len(w.Set)+len(w.Unset)+len(w.Sizes)+len(w.Moved) == 0 && w.Snapshot == "" && w.NoSnapshot == ""
 }
 
 // proves says whether the state that was read can only come from the step: a reset leaves no trace in the state, and a roll-back to the
@@ -147,8 +163,10 @@ func (o *seen) proves(w *Want, b before) bool {
 		return true
 	case w.Parent != "":
 		return pve.Config(b.Config).Str("parent") != w.Parent || slices.ContainsFunc(o.diff, func(d Diff) bool { return d.Field == "vmgenid" })
-	case len(w.Set)+len(w.Unset) > 0:
+	case len(w.Set)+len(w.Unset)+len(w.Sizes)+len(w.Moved) > 0:
 		return len(o.diff) > 0
+	case w.Node != "":
+		return true
 	}
 	return b.Status != w.Status
 }
@@ -159,8 +177,8 @@ func (e *Engine) missing(ctx context.Context, c Cluster, s *Step) (seen, error) 
 	if err != nil {
 		return seen{}, err
 	}
-	if row != nil && string(row.Node) != s.Target.Node {
-		return seen{text: "it is on node " + cleanLine(string(row.Node)) + " now"}, nil
+	if row != nil && (s.Want.Node != "" || string(row.Node) != s.Target.Node) {
+		return seen{text: "it is on node " + cleanLine(string(row.Node))}, nil
 	}
 	return seen{ok: s.Want.Gone, proof: s.Want.Gone, gone: true, text: "it does not exist any more"}, nil
 }

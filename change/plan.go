@@ -152,6 +152,14 @@ type Want struct {
 	Ended      string            `json:"ended,omitempty"`       // UPID of a task that runs no more
 	Node       string            `json:"node,omitempty"`        // where the guest is afterwards, if not where it was
 	Backups    string            `json:"backups,omitempty"`     // storage that holds a new backup of each guest of Also
+	Sizes      map[string]int64  `json:"sizes,omitempty"`       // disks by slot that have at least so many bytes
+	Moved      map[string]Moved  `json:"moved,omitempty"`       // disks by slot that have another volume than they had
+}
+
+// Moved is where the new volume of a disk is to be. Not is the volume that it had.
+type Moved struct {
+	Storage string `json:"storage"`
+	Not     string `json:"not"`
 }
 
 // Call is one request: method, path below /api2/json, parameters. A step without a method sends nothing: it waits for what it wants.

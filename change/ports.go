@@ -56,6 +56,8 @@ type Guests interface {
 	FindAll(ctx context.Context, cluster, query string) ([]Found, error)
 	// LastBackup looks for the newest backup of a guest: nil and true where there is none, false where it cannot be known.
 	LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool)
+	// Places are a cluster's nodes and storages.
+	Places(ctx context.Context, cluster string) (Places, error)
 	// Resync reads a guest again after it was changed; 0: something else was, such as a volume.
 	Resync(ctx context.Context, cluster string, vmid int)
 }

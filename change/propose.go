@@ -71,13 +71,7 @@ func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*
 		body, err := e.direct(ctx, r)
 		return body, nil, err
 	case before.of(r) != nil:
-		l, err := before.of(r).after(before.steps)
-		if err != nil {
-			return Body{}, nil, err
-		}
-		body := e.body(r, r.Action.Title(), l.Cluster, nil)
-		_, err = body.plan(r, []Found{l.Found}, []*Live{l}, []error{nil})
-		return body, nil, err
+		return e.draftOn(ctx, r, before)
 	}
 	found, err := e.find(ctx, r)
 	if err != nil {
@@ -88,7 +82,7 @@ func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*
 		return Body{}, nil, err
 	}
 	needs := r.Action.Needs()
-	needs.Savable = needs.Savable && e.opt.Policy.SnapshotFirst()
+	needs.Savable, needs.taken = needs.Savable && e.opt.Policy.SnapshotFirst(), before.made
 	lives, errs := e.lookAll(ctx, c, found, needs)
 	rows, err := guestRows(ctx, c)
 	if err != nil {
@@ -106,6 +100,26 @@ func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*
 		err = fault.New(fault.Conflict, "none of the %d guests that the query selects can be changed so", len(found)).WithHint("%s", skipped(body.Skipped))
 	}
 	return body, kept, err
+}
+
+// draftOn makes the steps of a request about a guest that an earlier one makes.
+func (e *Engine) draftOn(ctx context.Context, r Request, before *sofar) (Body, []*Live, error) {
+	l, err := before.of(r).after(before.steps)
+	if err != nil {
+		return Body{}, nil, err
+	}
+	c, err := e.opt.Cluster(l.Cluster)
+	if err != nil {
+		return Body{}, nil, err
+	}
+	needs := r.Action.Needs()
+	needs.taken = before.made
+	if err := e.around(ctx, c, l, needs); err != nil {
+		return Body{}, nil, err
+	}
+	body := e.body(r, r.Action.Title(), l.Cluster, nil)
+	_, err = body.plan(r, []Found{l.Found}, []*Live{l}, []error{nil})
+	return body, nil, err
 }
 
 func (e *Engine) body(r Request, title, cluster string, steps []Step) Body {

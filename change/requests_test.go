@@ -161,7 +161,10 @@ func TestRecorded(t *testing.T) {
 }
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
-var schemaOnly = map[string]bool{"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true}
+var schemaOnly = map[string]bool{"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
+	"PUT /nodes/{node}/{type}/{vmid}/resize digest": true, "POST /nodes/{node}/qemu/{vmid}/move_disk digest": true,
+	"POST /nodes/{node}/lxc/{vmid}/move_volume digest": true, "PUT /nodes/{node}/{type}/{vmid}/config force": true,
+	"PUT /nodes/{node}/{type}/{vmid}/config virtio0": true}
 
 // kindOf is a call without names: what a recording and a request have in common.
 func kindOf(method, path string) string {

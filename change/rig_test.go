@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 	"slices"
@@ -191,6 +192,25 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 
 func (g *simGuests) LastBackup(context.Context, string, int) (*time.Time, bool) {
 	return g.backup, true
+}
+
+// Places gives all storages that nodes which are on have.
+func (g *simGuests) Places(context.Context, string) (p Places, err error) {
+	g.sim.Update(func(w *pvesim.World) {
+		for _, n := range w.Nodes {
+			p.Nodes = append(p.Nodes, NodePlace{Name: n.Name, Online: n.Online})
+		}
+		for _, o := range w.Storages {
+			s := StoragePlace{Name: fmt.Sprint(o["storage"]), Type: fmt.Sprint(o["type"]), Content: strings.Split(fmt.Sprint(o["content"]), ","), Shared: o["shared"] == 1}
+			for _, n := range w.Nodes {
+				if on, limited := o["nodes"]; n.Online && (!limited || on == n.Name) {
+					s.Nodes = append(s.Nodes, n.Name)
+				}
+			}
+			p.Storages = append(p.Storages, s)
+		}
+	})
+	return p, nil
 }
 
 func (g *simGuests) Resync(context.Context, string, int) {}

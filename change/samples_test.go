@@ -17,7 +17,9 @@ type sample struct {
 	name   string
 	of     int                                    // guest of the demo that the test's own is made like
 	prep   func(w *pvesim.World, vmid int)        // what the guest has to be like beside that
-	action Action                                 // nil: direct
+	action Action                                 // nil: direct, or act
+	act    func(vmid int) Action                  // in place of action, where it names what it makes
+	made   bool                                   // it makes a guest, madeOf(vmid)
 	direct func(w *pvesim.World, vmid int) Direct // in place of action
 	worked func(w *pvesim.World, was *then) bool  // whether the simulator is as it was wanted
 	undo   bool                                   // apply and undo leave nothing behind
@@ -30,6 +32,9 @@ type then struct {
 	vmid  int
 	guest *pvesim.Guest // a copy; its maps are never edited
 }
+
+// madeOf is the vmid of the guest that a sample on a guest makes.
+func madeOf(vmid int) int { return vmid + 5000 }
 
 // Guests of the demo on pve2 that samples are made like: a stopped and a running machine, one with a snapshot, a container.
 const (
@@ -174,7 +179,7 @@ func samples() []sample {
 				return CancelTask{Cluster: "home", UPID: runningTask(w, vmid).UPID, Handle: "t-test"}
 			}},
 	}
-	return append(list, backupSamples()...)
+	return append(append(list, backupSamples()...), diskSamples()...)
 }
 
 // twin makes a guest like another one, with disks and an identity of its own.
@@ -235,6 +240,9 @@ func (s *sample) make(r *rig, vmid int) *then {
 // request asks for a sample on its guest.
 func (s *sample) request(r *rig, vmid int) Request {
 	q := Request{Tool: "test", Cluster: "home", Guest: fmt.Sprint(vmid), Action: s.action, Caller: agent}
+	if s.act != nil {
+		q.Action = s.act(vmid)
+	}
 	if s.direct != nil {
 		r.sim.Update(func(w *pvesim.World) { q.Direct = s.direct(w, vmid) })
 	}
@@ -278,7 +286,11 @@ func TestSamples(t *testing.T) {
 				t.Errorf("%s ended %s (%s), carried out: %v", s.name, done.State, done.Note, s.carried(r, was))
 			}
 			before, after := readsOf(r, p.Body.Steps[0].Call.Method)
-			if before > 4 || after > 4 {
+			steps := len(p.Body.Steps)
+			if p.Body.Steps[0].Makes {
+				before-- // whether its vmid is free
+			}
+			if before > 4 || after > 4*steps+2*(steps-1) {
 				t.Errorf("%s: %d requests before it and %d after: config and status, the cluster and its list of guests once, and what its own kind of object needs", s.name, before, after)
 			}
 		}

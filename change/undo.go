@@ -73,7 +73,7 @@ func lastFirst(p *Plan) []doneStep {
 		}
 		d := doneStep{step: &p.Body.Steps[js.N-1]}
 		if json.Unmarshal(js.Result, &d.result) != nil || len(js.Before) > 0 && json.Unmarshal(js.Before, &d.before) != nil {
-			continue
+			continue // what is no guest, or was made, was nothing before
 		}
 		d.after = last[js.Object]
 		d.newest = !seen[js.Object] && d.result.Digest != ""
@@ -231,12 +231,23 @@ func undoStep(s *Step, l *Live, call Call, d doneStep, first bool) Step {
 	case s.Want.Pool != nil:
 		pool := s.Target.Pool
 		u.Want.Pool = &pool
+	case len(s.Want.Moved) > 0:
+		u.Want.Moved = movedBack(s.Want.Moved, d.before, l)
 	case s.Want.Status != "":
 		u.Want.Status = d.before.Status
 	default:
 		u.Want.Set, u.Want.Unset = wantBefore(call, d.before)
 	}
 	return u
+}
+
+// movedBack are disks on the storages that they came from.
+func movedBack(moved map[string]Moved, b before, l *Live) map[string]Moved {
+	out := map[string]Moved{}
+	for slot := range moved {
+		out[slot] = Moved{Storage: storageOf(&Live{Config: b.Config}, slot), Not: volumeOf(l.Config, slot)}
+	}
+	return out
 }
 
 // wantBefore are the keys of an inverse request as they were.

@@ -143,7 +143,11 @@ func TestUndoRefused(t *testing.T) {
 			}
 			r.approved(p)
 			r.apply(p.ID)
-			r.sim.Update(func(w *pvesim.World) { w.SetConfig(1000+k, "cores", 3) })
+			changed := 1000 + k
+			if s.made {
+				changed = madeOf(changed)
+			}
+			r.sim.Update(func(w *pvesim.World) { w.SetConfig(changed, "cores", 3) })
 			r.sim.ResetStats()
 			if _, err := r.Undo(t.Context(), p.ID, agent); fault.CodeOf(err) != fault.Stale {
 				t.Errorf("undo of %s after an edit: %v", s.name, err)

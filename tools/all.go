@@ -45,6 +45,8 @@ func list() []Spec {
 		powerGuest(),
 		updateGuest(),
 		snapshotGuest(),
+		cloneGuest(),
+		manageDisk(),
 		deleteGuest(),
 		planBatch(),
 		backupGuest(),

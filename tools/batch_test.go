@@ -57,11 +57,11 @@ func TestReferences(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"guest":"$1.vmid"}`: `{"guest":"104"}`,
 		`{"set":["net0=virtio,bridge=vmbr0","ide2=$2.volid,media=cdrom"],"description":"$2.name of $1.name"}`: `{"description":"copy of web","set":["net0=virtio,bridge=vmbr0","ide2=local:iso/a.iso,media=cdrom"]}`,
-		`{"query":"node:$2.node","newid":"$2.vmid"}`: `{"newid":"120","query":"node:pve2"}`,
-		`{"description":"it costs $5 or $1"}`:        `{"description":"it costs $5 or $1"}`,
-		`{"guest":"$3.vmid"}`:                        "step 3 has no vmid that is known before it runs",
-		`{"guest":"$1.volid"}`:                       "step 1 has no volid",
-		`{"guest":"$4.vmid"}`:                        "names no step before this one",
+		`{"query":"node:$2.node","newid":"$2.vmid"}`:                                                          `{"newid":"120","query":"node:pve2"}`,
+		`{"description":"it costs $5 or $1"}`:                                                                 `{"description":"it costs $5 or $1"}`,
+		`{"guest":"$3.vmid"}`:                                                                                 "step 3 has no vmid that is known before it runs",
+		`{"guest":"$1.volid"}`:                                                                                "step 1 has no volid",
+		`{"guest":"$4.vmid"}`:                                                                                 "names no step before this one",
 	} {
 		got, err := resolve(json.RawMessage(in), chosen)
 		if text := string(got); err == nil && text != want || err != nil && (fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), want)) {

@@ -45,6 +45,8 @@ var (
 	// Snapshots (schema: /nodes/{node}/qemu/{vmid}/snapshot).
 	needSnapshots = Need{Privileges: []string{"VM.Snapshot"}, Path: "/vms", Part: "snapshots"}
 	needRollback  = Need{Privileges: []string{"VM.Snapshot.Rollback", "VM.Snapshot"}, Path: "/vms", Part: "roll-backs"}
+	// Cloning (11/012; schema: /nodes/{node}/qemu/{vmid}/clone), and room for the disks that it makes.
+	needClone = Need{Privileges: []string{"VM.Clone"}, Path: "/vms", Part: "clones"}
 	// Destroying guests; never part of the role that is proposed for reading (security.md 6).
 	needAllocate = Need{Privileges: []string{"VM.Allocate"}, Path: "/vms", Part: "guests"}
 	// Backups (09/036; schema: /nodes/{node}/vzdump).

@@ -52,14 +52,11 @@ func (in *updateIn) action() (change.Action, error) {
 
 // configure gathers the typed inputs and the free ones; a key that both name is refused.
 func (in *updateIn) configure() (change.Configure, error) {
-	c := change.Configure{Set: map[string]string{}, Delete: in.Delete}
-	for _, pair := range in.Set {
-		key, value, ok := strings.Cut(pair, "=")
-		if key = strings.TrimSpace(key); !ok || key == "" {
-			return c, fault.BadField("set", "each entry is key=value", "net0=virtio,bridge=vmbr0")
-		}
-		c.Set[key] = value
+	set, err := pairs(in.Set)
+	if err != nil {
+		return change.Configure{}, err
 	}
+	c := change.Configure{Set: set, Delete: in.Delete}
 	for key, value := range in.typed() {
 		if _, ok := c.Set[key]; ok {
 			return c, fault.BadField("set", key+" is given twice", "either the input of its own or set")
@@ -67,6 +64,19 @@ func (in *updateIn) configure() (change.Configure, error) {
 		c.Set[key] = value
 	}
 	return c, nil
+}
+
+// pairs reads key=value entries.
+func pairs(list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, pair := range list {
+		key, value, ok := strings.Cut(pair, "=")
+		if key = strings.TrimSpace(key); !ok || key == "" {
+			return nil, fault.BadField("set", "each entry is key=value", "net0=virtio,bridge=vmbr0")
+		}
+		out[key] = value
+	}
+	return out, nil
 }
 
 func (in *updateIn) typed() map[string]string {

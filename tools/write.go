@@ -22,6 +22,18 @@ type Write struct {
 	Planning
 }
 
+// WriteOne are the inputs of what changes one guest at a time.
+type WriteOne struct {
+	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
+	Guest   string `json:"guest" req:"true" example:"104" desc:"vmid or name"`
+	Planning
+}
+
+// acting is the request of an action on the guest that the inputs name.
+func (in *WriteOne) acting(a change.Action) change.Request {
+	return change.Request{Cluster: in.Cluster, Guest: strings.TrimSpace(in.Guest), Action: a}
+}
+
 // Planning are the inputs of what makes a plan.
 type Planning struct {
 	DryRun bool `json:"dry_run" desc:"plan only, send nothing"`
@@ -92,7 +104,8 @@ func writes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (c
 	return s
 }
 
-// perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched.
+// perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched. A
+// vmid that was chosen and is taken before it is used is chosen anew.
 func perform(ctx context.Context, d Deps, r change.Request, in writing) (*planOut, error) {
 	p, err := d.Changes.Propose(ctx, r)
 	if err != nil {
@@ -101,7 +114,44 @@ func perform(ctx context.Context, d Deps, r change.Request, in writing) (*planOu
 	if in.onlyPlanned() {
 		return dryRun(d, p), nil
 	}
-	return carryOn(ctx, d, p, in.wait(d))
+	out, err := carryOn(ctx, d, p, in.wait(d))
+	for range takenAtMost {
+		again, ok := retaken(ctx, d, r, p, err)
+		if !ok {
+			break
+		}
+		p = again
+		out, err = carryOn(ctx, d, p, in.wait(d))
+	}
+	return out, err
+}
+
+// takenAtMost is how often another vmid is chosen: who makes that many guests at the same time has to try again.
+const takenAtMost = 3
+
+// retaken plans again what was refused because the vmid that it chose was taken meanwhile.
+func retaken(ctx context.Context, d Deps, r change.Request, p change.Proposal, err error) (change.Proposal, bool) {
+	was := makesID(p)
+	if fault.CodeOf(err) != fault.Stale || was == 0 {
+		return p, false
+	}
+	again, perr := d.Changes.Propose(ctx, r)
+	if perr != nil || again.ID == "" {
+		return p, false
+	}
+	if makesID(again) != was {
+		return again, true
+	}
+	_, _ = d.Changes.Cancel(ctx, again.ID, d.Who) // something else was stale: the caller looks at it first
+	return p, false
+}
+
+// makesID is the vmid of the guest that a plan begins with making, 0 for one that makes none.
+func makesID(p change.Proposal) int {
+	if len(p.Body.Steps) == 0 || !p.Body.Steps[0].Makes {
+		return 0
+	}
+	return p.Body.Steps[0].Target.VMID
 }
 
 // carryOn does with a plan what its verdict says.
@@ -255,7 +305,9 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 
 func undoable(p *change.Plan) bool {
 	for k := range p.Body.Steps {
-		if s := &p.Body.Steps[k]; s.Noop == "" && (s.NoUndo != "" || len(s.Undo) == 0 && !s.Finds) {
+		switch s := &p.Body.Steps[k]; {
+		case s.Noop != "", s.Stays != "", s.Target.New && !s.Makes: // nothing to take back, or it goes with what was made
+		case s.NoUndo != "", len(s.Undo) == 0 && !s.Makes && !s.Finds:
 			return false
 		}
 	}
