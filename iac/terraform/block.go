@@ -32,7 +32,7 @@ type Named struct {
 }
 
 // Set adds an attribute. Its value is a string, bool, int, int64, float64, []string, map[string]string, Ref, []Ref, []Ignored or
-// []Named; anything else is written as the text that fmt gives it.
+// []Named, [][]Named; anything else is written as the text that fmt gives it.
 func (b *Body) Set(name string, value any) { b.items = append(b.items, item{name: name, value: value}) }
 
 // Block adds a block and gives its body.

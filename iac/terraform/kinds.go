@@ -19,6 +19,30 @@ type kind struct {
 // kinds are all objects that are no guests.
 var kinds = []kind{
 	{of: store.KindPool, typ: poolType, file: "pools.tf", claims: poolClaims},
+	{of: store.KindStorageConfig, file: "storage.tf", part: Infrastructure, claims: storageClaims},
+	{of: "network", file: "network.tf", part: Infrastructure, claims: networkClaims},
+	{of: "node_dns", typ: "proxmox_virtual_environment_dns", file: "nodes.tf", part: Infrastructure, claims: dnsClaims},
+	{of: "node_time", typ: "proxmox_virtual_environment_time", file: "nodes.tf", part: Infrastructure, claims: timeClaims},
+	{of: "node_options", typ: "proxmox_node_config", file: "nodes.tf", part: Infrastructure, claims: nodeClaims},
+	{of: "cluster_options", file: "cluster.tf", part: Infrastructure, claims: optionClaims},
+	{of: "backup_job", file: "backup.tf", part: Infrastructure, claims: backupClaims},
+	{of: "replication_job", file: "backup.tf", part: Infrastructure, claims: one(replication)},
+	{of: "ha_resource", file: "ha.tf", part: Infrastructure, claims: one(haResource)},
+	{of: "ha_group", file: "ha.tf", part: Infrastructure, claims: one(haGroup)},
+	{of: "ha_rule", file: "ha.tf", part: Infrastructure, claims: one(haRule)},
+	{of: "sdn_zone", file: "sdn.tf", part: Infrastructure, claims: zoneClaims},
+	{of: "sdn_vnet", file: "sdn.tf", part: Infrastructure, claims: vnetClaims},
+	{of: "mapping_pci", file: "mappings.tf", part: Infrastructure, claims: one(mappingPCI)},
+	{of: "mapping_usb", file: "mappings.tf", part: Infrastructure, claims: one(mappingUSB)},
+	{of: "mapping_dir", file: "mappings.tf", part: Infrastructure, claims: one(mappingDir)},
+	{of: "firewall_options", file: "firewall.tf", part: Firewall, claims: clusterFirewall},
+	{of: "firewall_alias", file: "firewall.tf", part: Firewall, claims: aliasClaims},
+	{of: "firewall_ipset", file: "firewall.tf", part: Firewall, claims: one(ipset)},
+	{of: "firewall_group", file: "firewall.tf", part: Firewall, claims: one(securityGroup)},
+	{of: "group", file: "access.tf", part: Access, claims: one(group)},
+	{of: "role", file: "access.tf", part: Access, claims: one(role)},
+	{of: "user", file: "access.tf", part: Access, claims: userClaims},
+	{of: "acl", file: "access.tf", part: Access, claims: aclClaims},
 }
 
 // claim is one resource to be written.

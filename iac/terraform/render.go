@@ -89,6 +89,8 @@ func tall(v any) bool {
 		return true
 	case []Named:
 		return len(v) > 0
+	case [][]Named:
+		return len(v) > 0
 	case map[string]string:
 		return len(v) > 0
 	}
@@ -128,6 +130,8 @@ func (p *printer) value(v any, depth int) {
 		p.ignored(v, depth)
 	case []Named:
 		p.named(v, depth)
+	case [][]Named:
+		p.rows(v, depth)
 	case map[string]string:
 		p.named(sorted(v), depth)
 	default:
@@ -179,6 +183,18 @@ func (p *printer) named(all []Named, depth int) {
 	p.body(&Body{items: items}, depth+1)
 	p.indent(depth)
 	p.WriteByte('}')
+}
+
+// rows writes objects, one below the other.
+func (p *printer) rows(all [][]Named, depth int) {
+	p.WriteString("[\n")
+	for _, r := range all {
+		p.indent(depth + 1)
+		p.named(r, depth+1)
+		p.WriteString(",\n")
+	}
+	p.indent(depth)
+	p.WriteByte(']')
 }
 
 // sorted are the parts of a map by name; a name that is no word is quoted.
