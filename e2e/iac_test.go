@@ -67,12 +67,17 @@ func (c *coded) refresh(t *testing.T) {
 	}
 	defer st.Close()
 	before := len(c.log.matching(""))
+	known := map[iac.Key]string{}
+	if c.world != nil {
+		known = c.world.Known
+	}
 	if c.world, err = iac.Load(t.Context(), st, "test", iac.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(c.log.matching("")) - before; n > 0 {
 		t.Errorf("loading sent %d requests", n)
 	}
+	c.world.Known = known
 }
 
 // database is the file that the program keeps its state in.
@@ -248,7 +253,7 @@ func zooWorld(t *testing.T, guests []zooGuest) *pvesim.World {
 func addVolume(n *pvesim.Node, volid string, body pvesim.Object) {
 	st, _, _ := strings.Cut(volid, ":")
 	row := maps.Clone(body)
-	row["content"] = "images"
+	row["content"], row["volid"] = "images", volid
 	row["attributes"] = body
 	n.Content[st] = append(n.Content[st], row)
 }

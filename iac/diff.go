@@ -139,8 +139,7 @@ func (d *differ) configs(old, now pve.Config) {
 func (d *differ) props(key, old, now string) {
 	was, is := ParseProps(key, old), ParseProps(key, now)
 	before := len(d.out)
-	plain := func(p Props) bool { return len(p.Properties) == 1 && p.Properties[0].Key == "" }
-	if was.Err == nil && is.Err == nil && !(plain(was) && plain(is)) { // memory 2048 has no parts to speak of
+	if was.Err == nil && is.Err == nil && !(bareDefault(was) && bareDefault(is)) {
 		for _, p := range was.Parts() {
 			if v, ok := is.Get(p.Key); v != p.Value || !ok {
 				d.add(key+"."+p.Key, p.Value, v, true, ok)
@@ -156,6 +155,9 @@ func (d *differ) props(key, old, now string) {
 		d.add(key, old, now, true, true)
 	}
 }
+
+// bareDefault says that a property string is its default part alone, which the key's own name stands for.
+func bareDefault(p Props) bool { return len(p.Properties) == 1 && p.Properties[0].Key == "" }
 
 // valueText is a value of a configuration as text: scalars as they are, all else as JSON.
 func valueText(v any) string {

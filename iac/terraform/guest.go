@@ -106,9 +106,8 @@ func (g *guest) started() {
 
 // tags are sorted, as the provider sorts them (rule B26).
 func (g *guest) tags() {
-	if g.take("tags", "tags"); len(g.g.Tags) > 0 {
-		g.body.Set("tags", g.g.Tags)
-	}
+	g.take("tags", "tags")
+	g.body.Set("tags", append([]string{}, g.g.Tags...))
 }
 
 // startup writes the order of booting. A bare number, as some versions stored it, is not read by the provider: the block stays empty
