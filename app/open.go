@@ -144,7 +144,8 @@ func (p *parts) Close() error {
 func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
 	caller := change.Caller{Principal: who.String(), Door: door}
 	return tools.Deps{Inventory: p.inv, Changes: p.eng, Code: p.code, Who: caller, Now: a.Clock, Zone: p.cfg.Location(), Program: p.program,
-		Level: func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
+		SSHKeys: p.cfg.Changes.SSHKeys,
+		Level:   func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
 }
 
 // Open implements cli.Program.

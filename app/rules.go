@@ -6,6 +6,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/images"
 )
 
 // rulesOf makes policy out of the configuration's section changes.
@@ -17,7 +18,7 @@ func rulesOf(cfg *config.Config) change.Rules {
 	}
 	d := change.DefaultCaps
 	return change.Rules{Maximum: most, OperatorForR2: c.OperatorToo, Deny: scopesOf(cfg, c.Deny), Allow: scopesOf(cfg, c.Allow),
-		Protected: scopesOf(cfg, c.Protected), BackupWithin: c.BackupWithin, SnapshotFirst: c.SnapshotFirst,
+		Protected: scopesOf(cfg, c.Protected), BackupWithin: c.BackupWithin, SnapshotFirst: c.SnapshotFirst, ImageHosts: imageHosts(c.Images),
 		Caps: change.Caps{PerPlan: cmp.Or(c.Caps.PerPlan, d.PerPlan), PerHour: cmp.Or(c.Caps.PerHour, d.PerHour),
 			DestroyPerHour: cmp.Or(c.Caps.DestroyPerHour, d.DestroyPerHour), PerNode: cmp.Or(c.Caps.PerNode, d.PerNode)}}
 }
@@ -40,4 +41,12 @@ func storedCluster(cfg *config.Config, name string) string {
 
 func hasCluster(cfg *config.Config, name string) bool {
 	return slices.ContainsFunc(cfg.Clusters, func(c config.Cluster) bool { return c.Name == name })
+}
+
+// imageHosts are those of the table unless the owner names others.
+func imageHosts(own []string) []string {
+	if own == nil {
+		return images.Hosts()
+	}
+	return own
 }

@@ -38,6 +38,11 @@ var calls = []struct {
 	{"PUT", "/nodes/{node}/{type}/{vmid}/resize", Reversible, "resize", "resize"},
 	{"POST", "/nodes/{node}/qemu/{vmid}/move_disk", Disruptive, "qmmove", ""},
 	{"POST", "/nodes/{node}/lxc/{vmid}/move_volume", Disruptive, "", "move_volume"},
+
+	// What guests are made of.
+	{"POST", "/nodes/{node}/storage/{storage}/download-url", Reversible, "download", "download"},
+	{"POST", "/nodes/{node}/storage/{storage}/oci-registry-pull", Reversible, "ocipull", "ocipull"},
+	{"POST", "/nodes/{node}/aplinfo", Reversible, "download", "download"},
 }
 
 // TierOfCall is the lowest tier of a write; false for one that this program does not send.
@@ -87,6 +92,8 @@ func segment(placeholder, s string) bool {
 		return s == string(pve.Qemu) || s == string(pve.LXC)
 	case "{vmid}":
 		return s != "" && strings.Trim(s, "0123456789") == ""
+	case "{storage}":
+		return storageName().MatchString(s) && !strings.Contains(s, "..")
 	case "{upid}":
 		plain, err := url.PathUnescape(s) // the ! of a token's name is escaped (F52)
 		if err == nil {
@@ -114,6 +121,9 @@ func isVolume(head, path string) bool {
 	again, err := proxmox.Path("nodes", "n", "storage", "s", "content", v)
 	return err == nil && strings.HasSuffix(again, path[k:]) && strings.HasSuffix(path[:k], "/storage/"+v.Storage)
 }
+
+// storageName is the id of a storage, which may hold dots (schema: pve-storage-id).
+var storageName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]$`)
 
 // plainName is a node or a snapshot.
 var plainName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)

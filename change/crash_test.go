@@ -227,7 +227,7 @@ func (s *sample) about(p *Plan, vmid int) bool {
 	if s.made {
 		vmid = madeOf(vmid)
 	}
-	return strings.HasSuffix(p.Body.Steps[0].Target.ID(), fmt.Sprint(vmid))
+	return strings.Contains(p.Body.Steps[0].Target.ID(), fmt.Sprint(vmid)) // of files it is a part
 }
 
 // begun counts the steps whose intent was written down.

@@ -1,9 +1,12 @@
 package change
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 )
 
 // Destroy removes a guest with its disks. Purge also removes it from backup jobs, replication and HA; Unreferenced also removes disks
@@ -38,8 +41,35 @@ func (d Destroy) Steps(l *Live) ([]Step, error) {
 	s.Task, s.Want.Gone, s.NoUndo = l.taskType("destroy"), true, "a destroyed guest comes back from a backup only"
 	s.Diff = []Diff{{"guest", l.Label(), ""}}
 	s.Lost = d.lost(l)
+	if seed := seedOf(l); seed != "" {
+		return Chained("destroy "+l.ID(), s, removeSeed(l, seed)), nil
+	}
 	return []Step{s}, nil
 }
+
+// removeSeed takes the seed image of a guest away with it: Proxmox VE removes disks, and leaves what is in CD drives.
+func removeSeed(l *Live, seed string) Step {
+	storage, _, _ := strings.Cut(seed, ":")
+	s := deleteVolume("volume.delete", VolumeTarget(l.Cluster, l.Node, seed, &l.Found), volumeCall(l.Node, storage, seed))
+	s.TaskID, s.NoUndo = storage, "it was made with the guest" // an ISO image has no owner
+	return s
+}
+
+// seedOf is the seed image that this program made with a guest and that is in one of its CD drives, "" without one. A clone that has the
+// drive of its original is not taken for the owner: the name says whose it is.
+func seedOf(l *Live) string {
+	for _, disk := range l.Config.Disks() {
+		if _, file, ok := strings.Cut(disk.Source, ":iso/"); ok && disk.CDROM && strings.HasPrefix(file, seedPrefix(l.VMID)) && seedName().MatchString(file) {
+			return disk.Source
+		}
+	}
+	return ""
+}
+
+// seedPrefix begins the name of a guest's seed image.
+func seedPrefix(vmid int) string { return "proxmox-mcp-seed-" + strconv.Itoa(vmid) + "-" }
+
+var seedName = lazy.Regexp(`^proxmox-mcp-seed-[0-9]+-[0-9a-f]{8}\.iso$`)
 
 func flag(on bool) string {
 	if on {

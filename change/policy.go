@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -37,6 +38,7 @@ type Rules struct {
 	Protected     []Scope // guests that nothing above R1 touches
 	Caps          Caps
 	BackupWithin  time.Duration // R3 needs a backup younger than this; 0: none is demanded
+	ImageHosts    []string      // what nodes may download from
 	SnapshotFirst bool          // R2 and R3 take a snapshot first, where one brings back what they change
 }
 
@@ -162,6 +164,9 @@ func deny(reason, hint string) Verdict {
 func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Grant) (Verdict, bool) {
 	if st.Noop != "" {
 		return Verdict{}, true
+	}
+	if why := s.Rules.foreign(st); why != "" {
+		return deny(why, "its owner adds the host to changes.images in the configuration: images: ["+strings.Join(append(slices.Clone(s.Rules.ImageHosts), strings.TrimPrefix(why, "nodes do not download from ")), ", ")+"]"), false
 	}
 	for _, t := range st.states(live) {
 		if v, ok := s.object(ctx, st, t, grants); !ok {

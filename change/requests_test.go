@@ -145,7 +145,9 @@ func TestRecorded(t *testing.T) {
 			call := p.Body.Steps[0].Call
 			of, ok := recorded[kindOf(call.Method, call.Path)]
 			if !ok {
-				without = append(without, pattern(call))
+				if !neverRecorded[pattern(call)] {
+					without = append(without, pattern(call))
+				}
 				continue
 			}
 			for _, q := range call.Params {
@@ -161,10 +163,15 @@ func TestRecorded(t *testing.T) {
 }
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
-var schemaOnly = map[string]bool{"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
+var schemaOnly = map[string]bool{"POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
+	"POST /nodes/{node}/storage/{storage}/download-url checksum":    true,
+	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
 	"PUT /nodes/{node}/{type}/{vmid}/resize digest": true, "POST /nodes/{node}/qemu/{vmid}/move_disk digest": true,
 	"POST /nodes/{node}/lxc/{vmid}/move_volume digest": true, "PUT /nodes/{node}/{type}/{vmid}/config force": true,
 	"PUT /nodes/{node}/{type}/{vmid}/config virtio0": true}
+
+// neverRecorded are calls that no recording has, because the recorded server reached no network; TestRequests checks them by the schema.
+var neverRecorded = map[string]bool{"POST /nodes/{node}/aplinfo": true, "POST /nodes/{node}/storage/{storage}/oci-registry-pull": true}
 
 // kindOf is a call without names: what a recording and a request have in common.
 func kindOf(method, path string) string {

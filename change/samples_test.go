@@ -179,7 +179,7 @@ func samples() []sample {
 				return CancelTask{Cluster: "home", UPID: runningTask(w, vmid).UPID, Handle: "t-test"}
 			}},
 	}
-	return append(append(list, backupSamples()...), diskSamples()...)
+	return slices.Concat(list, backupSamples(), diskSamples(), createSamples())
 }
 
 // twin makes a guest like another one, with disks and an identity of its own.

@@ -181,7 +181,8 @@ func undoObject(s *Step, calls []Call) []Step {
 	var out []Step
 	for _, call := range calls {
 		tier, _ := TierOfCall(call)
-		u := Step{Action: s.Action + ".undo", Tier: max(tier, s.Tier), Target: s.Target, Call: call, NoUndo: "it is an undo itself; ask for the change again"}
+		u := Step{Action: s.Action + ".undo", Tier: max(tier, s.Tier), Target: s.Target, Call: call, Task: taskOfCall(call, &Live{Target: s.Target}),
+			NoUndo: "it is an undo itself; ask for the change again"}
 		u.Want.Gone = !s.Want.Gone
 		for _, f := range s.Diff {
 			u.Diff = append(u.Diff, Diff{Field: f.Field, Old: f.New, New: f.Old})

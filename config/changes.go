@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -23,6 +25,10 @@ type Changes struct {
 	BackupWithin time.Duration // destructive changes need a backup younger than this (1h..8760h); 0 = none is demanded
 	// SnapshotFirst: a snapshot before a change that disturbs a guest and that a snapshot can take back.
 	SnapshotFirst bool
+	// Images are the hosts that nodes may download from: a name for https, or http://name; nil = those of the built-in table of images.
+	Images []string
+	// SSHKeys are the public keys of who may log in to new guests, unless the call names others.
+	SSHKeys []string
 }
 
 // Scope is a part of the clusters: every part that is given has to fit. At least one is.
@@ -41,6 +47,7 @@ type rawChanges struct {
 	backupWithin, snapshotFirst               setting
 	deny, allow, protected                    []rawScope
 	perPlan, perHour, destroyPerHour, perNode setting
+	images, sshKeys                           settings
 }
 
 type rawScope struct {
@@ -53,6 +60,7 @@ func (r *reader) changes(c *rawChanges) func(spot, ast.Node) {
 	return func(at spot, n ast.Node) {
 		r.mapping(at, n, fields{
 			"maximum": r.text(&c.maximum), "backup_within": r.text(&c.backupWithin), "snapshot_first": r.text(&c.snapshotFirst),
+			"images": r.list(&c.images, true), "ssh_keys": r.list(&c.sshKeys, false),
 			"deny": r.scopes(&c.deny), "allow": r.scopes(&c.allow), "protected": r.scopes(&c.protected),
 			"approval": func(at spot, n ast.Node) { r.mapping(at, n, fields{"disruptive": r.text(&c.disruptive)}) },
 			"caps": func(at spot, n ast.Node) {
@@ -84,8 +92,8 @@ func (l *loader) changes(raw rawChanges, clusters []string) Changes {
 	c := Changes{Maximum: l.oneOf(raw.maximum, "", "reversible", "disruptive", "destructive", "host"),
 		OperatorToo: l.oneOf(raw.disruptive, "client", "client", "operator") == "operator",
 		Deny:        l.scopes(raw.deny, clusters), Allow: l.scopes(raw.allow, clusters), Protected: l.scopes(raw.protected, clusters),
-		SnapshotFirst: l.boolean(raw.snapshotFirst, false),
-		Caps:          Caps{PerPlan: l.count(raw.perPlan), PerHour: l.count(raw.perHour), DestroyPerHour: l.count(raw.destroyPerHour), PerNode: l.count(raw.perNode)}}
+		SnapshotFirst: l.boolean(raw.snapshotFirst, false), Images: l.images(raw.images), SSHKeys: l.sshKeys(raw.sshKeys),
+		Caps: Caps{PerPlan: l.count(raw.perPlan), PerHour: l.count(raw.perHour), DestroyPerHour: l.count(raw.destroyPerHour), PerNode: l.count(raw.perNode)}}
 	if raw.backupWithin.set {
 		c.BackupWithin = l.duration(raw.backupWithin, 48*time.Hour, time.Hour, 365*24*time.Hour)
 	}
@@ -113,6 +121,33 @@ func (l *loader) scopes(raw []rawScope, clusters []string) []Scope {
 			continue
 		}
 		out = append(out, s)
+	}
+	return out
+}
+
+// images checks hosts that nodes may download from.
+func (l *loader) images(raw settings) []string {
+	var out []string
+	for _, item := range raw.items {
+		host := strings.TrimPrefix(item.text, "http://")
+		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || u.Hostname() == "" {
+			l.add(item.at, "must be a host, such as cloud.debian.org, or http://host where it has no https")
+			continue
+		}
+		out = append(out, item.text)
+	}
+	return out
+}
+
+// sshKeys checks public keys: a type and a key in base64, then anything on the same line.
+func (l *loader) sshKeys(raw settings) []string {
+	var out []string
+	for _, item := range raw.items {
+		if !pve.PublicKey(item.text) {
+			l.add(item.at, "must be a public key as in authorized_keys, such as ssh-ed25519 AAAA... me@home")
+			continue
+		}
+		out = append(out, item.text)
 	}
 	return out
 }

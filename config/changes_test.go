@@ -20,13 +20,16 @@ changes:
   caps: {per_plan: 10, destroy_per_hour: 1}
   backup_within: 48h
   snapshot_first: true
+  images: [cloud.debian.org, "http://192.168.1.5:8080"]
+  ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH2fFLMrlUkCZqxhp8JOBh47Sh9E9+UkAnFuPWl8IzG7 me]
 `, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Changes{Maximum: "destructive", OperatorToo: true, Deny: []Scope{{Tag: "Production"}, {Pool: "infra", Node: "pve1"}},
 		Allow: []Scope{{VMIDs: [][2]int{{100, 199}, {300, 300}}}, {Cluster: "home", VMIDs: [][2]int{{400, 400}, {500, 510}}}},
-		Caps:  Caps{PerPlan: 10, DestroyPerHour: 1}, BackupWithin: 48 * time.Hour, SnapshotFirst: true}
+		Caps:  Caps{PerPlan: 10, DestroyPerHour: 1}, BackupWithin: 48 * time.Hour, SnapshotFirst: true,
+		Images: []string{"cloud.debian.org", "http://192.168.1.5:8080"}, SSHKeys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH2fFLMrlUkCZqxhp8JOBh47Sh9E9+UkAnFuPWl8IzG7 me"}}
 	if diff := cmp.Diff(want, cfg.Changes); diff != "" {
 		t.Error(diff)
 	}
@@ -48,7 +51,9 @@ func TestChangesRefused(t *testing.T) {
 		"no list":         {"deny: production", []string{"changes.deny: must be a list: each scope starts with a dash, such as - tag: production"}},
 		"cap":             {"caps: {per_hour: 0}", []string{"changes.caps.per_hour: must be a number from 1 to 100000"}},
 		"backup":          {"backup_within: 2d", []string{"changes.backup_within: must be a duration with its unit, such as 48h0m0s"}},
-		"unknown key":     {"tier: host", []string{`changes: "tier" is not a setting; known here: allow, approval, backup_within, caps, deny, maximum, protected, snapshot_first`}},
+		"image host":      {"images: [https://x/y]", []string{"changes.images[0]: must be a host, such as cloud.debian.org, or http://host where it has no https"}},
+		"ssh key":         {"ssh_keys: [secret]", []string{"changes.ssh_keys[0]: must be a public key as in authorized_keys, such as ssh-ed25519 AAAA... me@home"}},
+		"unknown key":     {"tier: host", []string{`changes: "tier" is not a setting; known here: allow, approval, backup_within, caps, deny, images, maximum, protected, snapshot_first, ssh_keys`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

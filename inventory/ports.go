@@ -70,6 +70,10 @@ type Source interface {
 	NodeReplication(ctx context.Context, node string) ([]pve.ReplicationJob, error)
 	HAStatus(ctx context.Context) ([]pve.HAEntry, error)
 
+	// NextID is a vmid that is free now. Appliances are the container templates that Proxmox offers on a node.
+	NextID(ctx context.Context) (int, error)
+	Appliances(ctx context.Context, node string) ([]pve.Appliance, error)
+
 	// NodeJournal gives lines of a node's journal, oldest first: those of a span of time, or the last ones (last > 0, no times).
 	NodeJournal(ctx context.Context, node string, since, until time.Time, last int) ([]string, error)
 

@@ -24,6 +24,8 @@ type host struct {
 	vnets    []pve.VnetRow
 	smart    map[string]pve.SMART // by device
 	ahead    time.Duration        // of the node's clock
+
+	templates []pve.Appliance // that nodes list
 }
 
 // ask is one read of the world: it counts, may be refused, and copies what f gives.
@@ -83,4 +85,18 @@ func (w *world) SDNZones(ctx context.Context) ([]pve.ZoneRow, error) {
 
 func (w *world) SDNVnets(ctx context.Context) ([]pve.VnetRow, error) {
 	return ask(ctx, w, "vnets", "", 0, func() []pve.VnetRow { return slices.Clone(w.host.vnets) })
+}
+
+func (w *world) NextID(ctx context.Context) (int, error) {
+	return ask(ctx, w, "nextid", "", 0, func() int {
+		id := 100
+		for w.guests[id] != nil {
+			id++
+		}
+		return id
+	})
+}
+
+func (w *world) Appliances(ctx context.Context, node string) ([]pve.Appliance, error) {
+	return ask(ctx, w, "aplinfo", node, 0, func() []pve.Appliance { return slices.Clone(w.host.templates) })
 }

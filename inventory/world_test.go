@@ -48,6 +48,8 @@ type world struct {
 	lists map[string]string // what Read answers, by path
 	key   string            // begins the fingerprints of its nodes
 	delay time.Duration
+	used  map[string]int64 // memory of nodes, where it differs
+	defs  []pve.StorageDef // beside local-zfs
 	calls atomic.Int64
 	by    sync.Map // call name: *atomic.Int64
 	fail  func(call, node string, vmid int) error
@@ -223,7 +225,11 @@ func (w *world) Resources(ctx context.Context) ([]pve.Resource, []error, error) 
 		}
 	}
 	for _, id := range sortedNames(w.nodes) {
-		out = append(out, w.nodes[id].resource(), pve.Resource{ID: "storage/" + id + "/local-zfs", Type: "storage", Node: pve.Text(id),
+		node := w.nodes[id].resource()
+		if used, ok := w.used[id]; ok && node.Mem != nil {
+			node.Mem = pve.Ptr(pve.Int(used))
+		}
+		out = append(out, node, pve.Resource{ID: "storage/" + id + "/local-zfs", Type: "storage", Node: pve.Text(id),
 			Storage: "local-zfs", PluginType: "zfspool", Status: "available", Disk: pve.Ptr(pve.Int(40)), MaxDisk: pve.Ptr(pve.Int(100))},
 			pve.Resource{ID: "storage/" + id + "/ceph1", Type: "storage", Node: pve.Text(id), Storage: "ceph1", Shared: pve.Ptr(pve.Bool(true)),
 				Status: "available", Disk: pve.Ptr(pve.Int(90)), MaxDisk: pve.Ptr(pve.Int(100))})
@@ -271,7 +277,7 @@ func (w *world) StorageDefs(ctx context.Context) ([]pve.StorageDef, error) {
 		return nil, err
 	}
 	defer done()
-	return []pve.StorageDef{{Storage: "local-zfs", Type: "zfspool", Raw: []byte(`{"storage":"local-zfs","type":"zfspool","digest":"abc"}`)}}, nil
+	return append([]pve.StorageDef{{Storage: "local-zfs", Type: "zfspool", Raw: []byte(`{"storage":"local-zfs","type":"zfspool","digest":"abc"}`)}}, w.defs...), nil
 }
 
 func (w *world) Pools(ctx context.Context) ([]pve.PoolRow, error) {

@@ -50,6 +50,7 @@ func list() []Spec {
 		deleteGuest(),
 		planBatch(),
 		backupGuest(),
+		downloadImage(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

@@ -27,6 +27,7 @@ type fake struct {
 	access   inventory.AccessList
 	diagnose inventory.Diagnosis
 	clusters inventory.ClusterList
+	place    inventory.Place
 	synced   []inventory.SyncOutcome
 	err      error
 	fakePast
@@ -38,6 +39,7 @@ type fake struct {
 	asked   inventory.TaskQuery
 	history inventory.ChangeQuery
 	sampled inventory.MetricQuery
+	placing inventory.PlaceQuery
 }
 
 var _ Inventory = (*fake)(nil)
@@ -90,6 +92,11 @@ func (f *fake) Access(context.Context, inventory.ReadOptions) (inventory.AccessL
 
 func (f *fake) Clusters(context.Context, inventory.ReadOptions) (inventory.ClusterList, error) {
 	return f.clusters, f.err
+}
+
+func (f *fake) PlaceFor(_ context.Context, q inventory.PlaceQuery) (inventory.Place, error) {
+	f.placing = q
+	return f.place, f.err
 }
 
 func (f *fake) SyncWithin(context.Context, inventory.SyncRequest, time.Duration) ([]inventory.SyncOutcome, error) {

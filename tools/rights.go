@@ -52,6 +52,9 @@ var (
 	// Backups (09/036; schema: /nodes/{node}/vzdump).
 	needBackup = Need{Privileges: []string{"VM.Backup"}, Path: "/vms", Part: "backups of guests"}
 	needSpace  = Need{Privileges: []string{"Datastore.AllocateSpace"}, Path: "/storage", Part: "room on storages"}
+	// Files on storages (schema: download-url, upload), and that a node fetches them (schema: or Sys.Audit with Sys.Modify on /).
+	needTemplates = Need{Privileges: []string{"Datastore.AllocateTemplate"}, Path: "/storage", Part: "images and templates"}
+	needReachOut  = Need{Privileges: []string{"Sys.AccessNetwork", "Sys.Modify"}, Path: "/nodes", Part: "downloads by nodes"}
 	// Ending the tasks of others (pve-api.md 71).
 	needEndTasks = Need{Privileges: []string{"Sys.Modify"}, Path: "/nodes", Part: "tasks of others"}
 	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.

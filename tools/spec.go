@@ -65,6 +65,7 @@ type Inventory interface {
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
 	Health(ctx context.Context, q inventory.HealthQuery) (inventory.Health, error)
 	Access(ctx context.Context, o inventory.ReadOptions) (inventory.AccessList, error)
+	PlaceFor(ctx context.Context, q inventory.PlaceQuery) (inventory.Place, error)
 	Clusters(ctx context.Context, o inventory.ReadOptions) (inventory.ClusterList, error)
 	Saving
 	SyncWithin(ctx context.Context, q inventory.SyncRequest, limit time.Duration) ([]inventory.SyncOutcome, error)
@@ -85,6 +86,7 @@ type Deps struct {
 	Level func(ctx context.Context) (Tier, error)
 	// Program is how the owner starts this program in a shell, with the flags that name its configuration and store; "" = proxmox-mcp.
 	Program string
+	SSHKeys []string // public keys of who may log in to new guests, unless a call names others
 	Now     func() time.Time
 	Zone    *time.Location
 	// Progress, if set, hears of long work: how far it is, of how much (0 = unknown), and a few words.

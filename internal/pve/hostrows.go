@@ -141,3 +141,12 @@ type VnetRow struct {
 	State     Text            `json:"state"`
 	Pending   json.RawMessage `json:"pending"`
 }
+
+// Appliance is a container template that Proxmox VE offers to download (GET /nodes/{node}/aplinfo; fields: source, APLInfo.pm).
+type Appliance struct {
+	Template Text `json:"template"` // the file's name
+	Package  Text `json:"package"`
+	Version  Text `json:"version"`
+	OS       Text `json:"os"`
+	Section  Text `json:"section"` // system, turnkeylinux, mail
+}

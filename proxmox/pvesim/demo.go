@@ -3,6 +3,8 @@ package pvesim
 import (
 	"fmt"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/images"
 )
 
 // demoSeed makes every demo alike but for its time.
@@ -30,6 +32,11 @@ func DemoWorld(now time.Time) *World {
 	b.w.Downloads = map[string]int64{"docker://docker.io/library/alpine:3.22": 4 * mib, "docker://docker.io/library/nginx:1.29-alpine": 21 * mib,
 		"docker://docker.io/library/nginx:1.29": 73 * mib, "docker://ghcr.io/home-assistant/home-assistant:2026.11": 690 * mib,
 		"https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-amd64.qcow2": 330 * mib}
+	for _, name := range images.Names() { // their real sizes differ
+		if i, err := images.Find("image", name, "import"); err == nil {
+			b.w.Downloads[i.URL] = 340 * mib
+		}
+	}
 	b.w.Pools = []*Pool{{ID: "home", Comment: "things the family uses", Storages: []string{"tank"}},
 		{ID: "lab", Comment: "may break"}}
 	b.demoServices()
