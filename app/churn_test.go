@@ -47,12 +47,12 @@ type churner struct {
 	calls      int
 }
 
-// churnHours is how long the world is simulated: a day at full size (make e2e-full), an hour or two in each test run.
+// churnHours is how long the world is simulated: a day at full size (make e2e-full), half an hour under the race detector, else two hours.
 func churnHours(t *testing.T) time.Duration {
 	t.Helper()
 	d := 2 * time.Hour
 	if testing.Short() || raceEnabled {
-		d = time.Hour
+		d = 30 * time.Minute
 	}
 	if v := os.Getenv("CHURN"); v != "" {
 		var err error

@@ -22,7 +22,7 @@ const (
 	boundAskFresh  = 10 * time.Second
 	boundTask      = 5 * time.Second
 	boundMetrics   = 5 * time.Second
-	boundAccess    = 7 * time.Second
+	boundAccess    = 4 * time.Second
 	boundHealth    = 5 * time.Second // what syncs do not read is asked by check_health alone
 	boundLive      = 3 * time.Second // what the store does not keep
 	boundDiagnose  = 8 * time.Second

@@ -133,6 +133,9 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 func (m *matrixRig) round(row *faultRow, st stage, first int, fresh, wait bool) {
 	m.t.Helper()
 	for _, q := range m.questions(first, fresh, wait) {
+		if q.tool == "sync_inventory" && !fresh { // each reads all there is; one round tells how that ends
+			continue
+		}
 		m.judge(row, st, m.call(q.tool, q.args))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -151,5 +152,54 @@ func TestAClaimIsNoProof(t *testing.T) {
 	defer mu.Unlock()
 	if len(seen) != 1 || !seen["PVEAPIToken="+own] {
 		t.Errorf("the hostile cluster was shown %d logins", len(seen))
+	}
+}
+
+// Without checked certificates nothing proves that two entries are one: a handshake shows any key.
+func TestUncheckedClustersStayTwo(t *testing.T) {
+	sim := twinSim(t, 1)
+	cfg := &config.Config{Clusters: []config.Cluster{given(t, "a", sim, "node01"), given(t, "b", sim, "node02")}}
+	cfg.Clusters[0].Fingerprints, cfg.Clusters[0].Insecure = nil, true
+	p := openTwins(t, cfg)
+	if !p.findTwins(t.Context()) || len(p.inv.Merged()) != 0 {
+		t.Errorf("merged %v", p.inv.Merged())
+	}
+}
+
+// Two entries that were one and lead to different clusters now, at the same addresses, are two again, for later processes as well.
+func TestTwinsPart(t *testing.T) {
+	sim, other := twinSim(t, 1), twinSim(t, 2)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := sim.Serve(l, "node02")
+	defer func() { _ = end.Close() }()
+	b := config.Cluster{Name: "b", Endpoints: []string{"https://" + l.Addr().String()}, Token: redact.NewSecret(sim.RootToken()), ReadOnly: true,
+		Fingerprints: []string{sim.Fingerprint("node02"), other.Fingerprint("node02")}}
+	cfg := &config.Config{Clusters: []config.Cluster{given(t, "a", sim, "node01"), b}}
+	p := openTwins(t, cfg)
+	if p.findTwins(t.Context()); p.inv.Merged()["b"] != "a" {
+		t.Fatalf("merged %v", p.inv.Merged())
+	}
+	_ = end.Close()
+	if l, err = net.Listen("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	end = other.Serve(l, "node02")
+	if p.findTwins(t.Context()); len(p.inv.Merged()) != 0 {
+		t.Errorf("still merged: %v", p.inv.Merged())
+	}
+	if err := p.inv.Complete(t.Context(), "", nil); err != nil {
+		t.Fatal(err)
+	}
+	page, err := p.inv.FindGuests(t.Context(), inventory.GuestQuery{})
+	if err != nil || page.Counts.Total != 12 {
+		t.Errorf("%d guests, %v, %v", page.Counts.Total, page.Warnings, err)
+	}
+	_ = p.Close()
+	p = openTwins(t, cfg)
+	if _, err := p.openStore(t.Context(), time.Now); err != nil || len(p.inv.Merged()) != 0 {
+		t.Errorf("a later process: %v, %v", p.inv.Merged(), err)
 	}
 }
