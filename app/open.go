@@ -145,6 +145,7 @@ func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
 	caller := change.Caller{Principal: who.String(), Door: door}
 	return tools.Deps{Inventory: p.inv, Changes: p.eng, Code: p.code, Who: caller, Now: a.Clock, Zone: p.cfg.Location(), Program: p.program,
 		SSHKeys: p.cfg.Changes.SSHKeys,
+		Several: len(p.pool.Names())-len(p.inv.Merged()) > 1,
 		Level:   func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
 }
 

@@ -91,10 +91,40 @@ func (i *Inventory) resolve(scope []*cluster, text string) (*row, error) {
 		return nil, i.unknownGuest(v, scope, text)
 	}
 	e := fault.New(fault.Ambiguous, "%d guests are called %q: %s", len(found), clean.Line(text, maxName), candidates(found))
-	if len(scope) > 1 && slices.ContainsFunc(found, func(r *row) bool { return r.g.Cluster != found[0].g.Cluster }) {
-		return nil, e.WithHint("say in which cluster: cluster %s", found[0].g.Cluster)
+	var in []string
+	for _, r := range found {
+		in = append(in, r.g.Cluster)
+	}
+	if in = distinct(in); len(in) > 1 {
+		return nil, whichCluster(e, in)
 	}
 	return nil, e.WithHint("name the guest by its vmid")
+}
+
+// whichCluster completes an error about a name of objects in several clusters: the input cluster has to say which.
+func whichCluster(e *fault.Error, in []string) *fault.Error {
+	in = distinct(in)
+	e.Field, e.Rule, e.Example = "cluster", "must name the cluster where a name is in several", in[0]
+	return e.WithHint("say in which cluster: cluster %s", strings.Join(in, " or "))
+}
+
+func namesOf(list []*cluster) []string {
+	var out []string
+	for _, c := range list {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// distinct are the names once each, in their order.
+func distinct(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 func namedRows(v *view, scope []*cluster, text string) []*row {

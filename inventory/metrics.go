@@ -138,16 +138,33 @@ func (i *Inventory) sampled(scope []*cluster, text string) (*sampledObject, erro
 			}
 		}
 	}
+	return i.sampledHost(scope, kind, name, text)
+}
+
+// sampledHost finds a node, else a storage, of the one cluster that has it.
+func (i *Inventory) sampledHost(scope []*cluster, kind, name, text string) (*sampledObject, error) {
+	var found []*sampledObject
+	var at []*cluster
 	for _, c := range scope {
 		cv := i.proj.cluster(c.name)
-		if o := c.sampledNode(cv, name); o != nil && kind != "storage" {
-			return o, nil
+		var o *sampledObject
+		if kind != "storage" {
+			o = c.sampledNode(cv, name)
 		}
-		if o := c.sampledStorage(cv, name); o != nil && kind != "node" {
-			return o, nil
+		if o == nil && kind != "node" {
+			o = c.sampledStorage(cv, name)
+		}
+		if o != nil {
+			found, at = append(found, o), append(at, c)
 		}
 	}
-	return nil, i.unknownObject(scope, text)
+	switch len(found) {
+	case 0:
+		return nil, i.unknownObject(scope, text)
+	case 1:
+		return found[0], nil
+	}
+	return nil, whichCluster(fault.New(fault.Ambiguous, "%d clusters have a %s %s", len(found), found[0].kind, clean.Line(name, maxName)), namesOf(at))
 }
 
 func (i *Inventory) sampledGuest(r *row) *sampledObject {

@@ -90,8 +90,7 @@ func (i *Inventory) NodeDetail(ctx context.Context, name string, ro ReadOptions)
 		}
 	}
 	if len(found) > 1 {
-		return NodeDetail{}, fault.New(fault.Ambiguous, "%d clusters have a node %s", len(found), clean.Line(name, maxName)).
-			WithHint("say in which cluster: cluster %s", at[0].name)
+		return NodeDetail{}, whichCluster(fault.New(fault.Ambiguous, "%d clusters have a node %s", len(found), clean.Line(name, maxName)), namesOf(at))
 	}
 	if len(found) == 0 {
 		return NodeDetail{}, i.knownNode(scope, name)

@@ -139,7 +139,7 @@ func (i *Inventory) nodeOf(ctx context.Context, q *LogQuery) (*cluster, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, fault.New(fault.Ambiguous, "several clusters have a node %s", q.Node).WithHint("say in which: cluster %s", found[0].name)
+	return nil, whichCluster(fault.New(fault.Ambiguous, "%d clusters have a node %s", len(found), clean.Line(q.Node, maxName)), namesOf(found))
 }
 
 // logMatcher matches a text as it stands, in any case, or as a regular expression.

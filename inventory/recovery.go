@@ -120,7 +120,11 @@ func (s *search) find(text string) error {
 	case err != nil:
 		return err
 	case len(refs) > 1:
-		return fault.New(fault.Ambiguous, "%d guests that are gone are meant by %q", len(refs), clean.Line(text, maxName)).WithHint("say in which cluster")
+		var in []string
+		for _, r := range refs {
+			in = append(in, r.Cluster)
+		}
+		return whichCluster(fault.New(fault.Ambiguous, "%d guests that are gone are meant by %q", len(refs), clean.Line(text, maxName)), in)
 	case len(refs) == 0:
 		id, number := vmidOf(strings.TrimSpace(text))
 		if !number {

@@ -113,13 +113,17 @@ func (i *Inventory) oneSubject(ctx context.Context, st Store, scope []*cluster, 
 	if err != nil || len(refs) == 1 {
 		return append(refs, store.Ref{})[0], err
 	}
-	var names []string
+	var names, in []string
 	for _, r := range refs {
+		in = append(in, r.Cluster)
 		word := strings.TrimSuffix(string(r.Kind), "_config")
 		names = append(names, fmt.Sprintf("%s %s of cluster %s", word, clean.Line(r.ID, maxName), r.Cluster))
 	}
-	return store.Ref{}, fault.New(fault.Ambiguous, "%q names %d objects: %s", clean.Line(text, maxName), len(refs), shortList(names, 8)).
-		WithHint("put the kind before the id (storage local), use the vmid of a guest, and say in which cluster")
+	e := fault.New(fault.Ambiguous, "%q names %d objects: %s", clean.Line(text, maxName), len(refs), shortList(names, 8))
+	if len(distinct(in)) == len(refs) {
+		return store.Ref{}, whichCluster(e, in)
+	}
+	return store.Ref{}, e.WithHint("put the kind before the id (storage local), use the vmid of a guest, and say in which cluster")
 }
 
 // likeName says that a name is the one that is asked for, or begins with it where that ends in *. Nothing asked for is any name.

@@ -86,7 +86,7 @@ func linkedClones(cv *clusterView, of *row) []string {
 	base := fmt.Sprintf("base-%d-", of.g.VMID)
 	var out []string
 	for _, r := range cv.rows {
-		if r == of || r.f == nil {
+		if r.g.VMID == of.g.VMID || r.f == nil {
 			continue
 		}
 		if slices.ContainsFunc(r.f.Volumes, func(v string) bool { return strings.Contains(v, base) }) {

@@ -236,9 +236,11 @@ func (o *backupsOut) among() string {
 }
 
 func (o *backupsOut) guestTable(d Deps) Table {
+	var at []string
 	t := Table{Name: "guests", Main: !o.one, Columns: []string{"vmid", "name", "newest", "backups", "size", "jobs", "next run", "note"}}
 	for k := range o.src.Guests {
 		g := &o.src.Guests[k]
+		at = append(at, g.Cluster)
 		n, bytes, _, protected := tally(g.Backups)
 		count := strconv.Itoa(n)
 		if protected > 0 {
@@ -254,7 +256,7 @@ func (o *backupsOut) guestTable(d Deps) Table {
 		t.Rows = append(t.Rows, []string{strconv.Itoa(g.VMID), cell(g.Name, 63), newest, count, sizeOf(bytes), cell(strings.Join(g.Jobs, ","), 60), ahead(d, g.NextRun),
 			backupNote(&o.src, g)})
 	}
-	return t
+	return t.in(d, at)
 }
 
 func (o *backupsOut) backupTable(d Deps) Table {
@@ -281,19 +283,21 @@ func (o *backupsOut) backupTable(d Deps) Table {
 }
 
 func (o *backupsOut) jobTable(d Deps) Table {
+	var at []string
 	t := Table{Name: "jobs", Columns: []string{"job", "schedule", "next run", "storage", "covers", "keep"}}
 	for k := range o.src.Jobs {
 		j := &o.src.Jobs[k]
 		if o.one && !o.concerns(j.ID) {
 			continue
 		}
+		at = append(at, j.Cluster)
 		next := ahead(d, j.NextRun)
 		if !j.Enabled {
 			next = "off"
 		}
 		t.Rows = append(t.Rows, []string{cell(j.ID, 60), cell(j.Schedule, 40), next, cell(j.Storage, 60), cell(jobCovers(j), 80), cell(j.Keep, 60)})
 	}
-	return t
+	return t.in(d, at)
 }
 
 // concerns says that a job covers or excludes one of the guests that are shown.

@@ -100,11 +100,13 @@ func (o *changesOut) View(d Deps) View {
 	}
 	t := Table{Name: "changes", Main: true, Columns: []string{"seen", "object", "change", "by"}}
 	var last, lastBy string
+	var at []string
 	for k := range p.Rows {
 		c := &p.Rows[k]
+		at = append(at, c.Cluster)
 		seen := seenText(d, c.At, c.NotBefore)
 		row := []string{seen, objectName(c), changeText(c), byText(c)}
-		if what := seen + row[1]; what != last {
+		if what := seen + row[1] + c.Cluster; what != last {
 			last, lastBy = what, row[3]
 		} else if row[0], row[1] = "", ""; row[3] == lastBy { // what a row leaves out is as in the row above
 			row[3] = ""
@@ -113,7 +115,7 @@ func (o *changesOut) View(d Deps) View {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	v.Table(t)
+	v.Table(t.in(d, at))
 	if p.NextCursor != "" {
 		v.Line("more: cursor %s", p.NextCursor)
 	}

@@ -85,12 +85,14 @@ func findingsOf(d Deps, all []inventory.Finding) []findingOut {
 }
 
 // findingTable lists findings in a few words each, for an overview.
-func findingTable(all []inventory.Finding) Table {
+func findingTable(d Deps, all []inventory.Finding) Table {
+	var at []string
 	t := Table{Name: "problems", Columns: []string{"severity", "object", "problem"}}
 	for _, f := range all {
+		at = append(at, f.Cluster)
 		t.Rows = append(t.Rows, []string{string(f.Severity), cell(f.Object, 80), cell(f.Title, 120)})
 	}
-	return t
+	return t.in(d, at)
 }
 
 // roomForFindings bounds a table of findings, in the estimated tokens of weight: with its head, what was not checked and some warnings an
@@ -106,6 +108,7 @@ func findingRows(d Deps, all []inventory.Finding) (t Table, rest string) {
 	t = Table{Name: "findings", Main: true, Columns: []string{"severity", "code", "object", "problem", "evidence", "since", "hint"}}
 	hinted, left := map[string]bool{}, map[string]int{}
 	room := roomForFindings
+	var at []string
 	for _, f := range all {
 		row := []string{string(f.Severity), f.Code, cell(f.Object, 60), cell(f.Title, 90), cell(f.Evidence, 110), ago(d, f.Since), ""}
 		if !hinted[f.Hint] {
@@ -117,9 +120,12 @@ func findingRows(d Deps, all []inventory.Finding) (t Table, rest string) {
 			continue
 		}
 		hinted[f.Hint] = true
-		t.Rows = append(t.Rows, row)
+		t.Rows, at = append(t.Rows, row), append(at, f.Cluster)
+		if d.Several {
+			room -= weight([]string{f.Cluster})
+		}
 	}
-	return t, countList(left)
+	return t.in(d, at), countList(left)
 }
 
 // weight estimates the tokens of a row from above: a word of letters costs one per six, a long or foreign one more.

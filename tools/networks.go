@@ -107,21 +107,37 @@ func (o *networksOut) View(d Deps) View {
 		line += ", " + counted(p.Zones, "SDN zone") + " with " + counted(len(p.Vnets), "vnet")
 	}
 	v.Line("%s, %s", line, asOf(d, p.Meta))
-	v.Table(netTable("interfaces", true, p.Interfaces))
+	v.Table(netTableIn(d, "interfaces", true, p.Interfaces))
+	var at []string
 	t := Table{Name: "vnets", Columns: []string{"vnet", "zone", "type", "tag", "pending", "alias", "guests"}}
 	for k := range p.Vnets {
 		n := &p.Vnets[k]
+		at = append(at, n.Cluster)
 		t.Rows = append(t.Rows, []string{cell(n.Name, 20), cell(n.Zone, 20), cell(n.ZoneType, 20), cell(n.Tag, 10), cell(n.State, 20), cell(n.Alias, 60), netGuests(n.Guests)})
 	}
-	v.Table(t)
-	v.Table(netTable("used by guests, not listed on their node", false, p.Lost))
+	v.Table(t.in(d, at))
+	v.Table(netTableIn(d, "used by guests, not listed on their node", false, p.Lost))
 	for _, n := range p.Pending {
-		v.Line("%s: changes wait to be applied:\n%s", cell(n.Node, 63), n.Patch)
+		where := cell(n.Node, 63)
+		if d.Several {
+			where += " of cluster " + cell(n.Cluster, 40)
+		}
+		v.Line("%s: changes wait to be applied:\n%s", where, n.Patch)
 	}
 	if p.NextCursor != "" {
 		v.Line("more: cursor %s", p.NextCursor)
 	}
 	return v
+}
+
+// netTableIn is the table of interfaces of nodes of more than one cluster, perhaps.
+func netTableIn(d Deps, name string, main bool, list []inventory.NetInterface) Table {
+	var at []string
+	for k := range list {
+		at = append(at, list[k].Cluster)
+	}
+	t := netTable(name, main, list)
+	return t.in(d, at)
 }
 
 func netTable(name string, main bool, list []inventory.NetInterface) Table {

@@ -84,8 +84,10 @@ func nodeStatus(d Deps, n inventory.Node) string {
 func (o *nodesOut) View(d Deps) View {
 	v := View{Warnings: o.src.Warnings}
 	online := 0
+	var at []string
 	t := Table{Name: "nodes", Main: true, Columns: []string{"node", "status", "cpu%", "cpus", "mem", "rootfs", "load", "uptime", "version", "guests", "running", "ip"}}
 	for _, n := range o.src.Nodes {
+		at = append(at, n.Cluster)
 		if n.Status == "online" {
 			online++
 		}
@@ -94,7 +96,7 @@ func (o *nodesOut) View(d Deps) View {
 			strconv.Itoa(n.Guests.Total), strconv.Itoa(n.Guests.Running), cell(n.IP, 45)})
 	}
 	v.Line("%s, %d online, %s", counted(len(o.src.Nodes), "node"), online, asOf(d, o.src.Meta))
-	v.Table(t)
+	v.Table(t.in(d, at))
 	return v
 }
 

@@ -137,7 +137,7 @@ func (o *overviewOut) View(d Deps) View {
 		head += ", worst " + strconv.Itoa(len(shown)) + " (all: check_health)"
 	}
 	v.Line("%s", head)
-	v.Table(findingTable(shown))
+	v.Table(findingTable(d, shown))
 	return v
 }
 

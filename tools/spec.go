@@ -84,6 +84,8 @@ type Deps struct {
 	Taken []int
 	// Level is the highest tier that the caller may use now; nil: only reading.
 	Level func(ctx context.Context) (Tier, error)
+	// Several says that more than one cluster is configured: rows then name theirs.
+	Several bool
 	// Program is how the owner starts this program in a shell, with the flags that name its configuration and store; "" = proxmox-mcp.
 	Program string
 	SSHKeys []string // public keys of who may log in to new guests, unless a call names others

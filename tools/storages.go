@@ -66,10 +66,12 @@ func (o *storagesOut) View(d Deps) View {
 	p := &o.src
 	v := View{Warnings: p.Warnings}
 	states := map[string]int{}
+	var at []string
 	t := Table{Name: "storages", Main: true, Columns: []string{"storage", "nodes", "state", "used", "type", "content", "note"}}
 	for k := range p.Rows {
 		s := &p.Rows[k]
 		states[s.State]++
+		at = append(at, s.Cluster)
 		t.Rows = append(t.Rows, []string{cell(s.Name, 63), cell(strings.Join(s.Nodes, ","), 120), s.State, usage(s.Used, s.Storage.Total), cell(s.Type, 20),
 			cell(s.Content, 80), storageNote(s)})
 	}
@@ -79,7 +81,7 @@ func (o *storagesOut) View(d Deps) View {
 			states[inventory.StorageDisabled], "disabled")
 	}
 	v.Line("%s, %s", line, asOf(d, p.Meta))
-	v.Table(t)
+	v.Table(t.in(d, at))
 	if p.NextCursor != "" {
 		v.Line("more: cursor %s", p.NextCursor)
 	}

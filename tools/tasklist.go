@@ -77,9 +77,11 @@ func (o *tasksOut) View(d Deps) View {
 	if o.KnownSince != "" {
 		v.Line("older tasks than %s are not all known", shortStamp(d, p.KnownSince))
 	}
+	var at []string
 	t := Table{Name: "tasks", Main: true, Columns: []string{"task", "started", "took", "type", "object", "node", "user", "state"}}
 	for k := range p.Rows {
 		r := &p.Rows[k]
+		at = append(at, r.Cluster)
 		state := r.State
 		if r.Exit != "" && r.Exit != "OK" {
 			state += ": " + cell(r.Exit, taskExit)
@@ -91,7 +93,7 @@ func (o *tasksOut) View(d Deps) View {
 		t.Rows = append(t.Rows, []string{r.Handle, shortStamp(d, r.Start), took, r.Type, strings.TrimSpace(cell(r.Object, 40) + " " + cell(r.Name, 40)), r.Node,
 			cell(r.User, 60), state})
 	}
-	v.Table(t)
+	v.Table(t.in(d, at))
 	if p.NextCursor != "" {
 		v.Line("more: cursor %s", p.NextCursor)
 	}

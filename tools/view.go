@@ -3,6 +3,7 @@ package tools
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,18 @@ type Table struct {
 	Main    bool
 	Dense   bool
 	Wrap    bool // on a terminal a cell that is too long goes on below; without it is cut
+}
+
+// in gives each row its cluster, in a last column, where there is more than one to be from.
+func (t *Table) in(d Deps, clusters []string) Table {
+	if !d.Several && len(slices.Compact(slices.Clone(clusters))) < 2 {
+		return *t
+	}
+	t.Columns = append(t.Columns, "cluster")
+	for k := range t.Rows {
+		t.Rows[k] = append(t.Rows[k], cell(clusters[k], 40))
+	}
+	return *t
 }
 
 // warningLimit leaves room for a certificate's fingerprints and the line that pins it.

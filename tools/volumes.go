@@ -76,12 +76,14 @@ func (o *volumesOut) View(d Deps) View {
 	p := &o.src
 	v := View{Warnings: p.Warnings}
 	v.Line("%s, from %s, %s", o.sum(), counted(p.Storages, "storage listing"), asOf(d, p.Meta))
+	var at []string
 	t := Table{Name: "volumes", Main: true, Columns: []string{"volume", "node", "size", "content", "format", "guest", "age", "use"}}
 	for k := range p.Rows {
 		r := &p.Rows[k]
+		at = append(at, r.Cluster)
 		t.Rows = append(t.Rows, []string{cell(r.ID, 200), cell(r.Node, 63), sizeOf(r.Size), cell(r.Content, 20), cell(r.Format, 20), ownerText(r), ago(d, r.At), useText(r)})
 	}
-	v.Table(t)
+	v.Table(t.in(d, at))
 	if p.NextCursor != "" {
 		v.Line("more: cursor %s", p.NextCursor)
 	}
