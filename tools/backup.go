@@ -20,8 +20,8 @@ type backupIn struct {
 	Storage      string `json:"storage" example:"nas-backup" desc:"default: most room"`
 	Mode         string `json:"mode" enum:"snapshot,suspend,stop" desc:"default snapshot: no downtime"`
 	Compress     string `json:"compress" enum:"zstd,gzip,lzo,0"`
-	Notes        string `json:"notes" example:"before upgrade"`
-	Protected    bool   `json:"protected"`
+	Notes        string `json:"notes" example:"before upgrade" help:"a note kept with the backup"`
+	Protected    bool   `json:"protected" help:"prune and delete leave it alone"`
 	Write
 }
 
