@@ -47,6 +47,9 @@ func (n *nullStore) Guests(context.Context, store.GuestFilter) ([]store.Guest, e
 func (n *nullStore) Objects(context.Context, string, int64) ([]store.Object, error) { return nil, nil }
 func (n *nullStore) Content(context.Context, string) (json.RawMessage, error)       { return nil, nil }
 func (n *nullStore) Tasks(context.Context, store.TaskFilter) ([]store.Task, error)  { return nil, nil }
+func (n *nullStore) Steps(context.Context, store.StepFilter) ([]store.PlanStep, error) {
+	return nil, nil
+}
 func (n *nullStore) TaskByHandle(context.Context, string) (store.Task, bool, error) {
 	return store.Task{}, false, nil
 }

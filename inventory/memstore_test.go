@@ -231,6 +231,10 @@ func (m *memStore) CountTasks(_ context.Context, f store.TaskFilter) (int, error
 	return len(m.selected(f)), nil
 }
 
+func (m *memStore) Steps(context.Context, store.StepFilter) ([]store.PlanStep, error) {
+	return nil, nil
+}
+
 func (m *memStore) TaskByHandle(_ context.Context, handle string) (store.Task, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

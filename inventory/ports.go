@@ -117,4 +117,6 @@ type Store interface {
 	SetIntent(ctx context.Context, i store.Intent) error
 	ClearIntent(ctx context.Context, ref store.Ref) (bool, error)
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
+
+	Steps(ctx context.Context, f store.StepFilter) ([]store.PlanStep, error)
 }

@@ -110,6 +110,7 @@ func (p *projection) load(ctx context.Context, st Store, gen int64) error {
 		next[c.name] = cv
 	}
 	p.show(next, gen)
+	p.inv.changedByAnybody(ctx, st)
 	return nil
 }
 

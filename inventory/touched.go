@@ -2,12 +2,15 @@ package inventory
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // trustTouched is how long the status of a guest that this program changed counts more than its row in cluster/resources: the row
@@ -24,8 +27,9 @@ type touch struct {
 
 // touched are the guests that this program changed a moment ago, by vmid. A change that follows takes the place of the one before.
 type touched struct {
-	mu  sync.Mutex
-	ids map[int]*touch
+	mu      sync.Mutex
+	ids     map[int]*touch
+	heardOf map[string]time.Time // steps of the journal, with when they ended
 }
 
 func (t *touched) add(id int, now time.Time) {
@@ -117,6 +121,54 @@ func (r *run) truth(ctx context.Context, rows map[int][]*pve.Resource) (unread m
 		}
 	}
 	return unread
+}
+
+// changedByAnybody takes over what the journal says was changed a moment ago, by whichever process: the one that reads, and the one that
+// looks at the cluster for all of them, need not be the one that changed it.
+func (i *Inventory) changedByAnybody(ctx context.Context, st Store) {
+	steps, err := st.Steps(ctx, store.StepFilter{Ended: i.now().Add(-trustTouched)})
+	if err != nil {
+		i.opt.Logger.DebugContext(ctx, "the journal of changes cannot be read", "error", err)
+		return
+	}
+	for _, s := range steps {
+		k := slices.IndexFunc(i.clusters, func(c *cluster) bool { return c.name == s.Cluster })
+		if k < 0 || !i.clusters[k].touched.news(s.Plan+"/"+strconv.Itoa(s.N), s.Ended) {
+			continue
+		}
+		i.clusters[k].asked.forget()
+		if vmid, err := strconv.Atoi(s.Object); err == nil && vmid > 0 {
+			i.clusters[k].touched.since(vmid, s.Ended)
+		}
+	}
+}
+
+// news says that a step was not heard of before; those that count no more are forgotten.
+func (t *touched) news(step string, ended time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.heardOf == nil {
+		t.heardOf = map[string]time.Time{}
+	}
+	if _, ok := t.heardOf[step]; ok {
+		return false
+	}
+	maps.DeleteFunc(t.heardOf, func(_ string, at time.Time) bool { return ended.Sub(at) > 2*trustTouched })
+	t.heardOf[step] = ended
+	return true
+}
+
+// since is add, unless this process knows of that change, or of a later one.
+func (t *touched) since(id int, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if one := t.ids[id]; one != nil && !one.at.Before(at) {
+		return
+	}
+	if t.ids == nil {
+		t.ids = map[int]*touch{}
+	}
+	t.ids[id] = &touch{at: at}
 }
 
 // hear asks a guest for its status. What cannot be read leaves the row as it is; a node that is silent is found out by other calls.

@@ -14,7 +14,7 @@ func (d *DB) fault(err error) error {
 		return nil
 	}
 	out := d.judged(err)
-	d.room.noted(out, d.clock)
+	d.room.noted(out)
 	return out
 }
 

@@ -170,7 +170,7 @@ func testUpgradeFrom(t *testing.T, place string, n int) {
 	if n >= 2 { // the schema with plans
 		_, err = old.write.ExecContext(t.Context(), "INSERT INTO plans VALUES ('p-1', 'h', 'a', 'me', 't', 't', 1, 'failed', '', '', '', '', '', 1, 2, 0, 0, 3, '')")
 		if err == nil {
-			_, err = old.write.ExecContext(t.Context(), "INSERT INTO plan_steps VALUES ('p-1', 1, 'failed', 'a', 'n', '100', 'x', 1, '', 1, 2, '', '', 'it was refused')")
+			_, err = old.write.ExecContext(t.Context(), "INSERT INTO plan_steps (plan, n, state, cluster, node, object, action, tier, upid, sent, ended, before, result, error) VALUES ('p-1', 1, 'failed', 'a', 'n', '100', 'x', 1, '', 1, 2, '', '', 'it was refused')")
 		}
 		if err != nil {
 			t.Fatal(err)

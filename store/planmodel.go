@@ -85,6 +85,7 @@ type StepFilter struct {
 	Action  string
 	MinTier int
 	Since   time.Time // sent at or after
+	Ended   time.Time // sent, and ended at or after
 	States  []string
 	Limit   int // 0 = 500, with Plan all
 }

@@ -20,10 +20,10 @@ type room struct {
 }
 
 // noted keeps that a write found no room.
-func (r *room) noted(err error, now func() time.Time) {
+func (r *room) noted(err error) {
 	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.StoreFull {
 		r.mu.Lock()
-		r.full, r.tried = e, now()
+		r.full = e
 		r.mu.Unlock()
 	}
 }

@@ -55,7 +55,8 @@ func (r *stepRow) step() PlanStep {
 
 // SaveStep overwrites the journal row of a step, every field of it, and appends its audit entries: all or nothing, and on the disk
 // when it returns. Fenced when l is no longer held; NotFound when the plan has no such step. A step that becomes "sent" is refused
-// with ReadOnly while the emergency stop is on: after SetStop has returned, no intent is written any more.
+// with ReadOnly while the emergency stop is on: after SetStop has returned, no intent is written any more. With the end of a step that was
+// sent the generation grows: readers of all processes look what it changed.
 func (d *DB) SaveStep(ctx context.Context, l Lease, s PlanStep, a ...AuditEntry) error {
 	row := newStepRow(&s)
 	return d.audited(ctx, a, s.Ended, func(ctx context.Context, tx bun.Tx) error {
@@ -73,8 +74,10 @@ func (d *DB) SaveStep(ctx context.Context, l Lease, s PlanStep, a ...AuditEntry)
 		if err != nil {
 			return err
 		}
-		_, err = tx.NewUpdate().Model(&row).WherePK().Exec(ctx)
-		return err
+		if _, err = tx.NewUpdate().Model(&row).WherePK().Exec(ctx); err != nil || row.Sent == 0 || row.Ended == 0 {
+			return err
+		}
+		return d.turn(ctx, tx)
 	}, nil)
 }
 
@@ -111,5 +114,8 @@ func (f *StepFilter) where(q *bun.SelectQuery) {
 	}
 	if !f.Since.IsZero() {
 		q.Where("sent >= ?", millis(f.Since))
+	}
+	if !f.Ended.IsZero() {
+		q.Where("ended > 0 AND ended >= ? AND sent > 0", millis(f.Ended))
 	}
 }
