@@ -18,7 +18,7 @@ var layers = map[string]int{
 	"app":             8,
 	"cli":             7, "server": 7,
 	"tools":     6,
-	"inventory": 5, "change": 5, "iac": 5, "iac/terraform": 5, "iac/ansible": 5, "iac/checks": 5, "iac/repo": 5, "iac/code": 5,
+	"inventory": 5, "change": 5, "iac": 5, "iac/terraform": 5, "iac/ansible": 5, "iac/checks": 5, "iac/docs": 5, "iac/pulumi": 5, "iac/outside": 5, "iac/repo": 5, "iac/code": 5,
 	"proxmox": 4, "store": 4,
 	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, "store/pgtest": 4, // simulator and conformance suite: app and tests use them
 	"config":          2,
@@ -34,6 +34,9 @@ var sideways = map[string]bool{
 	"iac/terraform -> iac":                    true,
 	"iac/ansible -> iac":                      true,
 	"iac/checks -> iac":                       true,
+	"iac/docs -> iac":                         true,
+	"iac/pulumi -> iac":                       true,
+	"iac/outside -> iac":                      true,
 	"iac/repo -> iac":                         true,
 	"iac/code -> iac":                         true,
 	"iac/code -> iac/repo":                    true,

@@ -7,7 +7,11 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/ansible"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/checks"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/docs"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/outside"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/pulumi"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/terraform"
 )
 
@@ -17,13 +21,28 @@ func (a *App) newCode(p *parts) (*code.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	emitters := []iac.Emitter{tf, ansible.Emitter{}, checks.Emitter{}, docs.Emitter{}, pulumi.Emitter{}}
+	for _, name := range p.cfg.Code.Emitters {
+		emitters = append(emitters, outside.Emitter{Program: name, Env: emitterEnv(a.Env)})
+	}
 	return code.New(code.Options{
 		Store:    func(ctx context.Context) (code.Store, error) { return p.openStore(ctx, a.Clock) },
-		Emitters: []iac.Emitter{tf, ansible.Emitter{}},
-		Select:   p.inv.Selection, Guest: p.inv.GuestID,
+		Emitters: emitters, With: p.cfg.Code.Parts,
+		Select: p.inv.Selection, Guest: p.inv.GuestID,
 		Folder: func(cluster string) string { return a.codeFolder(p.cfg, cluster) },
 		Git:    p.cfg.Code.Git, Zone: p.cfg.Location(),
 	}), nil
+}
+
+// emitterEnv is what an outside emitter gets of the environment: no credential is in it.
+func emitterEnv(env func(string) string) []string {
+	var out []string
+	for _, name := range []string{"PATH", "HOME", "LANG", "LC_ALL"} {
+		if v := env(name); v != "" {
+			out = append(out, name+"="+v)
+		}
+	}
+	return out
 }
 
 // codeFolder is where a cluster's code lies: where the configuration says, else beside the store.

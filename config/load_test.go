@@ -119,7 +119,7 @@ clusters:
 		},
 		State: State{Path: filepath.Join(o.Home, "x.db")}, Log: Log{Level: "debug", Format: "json"},
 		Freshness: 20 * time.Second, Tick: 10 * time.Second, Zone: "Europe/Berlin",
-		Code: Code{Folder: filepath.Join(o.Home, "infra"), Git: "commit", Follow: true, Terraform: "tofu"},
+		Code: Code{Folder: filepath.Join(o.Home, "infra"), Git: "commit", Follow: true, Terraform: "tofu", Parts: []string{"infrastructure", "firewall"}},
 	}
 	if diff := cmp.Diff(want, cfg, secretEqual); diff != "" {
 		t.Error(diff)
@@ -148,7 +148,7 @@ func TestLoadDefaults(t *testing.T) {
 			FromEnv: true}},
 		State:     State{Path: filepath.Join(o.Home, ".local", "state", "proxmox-mcp", "state.db")},
 		Log:       Log{Level: "warn", Format: "auto"},
-		Freshness: 45 * time.Second, Tick: 30 * time.Second, Code: Code{Git: "none"},
+		Freshness: 45 * time.Second, Tick: 30 * time.Second, Code: Code{Git: "none", Parts: []string{"infrastructure", "firewall"}},
 	}
 	if diff := cmp.Diff(want, cfg, secretEqual); diff != "" {
 		t.Error(diff)

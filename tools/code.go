@@ -44,7 +44,7 @@ func stored(d Deps, asOf time.Time) Envelope {
 
 type exportIn struct {
 	Folder  string `json:"folder" example:"/home/me/infra" help:"where to write; default: the folder of the configuration, else code/CLUSTER beside the store"`
-	Target  string `json:"target" enum:"all,terraform,ansible"`
+	Target  string `json:"target" enum:"all,terraform,ansible,checks,docs,pulumi"`
 	Query   string `json:"query" example:"tag:prod" desc:"which guests, as in find_guests" help:"which guests, as in guest list; all by default"`
 	Git     string `json:"git" enum:"none,init,commit"`
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`

@@ -85,8 +85,8 @@ var schemas = map[string]schema{
 		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now, not the store"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
 	"export_code": {
-		single: `{"type":"object","properties":{"folder":{"type":"string"},"target":{"type":"string","enum":["all","terraform","ansible"]},"query":{"type":"string","description":"which guests, as in find_guests"},"git":{"type":"string","enum":["none","init","commit"]},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
-		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"target":{"type":"string","enum":["all","terraform","ansible"]},"query":{"type":"string","description":"which guests, as in find_guests"},"git":{"type":"string","enum":["none","init","commit"]},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		single: `{"type":"object","properties":{"folder":{"type":"string"},"target":{"type":"string","enum":["all","terraform","ansible","checks","docs","pulumi"]},"query":{"type":"string","description":"which guests, as in find_guests"},"git":{"type":"string","enum":["none","init","commit"]},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"target":{"type":"string","enum":["all","terraform","ansible","checks","docs","pulumi"]},"query":{"type":"string","description":"which guests, as in find_guests"},"git":{"type":"string","enum":["none","init","commit"]},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
 	"diff_code": {
 		single: `{"type":"object","properties":{"folder":{"type":"string"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,

@@ -152,13 +152,17 @@ func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
 	for _, e := range j.emitters {
 		old := j.folder.Manifest.Targets[e.Name()]
 		w := *j.now
-		w.Options = iac.Options{Only: j.only, With: set(old.With), Held: set(old.Held)}
+		with := j.s.opt.With
+		if j.dry { // what the folder holds is compared with itself, whatever the configuration says by now
+			with = old.With
+		}
+		w.Options = iac.Options{Only: j.only, With: set(with), Held: set(old.Held)}
 		r, err := e.Emit(&w)
 		if err != nil {
 			return nil, err
 		}
 		added = append(added, r.Addresses...)
-		sets = append(sets, repo.Set{Name: e.Name(), Files: r.Files, Target: repo.Target{Query: j.query, With: old.With, Held: r.Held}})
+		sets = append(sets, repo.Set{Name: e.Name(), Files: r.Files, Target: repo.Target{Query: j.query, With: with, Held: r.Held}})
 		j.out.Coverage = append(j.out.Coverage, r.Coverage...)
 		j.out.Counts = append(j.out.Counts, r.Counts...)
 		j.out.Warnings = append(j.out.Warnings, r.Warnings...)

@@ -40,7 +40,9 @@ type Options struct {
 	Folder func(cluster string) string
 	// Environment is what terraform needs to reach a cluster (NAME=value), with what has to be undone after it.
 	Environment func(ctx context.Context, cluster string) (env []string, undo func(), err error)
-	Git string // none, init or commit, where an export does not say; "" = none
+	// With are the parts that an export writes beside guests and pools (iac.Options.With).
+	With []string
+	Git  string // none, init or commit, where an export does not say; "" = none
 	// Program is terraform or tofu, a name on PATH or a path; "" = what there is.
 	Program string
 	Zone    *time.Location
