@@ -59,7 +59,7 @@ func TestStateAfterChange(t *testing.T) {
 		t.Fatalf("start: %s", got)
 	}
 	for name, p := range map[string]*process{"who changed it": one, "another process": other, "a new process": newProcess(t, h)} {
-		if got := p.ask("find_guests", `{"query":"state:running"}`); !strings.Contains(got, "test-debian") {
+		if got := p.ask("find_guests", `{"query":"state:running","fresh":true}`); !strings.Contains(got, "test-debian") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
