@@ -1,10 +1,12 @@
 package change
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -96,6 +98,38 @@ func TestCreatorCannotHurry(t *testing.T) {
 		r.sheriff.Rules.Protected = []Scope{{VMIDs: [][2]int{{208, 208}}}}
 		if err := r.applies(p.ID, agent); err == nil || !strings.Contains(err.Error(), "protected by the owner") || r.sim.Stats().Writes > 0 {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestCloneIsOwn: a real clone is destroyed, and taken back by its undo, by who made it as a disruptive change, and by nobody else; when its
+// vmid has another life the journal's word counts no more.
+func TestCloneIsOwn(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		all := r.grants
+		cloned := func() (id int, plan string) {
+			r.grants = all
+			p := r.do(208, Clone{NewName: "copy"})
+			r.grants = []Grant{{Tier: Disruptive}}
+			return p.Body.Steps[0].Target.VMID, p.ID
+		}
+		id, plan := cloned()
+		if u, err := r.Undo(t.Context(), plan, agent); err != nil || u.State != Planned || u.Verdict.Decision != Confirm {
+			t.Errorf("its undo: %s %+v, %v", u.State, u.Verdict, err)
+		}
+		_, err := r.Propose(t.Context(), Request{Tool: "test", Guest: strconv.Itoa(id), Action: Destroy{}, Caller: stranger})
+		if fault.CodeOf(err) != fault.Denied {
+			t.Errorf("by another: %v", err)
+		}
+		p := r.propose(id, Destroy{})
+		if done := r.apply(p.ID); p.State != Planned || done.State != Done {
+			t.Errorf("%s, then %s: %s", p.State, done.State, done.Note)
+		}
+		id, _ = cloned()
+		r.sim.AddFault(pvesim.Reincarnated(id))
+		if _, err := r.Propose(t.Context(), Request{Tool: "test", Guest: strconv.Itoa(id), Action: Destroy{}, Caller: agent}); fault.CodeOf(err) != fault.Denied {
+			t.Errorf("another guest under its vmid: %v", err)
 		}
 	})
 }
