@@ -34,6 +34,9 @@ func (s source) Read(ctx context.Context, path string) (json.RawMessage, error) 
 	return s.Raw(ctx, "GET", path, params)
 }
 
+// AgentState implements inventory.Source.
+func (s source) AgentState(err error) string { return proxmox.AgentState(err) }
+
 // Calls implements inventory.Source.
 func (s source) Calls() int64 {
 	var sum int64

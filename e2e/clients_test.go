@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -22,6 +23,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"get_task", map[string]any{"task": task}},
 		{"find_changes", map[string]any{}},
 		{"diagnose_guest", map[string]any{"guest": "100"}},
+		{"get_agent_info", map[string]any{"guest": "200", "what": "addresses"}},
 		{"get_metrics", map[string]any{"object": "100", "timeframe": "hour"}},
 		{"find_tasks", map[string]any{"since": "2h"}},
 		{"find_recovery", map[string]any{"guest": "100"}},
@@ -41,6 +43,14 @@ func calls(t *testing.T, task string) [][2]any {
 		{"diff_code", map[string]any{}},
 		{"describe_as_code", map[string]any{"guest": "100"}},
 	}
+}
+
+// callsWorld is the recorded world with a container that runs, whose addresses can be asked for.
+func callsWorld(t *testing.T) *pvesim.World {
+	t.Helper()
+	w := recordedWorld(t)
+	w.SetStatus(200, "running")
+	return w
 }
 
 func recordedTask(t *testing.T) string {
@@ -83,7 +93,7 @@ func TestSDKClients(t *testing.T) {
 	node := node(t)
 	for _, c := range []struct{ script, version string }{{"sdk-v1.mjs", ""}, {"sdk-v2.mjs", "2026-07-28"}} {
 		t.Run(c.script, func(t *testing.T) {
-			cl := startCluster(t, recordedWorld(t), recordedToken)
+			cl := startCluster(t, callsWorld(t), recordedToken)
 			list, err := json.Marshal(calls(t, recordedTask(t)))
 			if err != nil {
 				t.Fatal(err)
@@ -127,7 +137,7 @@ func checkSession(t *testing.T, s session) {
 // TestInspector runs the MCP Inspector's command line: handshake, portable schemas, every tool.
 func TestInspector(t *testing.T) {
 	node := node(t)
-	cl := startCluster(t, recordedWorld(t), recordedToken)
+	cl := startCluster(t, callsWorld(t), recordedToken)
 	inspector := "node_modules/@modelcontextprotocol/inspector"
 	entry := inspectorEntry(t, inspector)
 	inspect := func(args ...string) output {

@@ -31,6 +31,11 @@ type Source interface {
 	Snapshots(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Snapshot, error)
 	GuestAddresses(ctx context.Context, node string, t pve.GuestType, vmid int) ([]pve.Interface, error)
 
+	// AgentRead asks a VM's agent a command that only reads, and gives the bare result; AgentState names why an agent did not answer:
+	// not_configured, not_running, guest_off, denied, slow, or "".
+	AgentRead(ctx context.Context, node string, vmid int, command string) (json.RawMessage, error)
+	AgentState(err error) string
+
 	// User is a user's entry with its tokens; Forbidden without Sys.Audit on the user's groups.
 	User(ctx context.Context, userid string) (pve.User, error)
 	// Identity is the token id or user that is logged in, ReadOnly whether nothing but GET is sent, and Grant the shell line that gives

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,8 @@ type world struct {
 	quorum       bool
 	down         error // every call fails with it
 	odd          []error
-	extra        []pve.Resource // rows added to cluster/resources
+	agent        map[string]string // what every agent answers, by command
+	extra        []pve.Resource    // rows added to cluster/resources
 	hidden       func(vmid int) bool
 	rowless      map[int]bool // exist but are not listed
 	logs         map[string][]string
@@ -394,6 +396,25 @@ func (w *world) GuestAddresses(ctx context.Context, node string, _ pve.GuestType
 		return nil, fault.New(fault.Upstream, "QEMU guest agent is not running")
 	}
 	return w.guests[vmid].ips, nil
+}
+
+func (w *world) AgentRead(ctx context.Context, node string, vmid int, command string) (json.RawMessage, error) {
+	done, err := w.enter(ctx, "agent "+command, node, vmid)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if raw, ok := w.agent[command]; ok {
+		return json.RawMessage(raw), nil
+	}
+	return nil, fault.New(fault.Upstream, "Agent error: The command guest-%s has not been found", command)
+}
+
+func (w *world) AgentState(err error) string {
+	if strings.Contains(fault.Of(err).Error(), "agent is not running") {
+		return "not_running"
+	}
+	return ""
 }
 
 func (w *world) TaskStatus(ctx context.Context, upid string) (pve.TaskStatus, error) {

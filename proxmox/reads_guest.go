@@ -1,8 +1,10 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -125,6 +127,29 @@ func (g guestInterface) domain() pve.Interface {
 	}
 	return i
 }
+
+// AgentRead asks a VM's agent a command that only reads (GET agent/{command}): the result that stands in data.result (16/007 to 16/016).
+// It may block for seconds; AgentState explains its errors.
+func (c *Client) AgentRead(ctx context.Context, node string, vmid int, command string) (json.RawMessage, error) {
+	path, err := Path("nodes", node, pve.Qemu, vmid, "agent", command)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.roundTrip(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	var agent struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(e.Data, &agent); err != nil || len(agent.Result) == 0 {
+		return nil, badAnswer(http.MethodGet, path, cmp.Or(err, errNoResult))
+	}
+	return agent.Result, nil
+}
+
+// errNoResult is an answer of an agent without what was asked for.
+var errNoResult = errors.New("expected data.result, found nothing")
 
 // AgentState names why a guest could not be asked for its addresses: not_configured, not_running, guest_off, denied, slow, or "" for
 // any other error (F37).

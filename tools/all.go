@@ -21,6 +21,7 @@ func list() []Spec {
 		findGuests(),
 		getGuest(),
 		diagnoseGuest(),
+		getAgentInfo(),
 		listNodes(),
 		getNode(),
 		listStorage(),

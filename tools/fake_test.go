@@ -28,6 +28,7 @@ type fake struct {
 	diagnose inventory.Diagnosis
 	clusters inventory.ClusterList
 	place    inventory.Place
+	agent    inventory.AgentInfo
 	synced   []inventory.SyncOutcome
 	err      error
 	fakePast
@@ -75,6 +76,10 @@ func (f *fake) Changes(_ context.Context, q inventory.ChangeQuery) (inventory.Ch
 func (f *fake) Diagnose(_ context.Context, ref inventory.GuestRef) (inventory.Diagnosis, error) {
 	f.ref = ref
 	return f.diagnose, f.err
+}
+
+func (f *fake) AgentInfo(context.Context, inventory.AgentQuery) (inventory.AgentInfo, error) {
+	return f.agent, f.err
 }
 
 func (f *fake) Metrics(_ context.Context, q inventory.MetricQuery) (inventory.MetricSet, error) {

@@ -58,6 +58,7 @@ type Inventory interface {
 	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
 	Changes(ctx context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error)
 	Diagnose(ctx context.Context, ref inventory.GuestRef) (inventory.Diagnosis, error)
+	AgentInfo(ctx context.Context, q inventory.AgentQuery) (inventory.AgentInfo, error)
 	Metrics(ctx context.Context, q inventory.MetricQuery) (inventory.MetricSet, error)
 	Tasks(ctx context.Context, q inventory.TaskListQuery) (inventory.TaskPage, error)
 	Log(ctx context.Context, q inventory.LogQuery) (inventory.NodeLog, error)
@@ -177,7 +178,7 @@ func (s Spec) Call(ctx context.Context, d Deps, raw json.RawMessage) (Result, er
 // Common are the inputs that every reading tool has.
 type Common struct {
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Fresh   bool   `json:"fresh" desc:"ask Proxmox now, not the store"`
+	Fresh   bool   `json:"fresh" desc:"ask Proxmox now" help:"ask Proxmox now, not the store"`
 	Format  string `json:"format" enum:"text,json"`
 }
 
