@@ -16,7 +16,7 @@ import (
 var AgentParts = []string{"os", "addresses", "filesystems", "users"}
 
 const (
-	// agentBudget is how long one question to an agent may take: Proxmox VE itself gives up after 3 s (16/075).
+	// agentBudget is how long all questions to an agent may take, each of them addressBudget: Proxmox VE itself gives up after 3 s (16/075).
 	agentBudget = 6 * time.Second
 	// agentRows is the most that is kept of one list: what a guest tells is its own to make up.
 	agentRows = 100
@@ -87,11 +87,19 @@ func (i *Inventory) AgentInfo(ctx context.Context, q AgentQuery) (AgentInfo, err
 	if r.typ() == pve.LXC {
 		return a.container(ctx, q.What)
 	}
+	last := c.lastAddresses(r)
+	if now := i.now(); last.fails >= agentTries && now.Before(last.until) && !startedSince(r.g.Uptime, last.failed, now) {
+		return AgentInfo{}, fault.New(fault.Conflict, "the agent of %d %s is not asked: it is %s", r.g.VMID, r.g.Name, last.note).
+			WithHint("calls to an agent that does not answer can harm its guest; a start of the guest, or of this server, ends that")
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentBudget)
+	defer cancel()
 	for _, part := range AgentParts {
 		if q.What != "" && q.What != part {
 			continue
 		}
 		if err := a.part(ctx, part); err != nil {
+			c.agentFailed(r, last, err)
 			return AgentInfo{}, err
 		}
 	}
@@ -112,7 +120,7 @@ type agentCall struct {
 
 // part asks for one part. What says that no agent answers at all is an error; what one command refuses is a warning beside the rest.
 func (a *agentCall) part(ctx context.Context, part string) error {
-	ctx, cancel := context.WithTimeout(ctx, agentBudget)
+	ctx, cancel := context.WithTimeout(ctx, addressBudget)
 	defer cancel()
 	var err error
 	switch part {
@@ -166,7 +174,7 @@ func (a *agentCall) container(ctx context.Context, what string) (AgentInfo, erro
 		return AgentInfo{}, fault.New(fault.Conflict, "%d %s is a container: it has no agent; only its addresses are known", a.r.g.VMID, a.r.g.Name).
 			WithHint("get_guest tells its disk and operating system as far as Proxmox VE knows them").WithNext("get_guest")
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentBudget)
+	ctx, cancel := context.WithTimeout(ctx, addressBudget)
 	defer cancel()
 	if err := a.addresses(ctx); err != nil {
 		return AgentInfo{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (c *cluster) whyNot(d *GuestDetail, last observed) string {
 		return "configuration not read yet"
 	case d.Type == pve.Qemu && !*d.Agent:
 		return "agent not configured"
-	case now.Before(last.until) && (last.fails < agentTries || !d.startedSince(last.failed, now)):
+	case now.Before(last.until) && (last.fails < agentTries || !startedSince(d.Uptime, last.failed, now)):
 		return last.note
 	case !last.at.IsZero() && now.Sub(last.at) < addressAge:
 		return "observed " + ago(now.Sub(last.at)) + " ago"
@@ -138,8 +139,8 @@ func (c *cluster) whyNot(d *GuestDetail, last observed) string {
 }
 
 // startedSince says that the guest runs for less time than has passed.
-func (d *GuestDetail) startedSince(t, now time.Time) bool {
-	return d.Uptime != nil && now.Add(-time.Duration(*d.Uptime)*time.Second).After(t)
+func startedSince(uptime *int64, t, now time.Time) bool {
+	return uptime != nil && now.Add(-time.Duration(*uptime)*time.Second).After(t)
 }
 
 func (c *cluster) ask(ctx context.Context, r *row, last observed) observed {
@@ -153,23 +154,36 @@ func (c *cluster) ask(ctx context.Context, r *row, last observed) observed {
 	}
 	now := c.inv.now()
 	if err != nil {
-		last.note = "not answered: " + clean.Line(fault.Of(err).Error(), maxName)
-		if fault.CodeOf(err) != fault.Cancelled {
-			last.fails, last.failed = last.fails+1, now
-			last.until = now.Add(agentPause)
-		}
-		if last.fails >= agentTries {
-			last.until = now.Add(agentRest)
-			last.note += fmt.Sprintf(" (%d times in a row, so it is left alone until %s or a restart of the guest)", last.fails, last.until.UTC().Format(time.RFC3339))
-		}
-		if !last.at.IsZero() {
-			last.note += fmt.Sprintf("; last observed %s ago", ago(now.Sub(last.at)))
-		}
+		last = last.after(err, now)
 	} else {
 		last.addresses, last.at, last.fails = observedAddresses(r.typ(), list), now, 0
 	}
 	c.agent.set(r.g.VMID, last)
 	return last
+}
+
+// after is what is remembered of an agent that failed: it is left alone for a while, after some tries for long.
+func (last observed) after(err error, now time.Time) observed {
+	last.note = "not answered: " + clean.Line(fault.Of(err).Error(), maxName)
+	if fault.CodeOf(err) != fault.Cancelled {
+		last.fails, last.failed = last.fails+1, now
+		last.until = now.Add(agentPause)
+	}
+	if last.fails >= agentTries {
+		last.until = now.Add(agentRest)
+		last.note += fmt.Sprintf(" (%d times in a row, so it is left alone until %s or a restart of the guest)", last.fails, last.until.UTC().Format(time.RFC3339))
+	}
+	if !last.at.IsZero() {
+		last.note += fmt.Sprintf("; last observed %s ago", ago(now.Sub(last.at)))
+	}
+	return last
+}
+
+// agentFailed remembers that an agent did not answer; a guest that is off, or a right that is missing, is no failure of it.
+func (c *cluster) agentFailed(r *row, last observed, err error) {
+	if f := fault.Of(err); f.Code == fault.Timeout || f.Code == fault.Conflict && strings.HasPrefix(f.Message, "the agent of") {
+		c.agent.set(r.g.VMID, last.after(err, c.inv.now()))
+	}
 }
 
 func observedAddresses(t pve.GuestType, list []pve.Interface) []Address {
