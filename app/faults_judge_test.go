@@ -148,7 +148,7 @@ func (m *matrixRig) judge(row *faultRow, st stage, r reply) {
 	}
 	if r.err != nil {
 		// Journals and what agents tell are never stored: while the fault is there an error is a true answer, unless nothing is to be noticed.
-		if r.tool == "get_agent_info" && (row.id == "F37" || row.id == "F38") {
+		if r.tool == "get_agent_info" && (row.id == "F37" || row.id == "F38" || r.err.Code == fault.Conflict) {
 			return // an agent that does not answer is what there is to tell
 		}
 		live := (r.tool == "read_log" || r.tool == "get_agent_info") && (st.met || st.name == "stale") && (!row.quiet || slices.Contains(row.mayCodes, r.err.Code))
@@ -163,7 +163,7 @@ func (m *matrixRig) judge(row *faultRow, st stage, r reply) {
 	if row.quiet && st.met && len(r.beyondRights()) > 0 && r.tool != row.tells {
 		bad("a fault that is to stay invisible shows")
 	}
-	if row.blind && st.met && r.tool != "get_task" && r.tool != "read_log" && !strings.Contains(r.text, "still running") && !r.warned(excuses...) && !row.readsGuest(r) {
+	if row.blind && st.met && !slices.Contains([]string{"get_task", "read_log", "get_agent_info"}, r.tool) && !strings.Contains(r.text, "still running") && !r.warned(excuses...) && !row.readsGuest(r) {
 		bad("I3: nothing says that something could not be read")
 	}
 	if (row.blind || row.early && !r.fresh) && (st.met || st.empty) && slices.ContainsFunc(strings.Split(r.text, "\n"), func(l string) bool {
