@@ -24,7 +24,7 @@ var layers = map[string]int{
 	"config":          2,
 	"internal/images": 2,
 	"internal/limits": 1, "internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,
-	"e2e": 9, "e2e/echo": 9,
+	"e2e": 9, "e2e/echo": 9, "e2e/tasks": 9,
 }
 
 // sideways are the imports inside a layer that are meant: the parts of one package tree.
