@@ -101,7 +101,7 @@ func (r *run) same(ctx context.Context, s *Step, want Target, js store.PlanStep)
 // vacant says whether a vmid is still free, also of guests that this token cannot see (GET /cluster/nextid?vmid=, recording 02/011).
 func vacant(ctx context.Context, c Cluster, t Target) error {
 	_, err := c.Raw(ctx, "GET", "/cluster/nextid", proxmox.Params{}.Str("vmid", t.ID()))
-	if fault.CodeOf(err) != fault.Invalid {
+	if code := fault.CodeOf(err); code != fault.Invalid && code != fault.Conflict {
 		return err
 	}
 	return fault.New(fault.Stale, "vmid %d is taken meanwhile; nothing was sent", t.VMID).WithHint("ask again: another free vmid is chosen where none is given")

@@ -8,6 +8,8 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
+const day = 24 * time.Hour
+
 // questions change nothing: what is told has to be what the homelab holds.
 func questions() []Task {
 	return []Task{
@@ -23,7 +25,7 @@ func questions() []Task {
 			})},
 		{Name: "what is not backed up", Say: "Which machines have no backup from the last seven days?",
 			Solution: []Call{call("list_backups", "missing_since", "7d")},
-			Check:    tells(func(w *pvesim.World) []string { return unsaved(w, 7*24*time.Hour) })},
+			Check:    tells(func(w *pvesim.World) []string { return unsaved(w, 7*day) })},
 		{Name: "why is it slow", Say: "The nas has been slow since noon. What is going on?",
 			Solution: []Call{call("diagnose_guest", "guest", "nas")},
 			Check: tells(func(w *pvesim.World) []string {
@@ -58,7 +60,9 @@ func questions() []Task {
 			Check:    tells(func(*pvesim.World) []string { return []string{"Debian GNU/Linux", "192.168.1."} })},
 		{Name: "what is ill", Say: "Does anything in my homelab need attention?",
 			Solution: []Call{call("check_health")},
-			Check:    tells(func(w *pvesim.World) []string { return []string{"tank", "107", "206", "pve2"} })},
+			Check: tells(func(w *pvesim.World) []string {
+				return []string{"tank", "107 unifi", "pve2", "pve3", "211 old-mailserver"}
+			})},
 		{Name: "what belongs together", Say: "Which machines are part of my k3s cluster, and where do they run?",
 			Solution: []Call{call("find_guests", "query", "tag:k3s")},
 			Check: tells(func(w *pvesim.World) []string {

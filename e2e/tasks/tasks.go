@@ -53,7 +53,7 @@ func approved() Call {
 
 // All are the tasks, questions first.
 func All() []Task {
-	return slices.Concat(questions(), power(), configuration(), snapshots(), plans())
+	return slices.Concat(questions(), power(), configuration(), snapshots(), plans(), lifecycle())
 }
 
 // guest is a guest that has to exist.
