@@ -279,28 +279,39 @@ func TestTerraformCodeZoo(t *testing.T) {
 	c.wantClean(t)
 }
 
-// generatedGuests is how many random guests are planned at once.
-const generatedGuests = 500
+// generatedGuests is how many random guests are planned at once, and generatorSeeds how often: together 500.
+const generatedGuests = 250
+
+var generatorSeeds = []uint64{8, 9}
 
 // TestTerraformCodeGenerated plans random guests: whatever is configured, the code changes nothing.
 func TestTerraformCodeGenerated(t *testing.T) {
 	t.Parallel()
-	g := newGenerator(8)
+	for _, seed := range generatorSeeds {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			c := startCoded(t, generatedWorld(seed))
+			n, unreadable := c.resources()
+			t.Logf("%d resources, %d guests left out", n, unreadable)
+			c.wantClean(t)
+		})
+	}
+}
+
+// generatedWorld is the homelab with random guests besides.
+func generatedWorld(seed uint64) *pvesim.World {
+	g := newGenerator(seed)
 	w := pvesim.DemoWorld(time.Now())
 	w.Node("pve3").Online = true
 	w.Pools = append(w.Pools, &pvesim.Pool{ID: "generated"})
 	for i := range generatedGuests {
 		guest := w.AddGuest(g.guest(2000 + i))
 		for _, volid := range g.volumes {
-			addVolume(w.Node(guest.Node), volid, pvesim.Object{"volid": volid, "format": strings.TrimPrefix(cmp.Or(filepath.Ext(volid), ".raw"), "."), "size": 528 << 10,
-				"used": 0, "path": "/dev/" + volid})
+			addVolume(w.Node(guest.Node), volid, pvesim.Object{"format": strings.TrimPrefix(cmp.Or(filepath.Ext(volid), ".raw"), "."), "size": 528 << 10, "used": 0,
+				"path": "/dev/" + volid})
 		}
 		g.volumes = nil
 	}
-	c := startCoded(t, w)
-	n, unreadable := c.resources()
-	t.Logf("%d resources, %d guests left out", n, unreadable)
-	c.wantClean(t)
+	return w
 }
 
 // TestTerraformCodeHome plans the homelab of the demo.

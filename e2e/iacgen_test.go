@@ -78,7 +78,7 @@ func (g *generator) common() {
 	g.maybe(8, "protection", 1, 0)
 	g.maybe(4, "startup", "order=3", "order=0,up=10,down=20", "up=10", "down=5", "7", "order=1,down=3")
 	g.maybe(10, "hookscript", "local:snippets/hook.pl")
-	g.maybe(4, "nameserver", "1.1.1.1", "1.1.1.1 fd00::1", "192.168.1.1 192.168.1.2 9.9.9.9")
+	g.maybe(4, "nameserver", "1.1.1.1", "1.1.1.1 fd00::1", "192.168.1.1 192.168.1.2 9.9.9.9", "dns.home.lan 9.9.9.9")
 	g.maybe(4, "searchdomain", "home.lan", "example.com")
 	g.maybe(15, "template", 1)
 	g.maybe(6, "cpulimit", 2, "0.5", "0", 1.5)
@@ -99,6 +99,7 @@ func (g *generator) machine() {
 	if g.IntN(12) == 0 {
 		delete(g.c, "name")
 	}
+	g.maybe(25, "name", anys(nastyNames)...) // no API takes these; an old file may hold them
 	g.c["smbios1"] = "uuid=" + g.uuid()
 	g.maybe(5, "smbios1", "uuid="+g.uuid()+",base64=1,manufacturer=QUNNRQ==,serial=MTIz,sku=JHt4fQ==", "base64=1,family=Zg==,uuid="+g.uuid(), "uuid="+g.uuid())
 	g.maybe(2, "scsihw", "virtio-scsi-single", "virtio-scsi-pci", "lsi", "megasas", "pvscsi", "lsi53c810")
@@ -161,7 +162,7 @@ func (g *generator) processor() {
 }
 
 func (g *generator) memory() {
-	g.maybe(1, "memory", "2048", "512", "16384", 4096, "128")
+	g.maybe(1, "memory", "2048", "512", "16384", 4096, "128", "32")
 	if g.IntN(10) == 0 {
 		delete(g.c, "memory")
 	}
@@ -215,7 +216,7 @@ func (g *generator) drives() {
 		g.c[key] = g.uniqueSize(g.options(file, opts...))
 	}
 	g.maybe(4, "ide2", "none,media=cdrom", "local:iso/x.iso,media=cdrom,size=600M", "local:iso/x.iso")
-	g.maybe(5, "ide3", "local:iso/x.iso,media=cdrom,size=600M", "none,media=cdrom", "cdrom,media=cdrom")
+	g.maybe(5, "ide3", "local:iso/x.iso,media=cdrom,size=600M", "none,media=cdrom", "cdrom,media=cdrom", "/srv/x.iso,media=cdrom")
 	g.maybe(5, "sata5", "local:iso/y.iso,media=cdrom")
 	g.maybe(2, "boot", " ", "order=scsi0;net0", "cdn", "order=", "order=ide2", "c", "order=net0;scsi1;sata2")
 	g.maybe(6, "efidisk0", g.drive(20, false)+",efitype=4m,pre-enrolled-keys=1,size=4M", g.drive(20, false)+",size=128K", "local-lvm:vm-"+strconv.Itoa(g.vmid)+"-disk-9,efitype=2m,size=4M")
@@ -263,7 +264,7 @@ func (g *generator) cloudInit() {
 	id := strconv.Itoa(g.vmid)
 	if g.IntN(4) == 0 {
 		delete(g.c, "ide2")
-		g.c[pick(g, "ide0", "ide2", "scsi1", "sata1")] = pick(g, "local:"+id+"/vm-"+id+"-cloudinit.qcow2,media=cdrom", "local-lvm:vm-"+id+"-cloudinit,media=cdrom,size=4M", "local-lvm:vm-"+id+"-cloudinit,media=cdrom")
+		g.c[pick(g, "ide0", "ide2", "scsi1", "sata1", "ide3", "virtio1")] = pick(g, "local:"+id+"/vm-"+id+"-cloudinit.qcow2,media=cdrom", "local-lvm:vm-"+id+"-cloudinit,media=cdrom,size=4M", "local-lvm:vm-"+id+"-cloudinit,media=cdrom")
 	}
 	if g.IntN(3) > 0 {
 		return
@@ -271,7 +272,7 @@ func (g *generator) cloudInit() {
 	g.maybe(2, "ciuser", "admin")
 	g.maybe(4, "cipassword", "hidden-password")
 	g.maybe(3, "sshkeys", url.PathEscape("ssh-ed25519 AAAA user@host\n"), strings.ReplaceAll(url.QueryEscape("ssh-rsa AAAB+/= one\nssh-ed25519 AAAA two\n"), "+", "%20"))
-	g.maybe(6, "citype", "nocloud", "configdrive2")
+	g.maybe(6, "citype", "nocloud", "configdrive2", "opennebula")
 	g.maybe(4, "ciupgrade", 0, 1)
 	g.maybe(6, "cicustom", "user=local:snippets/u.yml", "vendor=local:snippets/v.yml,network=local:snippets/n.yml", "meta=local:snippets/m.yml")
 	g.maybe(2, "ipconfig0", "ip=dhcp", "ip=10.0.0.5/24,gw=10.0.0.1", "ip6=auto", "ip=10.0.0.6/24,ip6=fd00::6/64,gw6=fd00::1", "gw=10.0.0.1,ip=10.0.0.7/24,ip6=dhcp")
@@ -300,6 +301,7 @@ func (g *generator) container() {
 	if g.IntN(12) == 0 {
 		delete(g.c, "hostname")
 	}
+	g.maybe(25, "hostname", anys(nastyNames)...)
 	if d, ok := g.c["description"].(string); ok {
 		g.c["description"] = d + "\n"
 	}
@@ -329,7 +331,7 @@ func (g *generator) container() {
 }
 
 func (g *generator) containerOptions() {
-	g.maybe(3, "features", "nesting=1", "nesting=1,keyctl=1", "fuse=1,mount=nfs;cifs", "mknod=1", "nesting=0", "force_rw_sys=1", "nesting=1,force_rw_sys=1")
+	g.maybe(3, "features", "nesting=1", "nesting=1,keyctl=1", "fuse=1,mount=nfs;cifs", "mount=ext4;nfs", "nesting=1,mount=ext4", "mknod=1", "nesting=0", "force_rw_sys=1", "nesting=1,force_rw_sys=1")
 	g.maybe(6, "console", 1, 0)
 	g.maybe(6, "tty", 2, 0, 4)
 	g.maybe(6, "cmode", "tty", "shell", "console")

@@ -154,7 +154,14 @@ func (c *ct) features() {
 	for _, f := range []string{"fuse", "keyctl", "mknod", "nesting"} {
 		p.flag(b, f, f, false)
 	}
-	if p.list(b, "mount", "mount", ";"); b.Empty() {
+	mounts := split(p.str("mount"), ";")
+	if slices.ContainsFunc(mounts, func(m string) bool { return m != "nfs" && m != "cifs" }) {
+		b.Set("mount", []string{})
+		c.skip(at("features", 0, "mount"), "the provider takes nfs and cifs alone")
+	} else if len(mounts) > 0 {
+		b.Set("mount", mounts)
+	}
+	if b.Empty() {
 		c.tell("features", iac.Default, "features", "none is on")
 		return
 	}
@@ -190,7 +197,8 @@ func (c *ct) initialization() {
 	b := c.body.Block("initialization")
 	c.prefix = "initialization."
 	defer func() { c.prefix = "" }()
-	b.Set("hostname", c.take("hostname", "initialization.hostname")) // empty where it is not set (rule C5)
+	name := c.take("hostname", "initialization.hostname") // empty where it is not set (rule C5)
+	c.choice(b, "hostname", name, at("initialization", 0, "hostname"), func(s string) bool { return s == "" || dnsName().MatchString(s) })
 	c.text(b, "entrypoint", "entrypoint", at("initialization", 0, "entrypoint"))
 	c.dns(b)
 	for _, key := range c.g.Series("net") {

@@ -2,7 +2,9 @@ package terraform
 
 import (
 	"encoding/base64"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,7 +79,9 @@ func (v *vm) initialization() {
 			}
 		}
 	}
-	v.text(b, "citype", "type", at("initialization", 0, "type"))
+	if v.has("citype") {
+		v.choice(b, "type", v.take("citype", "initialization.type"), at("initialization", 0, "type"), oneOf("configdrive2", "nocloud"))
+	}
 	if v.has("ciupgrade") {
 		v.take("ciupgrade", "initialization.upgrade")
 		b.Set("upgrade", v.conf.Bool("ciupgrade"))
@@ -114,7 +118,7 @@ func (v *vm) cloudDrive(b *Body) {
 	p := v.props(key, "initialization")
 	file := p.str("file")
 	b.Set("datastore_id", datastore(file))
-	b.Set("interface", key)
+	v.choice(b, "interface", key, at("initialization", 0, "interface"), func(s string) bool { return !strings.HasPrefix(s, "virtio") })
 	if f := p.str("format"); f != "" {
 		b.Set("file_format", f)
 	} else if e := extension(file); e != "" {
@@ -132,6 +136,11 @@ func (g *guest) dns(b *Body) {
 	d := b.Block("dns")
 	if domain != "" {
 		d.Set("domain", domain)
+	}
+	if slices.ContainsFunc(servers, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil }) {
+		g.skip("initialization[0].dns[0].servers", "the provider takes addresses alone")
+		g.tell("nameserver", iac.Ignored, "initialization.dns.servers", "names a server not by its address, which the provider does not take")
+		return
 	}
 	if len(servers) > 0 {
 		d.Set("servers", servers)

@@ -2,10 +2,13 @@ package terraform
 
 import (
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -65,7 +68,17 @@ func (g *guest) choice(b *Body, attr, value string, path Ref, ok func(string) bo
 		b.Set(attr, value)
 		return
 	}
-	g.skip(path, "the provider does not know the value "+value)
+	g.skip(path, "the provider does not take the value "+clean.Line(value, maxCell))
+}
+
+// dnsName is what the provider takes as a name of a guest; Proxmox VE takes no other since long, but files may hold older ones.
+var dnsName = lazy.Regexp(`^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*$`)
+
+// fileID is what the provider takes as a file on a storage.
+var fileID = lazy.Regexp(`^(?i)[a-z\d\-_.]+:([a-z\d\-_]+/)?.+$`)
+
+func matches(re func() *regexp.Regexp) func(string) bool {
+	return func(s string) bool { return re().MatchString(s) }
 }
 
 func oneOf(values ...string) func(string) bool {

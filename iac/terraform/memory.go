@@ -36,6 +36,10 @@ func (v *vm) memory() {
 		dedicated = 512
 		v.skip(at("memory", 0, "dedicated"), "not set in Proxmox VE, which the provider reads as 0")
 	}
+	if dedicated < 64 {
+		dedicated = 64
+		v.skip(at("memory", 0, "dedicated"), "below 64 MiB, which the provider does not take")
+	}
 	b.Set("dedicated", dedicated)
 	if floating > 0 {
 		delete(v.how, "balloon")

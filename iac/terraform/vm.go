@@ -1,7 +1,6 @@
 package terraform
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +16,7 @@ var vmRules = []func(*vm){
 }
 
 func (v *vm) identity() {
-	v.text(v.body, "name", "name", "name")
+	v.picked("name", "name", matches(dnsName))
 	v.text(v.body, "description", "description", "description")
 	v.tags()
 	v.place()
@@ -36,11 +35,8 @@ var (
 	keyboards   = oneOf(strings.Fields("da de de-ch en-gb en-us es fi fr fr-be fr-ca fr-ch hu is it ja lt mk nl no pl pt pt-br sl sv tr")...)
 	controllers = oneOf("lsi", "lsi53c810", "virtio-scsi-pci", "virtio-scsi-single", "megasas", "pvscsi")
 	biosForms   = oneOf("ovmf", "seabios")
+	systemForms = oneOf("l24", "l26", "other", "solaris", "w2k", "w2k3", "w2k8", "win7", "win8", "win10", "win11", "wvista", "wxp")
 )
-
-func matches(re func() *regexp.Regexp) func(string) bool {
-	return func(s string) bool { return re().MatchString(s) }
-}
 
 // picked writes a key whose value has to be one that the provider knows.
 func (v *vm) picked(key, attr string, ok func(string) bool) {
@@ -162,7 +158,7 @@ func (v *vm) cdrom() {
 	d := v.props("ide3", "cdrom")
 	b := v.body.Block("cdrom")
 	b.Set("interface", "ide3")
-	b.Set("file_id", d.str("file"))
+	v.choice(b, "file_id", d.str("file"), at("cdrom", 0, "file_id"), func(s string) bool { return s == "none" || s == "cdrom" || fileID().MatchString(s) })
 	d.taken["media"], d.taken["size"] = true, true
 }
 
@@ -248,6 +244,6 @@ func (v *vm) system() {
 	case t == "other":
 		v.tell("ostype", iac.Default, "operating_system.type", "the provider's default")
 	default:
-		v.body.Block("operating_system").Set("type", v.take("ostype", "operating_system.type"))
+		v.choice(v.body.Block("operating_system"), "type", v.take("ostype", "operating_system.type"), at("operating_system", 0, "type"), systemForms)
 	}
 }
