@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -73,15 +74,23 @@ func (w *Want) free(shared bool, taken map[string]bool) string {
 // Left are the addresses of a target that have to be given up in code: those that the folder holds, or, where that is not known, those of
 // gone objects; without the ones that are written now.
 func (w *World) Left(target string, written map[Key]string) []string {
-	now := map[string]bool{}
-	for _, a := range written {
-		now[a] = true
-	}
-	left := map[string]bool{}
-	for k, a := range w.Known {
-		if k.Target == target && !now[a] && (w.Options.Held[a] || w.Options.Held == nil && w.Gone[Key{Kind: k.Kind, ID: k.ID, Life: k.Life}]) {
-			left[a] = true
+	left := maps.Clone(w.Options.Held)
+	if left == nil {
+		left = map[string]bool{}
+		for k, a := range w.Known {
+			if k.Target == target && w.Gone[k.object()] {
+				left[a] = true
+			}
 		}
 	}
+	for _, a := range written {
+		delete(left, a)
+	}
 	return slices.Sorted(maps.Keys(left))
+}
+
+// object is the key of the object itself: without target and without what tells its resources apart (ID#what).
+func (k Key) object() Key {
+	id, _, _ := strings.Cut(k.ID, "#")
+	return Key{Kind: k.Kind, ID: id, Life: k.Life}
 }

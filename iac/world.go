@@ -22,6 +22,8 @@ type World struct {
 	// Gone are the keys of objects that were seen and are surely gone; one that is only out of sight is not among them.
 	Gone    map[Key]bool `json:"-"`
 	Options Options      `json:"-"`
+	// Then is the cluster as the folder was written of it, nil when there is none.
+	Then *World `json:"-"`
 }
 
 // Identity is what the cluster says of itself; empty fields were never read.

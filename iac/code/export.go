@@ -156,7 +156,7 @@ func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
 		if j.dry { // what the folder holds is compared with itself, whatever the configuration says by now
 			with = old.With
 		}
-		w.Options = iac.Options{Only: j.only, With: set(with), Held: set(old.Held)}
+		w.Options, w.Then = iac.Options{Only: j.only, With: set(with), Held: set(old.Held)}, j.then
 		r, err := e.Emit(&w)
 		if err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -43,6 +44,7 @@ func (e *Emitter) Emit(w *iac.World) (iac.Result, error) {
 	files := x.write(claims)
 	left := x.Left(target, x.addresses)
 	x.giveUp(files, left)
+	x.moved()
 	x.frame(files, claims)
 	for name, b := range files {
 		x.result.Files = append(x.result.Files, iac.File{Path: path.Join(target, name), Data: b.Render()})
@@ -133,5 +135,20 @@ func (x *export) giveUp(files map[string]*Body, left []string) {
 		r.Set("from", Ref(a))
 		r.Block("lifecycle").Set("destroy", false)
 		x.result.Coverage = append(x.result.Coverage, iac.Coverage{Kind: store.KindGuest, Address: a, Status: iac.GivenUp, Why: "no longer in the cluster or not selected"})
+	}
+}
+
+// moved tells of containers that are on another node than the state knows: the provider asks the old one, does not find them there and plans
+// to make them anew (facts 10.1). Machines are followed.
+func (x *export) moved() {
+	if x.Then == nil {
+		return
+	}
+	for _, g := range x.Selected() {
+		old, address := x.Then.Guest(g.VMID), x.addresses[g.Key(target)]
+		if g.Type == pve.LXC && address != "" && old != nil && old.Life == g.Life && old.Node != g.Node {
+			x.result.Warnings = append(x.result.Warnings, "container "+g.ID()+" "+g.Name+" moved from "+old.Node+" to "+g.Node+
+				": run terraform state rm "+address+" before the plan, which then imports it from there")
+		}
 	}
 }
