@@ -40,6 +40,7 @@ var sideways = map[string]bool{
 	"iac/repo -> iac":                         true,
 	"iac/code -> iac":                         true,
 	"iac/code -> iac/repo":                    true,
+	"iac/code -> iac/checks":                  true,
 	"internal/pve -> internal/lazy":           true,
 	"internal/redact -> internal/lazy":        true,
 }

@@ -52,6 +52,7 @@ func TestTwoClustersAreToldApart(t *testing.T) {
 		"sync_inventory":   {each: {{}}},
 		"export_code":      {refusal: {{}}},
 		"diff_code":        {refusal: {{}}},
+		"run_checks":       {refusal: {{}}},
 		"describe_as_code": {refusal: {{"guest": "1000"}}},
 	}
 	for _, s := range tools.Listed(tools.R0) {

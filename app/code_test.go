@@ -148,8 +148,9 @@ func TestCode(t *testing.T) {
 		t.Errorf("%d requests went to Proxmox VE", n)
 	}
 
+	c.says("run_checks", `{}`, "as declared", "unknown\tguest 303")
 	c.elsewhere("/nodes/pve1/qemu/210/config", "memory", "6144")
-	c.sync()
+	c.says("run_checks", `{}`, "1 drifted", "drift\tguest 210 runner\tmemory\t4096\t6144")
 	c.says("diff_code", `{}`, "1 difference", "guest 210 runner\tmemory\t4096\t6144", "rewritten\t1\tterraform/vms.tf")
 	c.edit("terraform/vms.tf", "\"runner\"\n", "\"runner\" # ours\n")
 	c.says("diff_code", `{}`, "merged\t1\tterraform/vms.tf")

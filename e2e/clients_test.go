@@ -41,6 +41,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"find_operations", map[string]any{}},
 		{"export_code", map[string]any{}},
 		{"diff_code", map[string]any{}},
+		{"run_checks", map[string]any{}},
 		{"describe_as_code", map[string]any{"guest": "100"}},
 	}
 }

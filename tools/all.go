@@ -41,6 +41,7 @@ func list() []Spec {
 		exportCode(),
 		diffCode(),
 		describeAsCode(),
+		runChecks(),
 		listClusters(),
 		syncInventory(),
 		powerGuest(),

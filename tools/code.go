@@ -19,6 +19,7 @@ import (
 type Code interface {
 	Export(ctx context.Context, r code.Request) (*code.Export, error)
 	Diff(ctx context.Context, p code.Place) (*code.Drift, error)
+	Verify(ctx context.Context, p code.Place) (*code.Verdict, error)
 	Describe(ctx context.Context, cluster, guest string) (*code.Description, error)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/checks"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
@@ -28,6 +29,12 @@ func (f *fakeCode) Export(_ context.Context, r code.Request) (*code.Export, erro
 	return &f.export, nil
 }
 func (f *fakeCode) Diff(context.Context, code.Place) (*code.Drift, error) { return &f.drift, nil }
+func (f *fakeCode) Verify(context.Context, code.Place) (*code.Verdict, error) {
+	return &code.Verdict{Cluster: "home", Dir: "/home/me/infra", AsOf: now.Add(-2 * time.Second), Report: checks.Report{Checked: 60, Passed: 57, Findings: []checks.Finding{
+		{Sort: checks.Drift, Kind: store.KindGuest, ID: "104", Name: "web", Field: "memory", Want: "2048", Is: "4096"},
+		{Sort: checks.Health, Kind: store.KindGuest, ID: "105", Name: "db", Field: "status", Want: "running", Is: "stopped"},
+		{Sort: checks.Unknown, Kind: store.KindGuest, ID: "106", Name: "nas", Why: "node pve3 does not answer"}}}}, nil
+}
 func (f *fakeCode) Describe(context.Context, string, string) (*code.Description, error) {
 	return &f.guest, nil
 }

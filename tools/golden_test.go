@@ -79,6 +79,7 @@ func TestGoldenViews(t *testing.T) {
 		{"get_overview.txt", "get_overview", `{}`},
 		{"export_code.txt", "export_code", `{}`},
 		{"diff_code.txt", "diff_code", `{}`},
+		{"run_checks.txt", "run_checks", `{}`},
 		{"describe_as_code.txt", "describe_as_code", `{"guest":"104"}`},
 		{"check_access.txt", "check_access", `{}`},
 		{"get_node.txt", "get_node", `{"node":"pve1"}`},

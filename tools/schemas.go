@@ -100,6 +100,10 @@ var schemas = map[string]schema{
 		single: `{"type":"object","properties":{"guest":{"type":"string","description":"vmid or name"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"guest":{"type":"string","description":"vmid or name"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
 	},
+	"run_checks": {
+		single: `{"type":"object","properties":{"folder":{"type":"string"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+	},
 	"list_clusters": {
 		single: `{"type":"object","properties":{"fresh":{"type":"boolean","description":"ask Proxmox now"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
