@@ -32,7 +32,7 @@ func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, was left) (
 		return nil, r.rules(ctx, s, s.Target)
 	case s.Target.Kind != "":
 		return nil, r.rules(ctx, s, s.Target)
-	case s.Makes:
+	case s.Makes && s.Target.New:
 		if err := vacant(ctx, r.c, s.Target); err != nil {
 			return nil, err
 		}

@@ -55,6 +55,10 @@ func (w *world) SnapshotConfig(ctx context.Context, node string, _ pve.GuestType
 	return ask(ctx, w, "snapconfig", node, vmid, func() pve.Config { return w.host.snapcfg[snapshot] })
 }
 
+func (w *world) ArchiveConfig(ctx context.Context, node, volid string) (pve.Config, error) {
+	return ask(ctx, w, "archive "+volid, node, 0, func() pve.Config { return w.host.archives[volid] })
+}
+
 func (w *world) ZFSPools(ctx context.Context, node string) ([]pve.ZFSRow, error) {
 	return ask(ctx, w, "zfs", node, 0, func() []pve.ZFSRow { return slices.Clone(w.hostOf(node).zfs) })
 }
