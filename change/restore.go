@@ -64,7 +64,7 @@ func (r Restore) Steps(concerned *Found) ([]Step, error) {
 	t := Target{New: true, Cluster: r.Cluster, Type: r.Type, VMID: r.NewID, Node: r.Node, Name: r.NewName, Pool: r.Pool, Tags: splitTags(r.Config.Str("tags")), Status: "stopped"}
 	key := nameKey(r.Type)
 	s := Step{Action: r.Name(), Tier: Reversible, Target: t, Makes: true, Call: r.restoring(r.NewID, r.Storage), Task: (&Live{Target: t}).taskType("restore")}
-	s.Want.Status, s.Want.Set = "stopped", map[string]string{}
+	s.Want.Set = map[string]string{}
 	s.Diff = []Diff{{"guest " + t.ID(), "", "as " + strconv.Itoa(r.VMID) + " was at " + unixDay(r.At.Unix())}, {"backup", "", cleanVolume(r.VolID)},
 		{"disks on", "", cmp.Or(r.Storage, "the storages that they were on")}}
 	set := func(k, v string) {

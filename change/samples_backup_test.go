@@ -2,8 +2,12 @@ package change
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
@@ -30,6 +34,27 @@ func backupSamples() []sample {
 		{name: "backup", of: likeRunning, action: BackupGuests{Places: to, Notes: "before\nthe upgrade"}, worked: backedUp, undo: true, apart: true},
 		{name: "backup of a container", of: likeContainer, action: BackupGuests{Places: to, Mode: "stop"}, worked: backedUp, undo: true, apart: true},
 		{name: "protected backup", of: likeStopped, action: BackupGuests{Places: to, Protected: true}, worked: backedUp},
+		{name: "restored", of: likeStopped, made: true, undo: true, hidden: true, worked: restored("running", false), direct: func(w *pvesim.World, vmid int) Direct {
+			r := restoring(w, likeStopped, vmid)
+			r.Start = true
+			return r
+		}},
+		{name: "restored beside", of: likeStopped, made: true, undo: true, hidden: true, worked: restored("stopped", true), direct: func(w *pvesim.World, vmid int) Direct {
+			r := restoring(w, likeStopped, vmid)
+			r.Apart = true
+			return r
+		}},
+		{name: "container restored beside", of: likeContainer, made: true, undo: true, hidden: true, worked: restored("stopped", true), direct: func(w *pvesim.World, vmid int) Direct {
+			r := restoring(w, likeContainer, vmid)
+			r.Apart = true
+			return r
+		}},
+		{name: "restored over", of: likeStopped, hidden: true, worked: putBack("stopped", 0), over: func(w *pvesim.World) Action {
+			return RestoreOver{Saved: savedOf(w, likeStopped), Storage: "local-lvm", Discard: true}
+		}},
+		{name: "restored over a running one", of: likeRunning, hidden: true, worked: putBack("running", 1), over: func(w *pvesim.World) Action {
+			return RestoreOver{Saved: savedOf(w, likeStopped), Storage: "local-lvm", Place: BackupPlace{Storage: nas}}
+		}},
 		{name: "image deleted", of: likeStopped, prep: anImage, worked: func(w *pvesim.World, was *then) bool { return !imageThere(w, was.vmid) },
 			direct: func(_ *pvesim.World, vmid int) Direct {
 				return DeleteVolume{Cluster: "home", Node: home, VolID: imageOf(vmid), Kind: "iso"}
@@ -47,4 +72,48 @@ func anImage(w *pvesim.World, vmid int) {
 
 func imageThere(w *pvesim.World, vmid int) bool {
 	return slices.ContainsFunc(w.Node(home).Content[nas], func(v pvesim.Object) bool { return v["volid"] == imageOf(vmid) })
+}
+
+// restoring is a restore of a guest of the demo, of which there is a backup, as the guest that a sample makes.
+func restoring(w *pvesim.World, of, vmid int) Restore {
+	g := w.Guest(of)
+	r := Restore{Saved: savedOf(w, of), NewID: madeOf(vmid), NewName: "restored", Storage: "local-lvm"}
+	r.Type = pve.GuestType(g.Type)
+	return r
+}
+
+func savedOf(w *pvesim.World, of int) Saved {
+	g := w.Guest(of)
+	s := Saved{Cluster: "home", Node: home, Type: pve.GuestType(g.Type), VMID: of, At: time.Unix(1795000000, 0), Config: pve.Config{}}
+	for k, v := range g.Config {
+		s.Config[k] = fmt.Sprint(v)
+	}
+	for _, v := range w.Node(home).Content[nas] {
+		if v["content"] == "backup" && fmt.Sprint(v["vmid"]) == fmt.Sprint(of) {
+			s.VolID = fmt.Sprint(v["volid"])
+		}
+	}
+	return s
+}
+
+// restored says that the guest was made, with links down and other addresses where it is to be apart.
+func restored(status string, apart bool) func(*pvesim.World, *then) bool {
+	return func(w *pvesim.World, was *then) bool {
+		g := w.Guest(madeOf(was.vmid))
+		if g == nil || g.Status() != status || g.Config["lock"] != nil {
+			return false
+		}
+		was0, card := fmt.Sprint(was.guest.Config["net0"]), fmt.Sprint(g.Config["net0"])
+		return strings.Contains(card, "link_down=1") == apart && !strings.Contains(card, mac.FindString(was0))
+	}
+}
+
+var mac = regexp.MustCompile(`([0-9A-F]{2}:){5}[0-9A-F]{2}`)
+
+// putBack says that a guest became the one of the backup, and how many backups were made of it before.
+func putBack(status string, kept int) func(*pvesim.World, *then) bool {
+	return func(w *pvesim.World, was *then) bool {
+		g := w.Guest(was.vmid)
+		return g != nil && g.Status() == status && g.Config["smbios1"] == w.Guest(likeStopped).Config["smbios1"] && hasBackups(w, was.vmid) == kept
+	}
 }

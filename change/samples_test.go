@@ -19,6 +19,7 @@ type sample struct {
 	prep   func(w *pvesim.World, vmid int)        // what the guest has to be like beside that
 	action Action                                 // nil: direct, or act
 	act    func(vmid int) Action                  // in place of action, where it names what it makes
+	over   func(w *pvesim.World) Action           // the same, where it needs what the simulator has
 	made   bool                                   // it makes a guest, madeOf(vmid)
 	direct func(w *pvesim.World, vmid int) Direct // in place of action
 	worked func(w *pvesim.World, was *then) bool  // whether the simulator is as it was wanted
@@ -243,6 +244,9 @@ func (s *sample) request(r *rig, vmid int) Request {
 	if s.act != nil {
 		q.Action = s.act(vmid)
 	}
+	if s.over != nil {
+		r.sim.Update(func(w *pvesim.World) { q.Action = s.over(w) })
+	}
 	if s.direct != nil {
 		r.sim.Update(func(w *pvesim.World) { q.Direct = s.direct(w, vmid) })
 	}
@@ -273,7 +277,7 @@ func TestSamples(t *testing.T) {
 			if writes := r.sim.Stats().Writes; writes != 0 {
 				t.Errorf("%s: %d writes were sent before it was applied", s.name, writes)
 			}
-			if said := p.Body.Steps[0].NoUndo == ""; said != s.undo {
+			if said := !slices.ContainsFunc(p.Body.Steps, func(st Step) bool { return st.NoUndo != "" }); said != s.undo {
 				t.Errorf("%s: an undo is promised: %v, want %v", s.name, said, s.undo)
 			}
 			for _, step := range p.Body.Steps {
