@@ -12,6 +12,7 @@ import (
 type host struct {
 	jobs     []pve.Config
 	content  map[string][]pve.VolumeRow // node/storage
+	archives map[string]pve.Config      // volume id
 	snapcfg  map[string]pve.Config      // snapshot name
 	disks    []pve.DiskRow
 	zfs      []pve.ZFSRow
@@ -53,6 +54,10 @@ func (w *world) StorageContent(ctx context.Context, node, storage, content strin
 
 func (w *world) SnapshotConfig(ctx context.Context, node string, _ pve.GuestType, vmid int, snapshot string) (pve.Config, error) {
 	return ask(ctx, w, "snapconfig", node, vmid, func() pve.Config { return w.host.snapcfg[snapshot] })
+}
+
+func (w *world) NextID(ctx context.Context) (int, error) {
+	return ask(ctx, w, "nextid", "", 0, func() int { return 900 })
 }
 
 func (w *world) ArchiveConfig(ctx context.Context, node, volid string) (pve.Config, error) {

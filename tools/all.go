@@ -53,6 +53,8 @@ func list() []Spec {
 		planBatch(),
 		backupGuest(),
 		downloadImage(),
+		restoreGuest(),
+		deleteVolume(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

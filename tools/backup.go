@@ -13,6 +13,8 @@ import (
 // Saving is what the tools about backups ask of package inventory.
 type Saving interface {
 	BackupChoice(ctx context.Context, q inventory.BackupAsk) (inventory.BackupChoice, error)
+	RestoreChoice(ctx context.Context, q inventory.RestoreAsk) (inventory.RestoreChoice, error)
+	Deletable(ctx context.Context, q inventory.DeleteAsk) (inventory.Volume, error)
 }
 
 type backupIn struct {

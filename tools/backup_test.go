@@ -10,9 +10,19 @@ import (
 type fakeSaving struct {
 	choice inventory.BackupChoice
 	chosen inventory.BackupAsk
+	put    inventory.RestoreChoice
+	goes   inventory.Volume
 }
 
 func (f *fakeSaving) BackupChoice(_ context.Context, q inventory.BackupAsk) (inventory.BackupChoice, error) {
 	f.chosen = q
 	return f.choice, nil
+}
+
+func (f *fakeSaving) RestoreChoice(context.Context, inventory.RestoreAsk) (inventory.RestoreChoice, error) {
+	return f.put, nil
+}
+
+func (f *fakeSaving) Deletable(context.Context, inventory.DeleteAsk) (inventory.Volume, error) {
+	return f.goes, nil
 }

@@ -55,6 +55,8 @@ var (
 	// Files on storages (schema: download-url, upload), and that a node fetches them (schema: or Sys.Audit with Sys.Modify on /).
 	needTemplates = Need{Privileges: []string{"Datastore.AllocateTemplate"}, Path: "/storage", Part: "images and templates"}
 	needReachOut  = Need{Privileges: []string{"Sys.AccessNetwork", "Sys.Modify"}, Path: "/nodes", Part: "downloads by nodes"}
+	// Removing volumes (13/075; schema: DELETE /nodes/{node}/storage/{storage}/content/{volume}).
+	needDropVolumes = Need{Privileges: []string{"Datastore.Allocate"}, Path: "/storage", Part: "volumes other than backups"}
 	// Ending the tasks of others (pve-api.md 71).
 	needEndTasks = Need{Privileges: []string{"Sys.Modify"}, Path: "/nodes", Part: "tasks of others"}
 	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.
