@@ -96,38 +96,28 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// restoreCall is the call that restores a point: a command that a person runs on a node, or the tool that shows a configuration. "" where the
-// type of the guest is not known.
+// restoreCall is the call that restores a point, as the caller's door takes it. "" where the type of the guest is not known.
 func restoreCall(d Deps, r *inventory.Recovery, p *inventory.RecoveryPoint) string {
-	id, volume := strconv.Itoa(r.VMID), shellWord(p.ID)
-	over := ""
+	id, action := strconv.Itoa(r.VMID), "new"
 	if r.Known && r.GoneAt.IsZero() {
-		over = " --force"
+		action = "over"
 	}
-	vm := r.Type == pve.Qemu
-	var command string
+	cli := d.Who.Door == "cli"
 	switch {
+	case p.Kind == inventory.PointConfig && cli:
+		return "proxmox-mcp history show " + id + " --at " + stamp(d, p.At)
 	case p.Kind == inventory.PointConfig:
 		return fmt.Sprintf("get_history object=%s at=%s", id, stamp(d, p.At))
+	case p.Kind == inventory.PointSnapshot && cli:
+		return "proxmox-mcp guest snapshot " + id + " rollback " + shellWord(p.ID)
+	case p.Kind == inventory.PointSnapshot:
+		return "snapshot_guest guest=" + id + " action=rollback snapshot=" + shellWord(p.ID)
 	case r.Type == "":
 		return ""
-	case p.Kind == inventory.PointSnapshot && vm:
-		command = "qm rollback " + id + " " + volume
-	case p.Kind == inventory.PointSnapshot:
-		command = "pct rollback " + id + " " + volume
-	case vm:
-		command = "qmrestore " + volume + " " + id + over
-	default:
-		command = "pct restore " + id + " " + volume + over
+	case cli:
+		return "proxmox-mcp guest restore " + id + " " + action + " --backup " + shellWord(p.ID)
 	}
-	node := p.Node
-	if r.GoneAt.IsZero() && node == "" {
-		node = r.Node
-	}
-	if node != "" {
-		command = node + "# " + command
-	}
-	return command
+	return "restore_guest guest=" + id + " action=" + action + " backup=" + shellWord(p.ID)
 }
 
 // View implements Answer.
@@ -174,7 +164,7 @@ func (o *recoveryOut) View(d Deps) View {
 	}
 	v.Table(t)
 	if r.Total > 0 && r.Known && r.GoneAt.IsZero() {
-		v.Line("restoring loses what the guest holds now; a backup can go to a new vmid instead (without --force)")
+		v.Line("over takes the guest's place, after a backup of what it is now; with beside in its place a copy is made that no network reaches")
 	}
 	if r.NextCursor != "" {
 		v.Line("more: cursor %s", r.NextCursor)

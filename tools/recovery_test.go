@@ -31,14 +31,19 @@ func TestRestoreCalls(t *testing.T) {
 		}
 		return strings.Join(out, "\n")
 	}
-	want := "pve2# qm rollback 104 clean\npve2# qmrestore pbs:backup/vm/104/2026-11-21T19:00:00Z 104 --force\npve1# qmrestore 'odd:it'\\''s; rm' 104 --force\n" +
-		"get_history object=104 at=2026-11-21T13:15:00Z"
+	want := "snapshot_guest guest=104 action=rollback snapshot=clean\nrestore_guest guest=104 action=over backup=pbs:backup/vm/104/2026-11-21T19:00:00Z\n" +
+		"restore_guest guest=104 action=over backup='odd:it'\\''s; rm'\nget_history object=104 at=2026-11-21T13:15:00Z"
 	if got := calls(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	r.Type, r.GoneAt, r.Rows = pve.LXC, now, r.Rows[:2]
-	if got, want := calls(), "pve2# pct rollback 104 clean\npct restore 104 pbs:backup/vm/104/2026-11-21T19:00:00Z"; got != want {
+	r.GoneAt, r.Rows = now, r.Rows[1:2]
+	if got, want := calls(), "restore_guest guest=104 action=new backup=pbs:backup/vm/104/2026-11-21T19:00:00Z"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	d := deps(&fake{})
+	d.Who.Door = "cli"
+	if got, want := restoreCall(d, &r, &r.Rows[0]), "proxmox-mcp guest restore 104 new --backup pbs:backup/vm/104/2026-11-21T19:00:00Z"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

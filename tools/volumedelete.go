@@ -10,8 +10,8 @@ import (
 )
 
 type deleteVolumeIn struct {
-	Volume  string `json:"volume" req:"true" rule:"must be a volume id" example:"local:iso/old.iso" desc:"storage:content/name"`
-	Node    string `json:"node" example:"pve1" desc:"where several have it"`
+	Volume  string `json:"volume" req:"true" rule:"must be a volume id" example:"local:iso/old.iso"`
+	Node    string `json:"node" example:"pve1"`
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
 	Planning
 }
