@@ -228,7 +228,6 @@ func (s *sample) about(p *Plan, vmid int) bool {
 		vmid = madeOf(vmid)
 	}
 	return strings.Contains(p.Body.Steps[0].Target.ID(), fmt.Sprint(vmid)) // of files it is a part
-	return strings.HasSuffix(p.Body.Steps[0].Target.ID(), fmt.Sprint(vmid))
 }
 
 // begun counts the steps whose intent was written down.

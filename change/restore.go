@@ -112,14 +112,6 @@ func (r Restore) predicted(t Target, w *Want) *Live {
 	return l
 }
 
-// nameKey is the key of a guest's name.
-func nameKey(t pve.GuestType) string {
-	if t == pve.LXC {
-		return "hostname"
-	}
-	return "name"
-}
-
 func nicKeys(c pve.Config) []string {
 	var out []string
 	for _, n := range c.NICs() {

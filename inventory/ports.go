@@ -78,8 +78,6 @@ type Source interface {
 	// NextID is a vmid that is free now. Appliances are the container templates that Proxmox offers on a node.
 	NextID(ctx context.Context) (int, error)
 	Appliances(ctx context.Context, node string) ([]pve.Appliance, error)
-	// NextID is a vmid that is free now.
-	NextID(ctx context.Context) (int, error)
 	// ArchiveConfig is the configuration that a backup holds, redacted; Forbidden without the rights to restore it.
 	ArchiveConfig(ctx context.Context, node, volid string) (pve.Config, error)
 

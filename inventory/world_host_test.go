@@ -56,10 +56,6 @@ func (w *world) SnapshotConfig(ctx context.Context, node string, _ pve.GuestType
 	return ask(ctx, w, "snapconfig", node, vmid, func() pve.Config { return w.host.snapcfg[snapshot] })
 }
 
-func (w *world) NextID(ctx context.Context) (int, error) {
-	return ask(ctx, w, "nextid", "", 0, func() int { return 900 })
-}
-
 func (w *world) ArchiveConfig(ctx context.Context, node, volid string) (pve.Config, error) {
 	return ask(ctx, w, "archive "+volid, node, 0, func() pve.Config { return w.host.archives[volid] })
 }

@@ -308,7 +308,6 @@ func undoable(p *change.Plan) bool {
 		switch s := &p.Body.Steps[k]; {
 		case s.Noop != "", s.Stays != "", s.Target.New && !s.Makes: // nothing to take back, or it goes with what was made
 		case s.NoUndo != "", len(s.Undo) == 0 && !s.Makes && !s.Finds:
-		if s := &p.Body.Steps[k]; s.Noop == "" && (s.NoUndo != "" || len(s.Undo) == 0 && !s.Finds && !s.Makes && !s.Target.New && s.Stays == "") {
 			return false
 		}
 	}
