@@ -21,6 +21,7 @@ import (
 
 // demo is a simulated cluster and the program on top of it, with a store that goes away with it.
 type demo struct {
+	sim   *pvesim.Sim
 	end   *pvesim.Endpoint
 	parts *parts
 	dir   string
@@ -28,7 +29,8 @@ type demo struct {
 
 func (a *App) startDemo(log *slog.Logger) (*demo, error) {
 	world := pvesim.DemoWorld(a.Clock())
-	end, err := pvesim.New(world, pvesim.WithClock(a.Clock)).Start("")
+	sim := pvesim.New(world, pvesim.WithClock(a.Clock))
+	end, err := sim.Start("")
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (a *App) startDemo(log *slog.Logger) (*demo, error) {
 	}
 	// What is allowed on a real cluster says nothing about this one.
 	p.grants.Path, p.stop.Path = filepath.Join(dir, "allowed.json"), filepath.Join(dir, "stop")
-	return &demo{end: end, parts: p, dir: dir}, nil
+	return &demo{sim: sim, end: end, parts: p, dir: dir}, nil
 }
 
 // Close ends the simulated cluster and removes the temporary store.
@@ -66,7 +68,7 @@ func (d *demo) Close() error {
 func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, errOut io.Writer) error {
 	switch {
 	case o.Story != "":
-		return a.tellStory(ctx, g, out, errOut)
+		return a.tellStory(ctx, g, o.Story, out, errOut)
 	case o.Serve:
 		return a.serveDemo(ctx, g, o, out, errOut)
 	}

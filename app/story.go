@@ -41,8 +41,11 @@ type story struct {
 	err    error
 }
 
-// tellStory implements demo --story change.
-func (a *App) tellStory(ctx context.Context, g cli.Globals, out, errOut io.Writer) error {
+// stories are what demo --story tells, by name.
+var stories = map[string]func(*story, context.Context){"change": (*story).tell, "lifecycle": (*story).lifecycle}
+
+// tellStory implements demo --story.
+func (a *App) tellStory(ctx context.Context, g cli.Globals, name string, out, errOut io.Writer) error {
 	log := a.logger(g, errOut)
 	d, err := a.startDemo(log)
 	if err != nil {
@@ -80,7 +83,7 @@ func (a *App) tellStory(ctx context.Context, g cli.Globals, out, errOut io.Write
 		served <- err
 	}()
 	if s.agent, s.err = connectClient(toServer, fromServer); s.err == nil {
-		s.tell(ctx)
+		stories[name](s, ctx)
 	}
 	_ = toServer.Close()
 	go func() { _, _ = io.Copy(io.Discard, fromServer) }()
@@ -159,7 +162,7 @@ func (s *story) call(ctx context.Context, tool string, args map[string]any) stri
 		s.err = err
 		return ""
 	}
-	s.line("agent> %s %s", tool, raw)
+	s.line("%s", wrapped(fmt.Sprintf("agent> %s %s", tool, raw), callWidth, ""))
 	text, err := s.agent.call(ctx, tool, raw)
 	s.err = err
 	s.show(text)
@@ -182,6 +185,7 @@ func (s *story) planned(ctx context.Context, tool string, args map[string]any) s
 const (
 	storyLines = 14
 	storyWidth = 98
+	callWidth  = 126
 )
 
 func (s *story) show(text string) {

@@ -60,7 +60,7 @@ type IntentOptions struct {
 type DemoOptions struct {
 	Serve bool   // stay up as an MCP server on stdio
 	Allow string // a tier that the served demo may use from the start
-	Story string // "change": a session of an agent that changes something; "" = the tour
+	Story string // "change", "lifecycle": a session of an agent that changes something; "" = the tour
 	In    io.Reader
 }
 
