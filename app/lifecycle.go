@@ -23,8 +23,8 @@ const storyPace = 0.1
 
 // lifecycle tells what an agent does with guests from their making to their saving, in words that a person would say.
 func (s *story) lifecycle(ctx context.Context) {
-	s.line("What a homelab's owner does with a mouse, done by an agent. Each call below is a real one over MCP on a simulated homelab, whose tasks\n" +
-		"run ten times as fast; your files are not touched. Answers are shortened.")
+	s.line("What a homelab's owner does with a mouse, done by an agent. Each call below is a real one over MCP on a simulated\n" +
+		"homelab, whose tasks run ten times as fast; your files are not touched. Answers are shortened.")
 	s.sim.Update(func(w *pvesim.World) { w.Pace = storyPace })
 	s.allow(ctx)
 	s.title("\"A copy of the Debian template called web2: 4 GiB, a disk of 20 GiB, running\"")

@@ -14,15 +14,7 @@ import (
 
 // TestStory tells the story of a change: what a reader has to see, in order. It touches nothing of its user, and leaves nothing.
 func TestStory(t *testing.T) {
-	home, temp := t.TempDir(), t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	a := &App{Env: func(string) string { return "" }, Home: home, GOOS: "linux", Clock: time.Now}
-	var out, errOut bytes.Buffer
-	if err := a.Demo(t.Context(), cli.Globals{Output: "table"}, cli.DemoOptions{Story: "change"}, &out, &errOut); err != nil {
-		t.Fatalf("%v\n%s%s", err, out.String(), errOut.String())
-	}
-	rest := out.String()
-	for _, want := range []string{
+	told(t, "change",
 		fmt.Sprintf("%d tools, 0 of them", len(tools.Listed(tools.R0))), "this server is read-only here", "allowed: destructive for everything", fmt.Sprintf("%d tools, %d of them", len(tools.Listed(tools.R3)), len(tools.Listed(tools.R3))-len(tools.Listed(tools.R0))),
 		"create snapshot before-upgrade: done (reversible)", "memory 4096 > 6144",
 		"web interface> PUT /nodes/pve1/qemu/210/config memory=5120",
@@ -32,8 +24,34 @@ func TestStory(t *testing.T) {
 		"rolled back: 208", "passphrase (not shown while you type): ********", "destroy: done (destructive)", "it does not exist any more",
 		"undo p-", "done (disruptive)", "memory is 5120",
 		"/config", "memory 5120", "snapshots: before-upgrade", "guest 208 does not exist; 24 guests",
-		"1 deny,", "1 approve", "audit verify", "sound: ",
-	} {
+		"1 deny,", "1 approve", "audit verify", "sound: ")
+}
+
+// TestStoryLifecycle tells the story of guests that are made, saved and moved.
+func TestStoryLifecycle(t *testing.T) {
+	told(t, "lifecycle",
+		"allowed: destructive",
+		"guest.clone  done", "disk.grow  done", "web2  guest.start  done",
+		"grow disk scsi0: done", "20G > 32G",
+		"back up: done", "guests without a backup since",
+		"2 calls: create snapshot before-6g", "guest.configure  done", "undo_change p-",
+		"snapshot before-6g does not exist",
+		"web2", "running, memory 4096 MiB, disk 32 GiB", "backups on nas-backup",
+		"audit verify", "sound: ")
+}
+
+// told tells a story and wants texts in it, in order.
+func told(t *testing.T, name string, texts ...string) {
+	t.Helper()
+	home, temp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	a := &App{Env: func(string) string { return "" }, Home: home, GOOS: "linux", Clock: time.Now}
+	var out, errOut bytes.Buffer
+	if err := a.Demo(t.Context(), cli.Globals{Output: "table"}, cli.DemoOptions{Story: name}, &out, &errOut); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.String(), errOut.String())
+	}
+	rest := out.String()
+	for _, want := range texts {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
 			t.Fatalf("the story lacks %q after what came before it:\n%s", want, out.String())
