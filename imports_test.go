@@ -34,6 +34,7 @@ var sideways = map[string]bool{
 	"iac/terraform -> iac":                    true,
 	"iac/ansible -> iac":                      true,
 	"iac/checks -> iac":                       true,
+	"iac/checks -> iac/terraform":             true,
 	"iac/docs -> iac":                         true,
 	"iac/pulumi -> iac":                       true,
 	"iac/outside -> iac":                      true,

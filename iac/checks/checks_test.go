@@ -101,7 +101,12 @@ func TestGossTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(r.Files[0].Data)
+	text := ""
+	for _, f := range r.Files {
+		if strings.HasSuffix(f.Path, "goss.yaml") {
+			text = string(f.Data)
+		}
+	}
 	for _, want := range []string{`{{"{{"}} dns }}`, "tcp://10.0.0.1:8006", "data.cores: 4", `data.memory: "2048"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("goss.yaml lacks %s:\n%s", want, text)

@@ -40,9 +40,10 @@ func (Emitter) Emit(w *iac.World) (iac.Result, error) {
 		return iac.Result{}, err
 	}
 	checks, n := goss(w)
+	tests, asserts := tftest(w)
 	r := iac.Result{
-		Files:  []iac.File{{Path: SpecPath, Data: spec}, {Path: "tests/goss.yaml", Data: checks}},
-		Counts: []iac.Count{{What: "objects declared", N: len(w.Selected()) + declared(w)}, {What: "goss checks", N: n}},
+		Files:  append([]iac.File{{Path: SpecPath, Data: spec}, {Path: "tests/goss.yaml", Data: checks}}, tests...),
+		Counts: []iac.Count{{What: "objects declared", N: len(w.Selected()) + declared(w)}, {What: "goss checks", N: n}, {What: "terraform assertions", N: asserts}},
 	}
 	for _, g := range w.Selected() {
 		c := iac.Coverage{Kind: store.KindGuest, ID: g.ID(), Name: g.Name, Status: iac.Written}

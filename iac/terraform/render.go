@@ -210,6 +210,9 @@ func sorted(m map[string]string) []Named {
 	return out
 }
 
+// String is any text as a string of HCL.
+func String(s string) string { return quoted(s) }
+
 // quoted is a text as a string of HCL: what it could mean there is escaped by hclwrite.
 func quoted(s string) string {
 	if harmless(s) {
