@@ -2,16 +2,43 @@ package code
 
 import (
 	"bytes"
-	_ "embed"
+	"fmt"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 )
 
-//go:embed readme.tmpl
-var readmeText string
+// The parts of README.md.
+const (
+	readmeHead = `# Cluster %s as code
+
+Written by proxmox-mcp from the live cluster. Edit what you like: your comments, attributes and files are kept when it is written again
+(` + "`proxmox-mcp code export`" + `), and where you and the cluster both changed the same, your text stays and you are told.
+`
+	readmeTerraform = `
+## Terraform or OpenTofu
+
+    cd terraform
+    export PROXMOX_VE_ENDPOINT=https://node:8006 PROXMOX_VE_API_TOKEN='user@realm!id=secret'
+    terraform init && terraform plan
+
+The first plan says "N to import, 0 to add, 0 to change, 0 to destroy"; anything else is drift, and ` + "`proxmox-mcp code check`" + ` says why.
+` + "`terraform apply`" + ` then takes the objects into the state and changes nothing. The token needs the role that ` + "`proxmox-mcp doctor`" + ` prints.
+
+State lies in ` + "`terraform/terraform.tfstate`" + ` until you configure a backend. It holds ssh keys and passwords' hashes: keep it out of git
+(` + "`.gitignore`" + ` does) and readable for you alone, or use OpenTofu's state encryption.
+COVERAGE.md says for each guest what is not in the code, and why.
+`
+	readmeAnsible = `
+## Ansible
+
+    cd ansible
+    ansible-inventory --graph
+    ansible-playbook playbooks/verify.yml
+`
+	readmeTail = "\n`.proxmox-mcp/` remembers what was generated, to tell it from your edits: keep it beside the code, in git too.\n"
+)
 
 // ignored are what must not be committed: state and plans hold keys and passwords' hashes (facts: terraform-ansible.md 17).
 const ignored = `# Written by proxmox-mcp; your lines are kept.
@@ -30,17 +57,14 @@ const attributes = ".proxmox-mcp/** -diff linguist-generated\n"
 // .gitignore that lets state through.
 func (j *job) about() []iac.File {
 	var b bytes.Buffer
-	var kinds []string
-	for t := range j.folder.Manifest.Targets {
-		kinds = append(kinds, t)
+	fmt.Fprintf(&b, readmeHead, iac.Name(j.cluster, "cluster"))
+	for _, part := range [][2]string{{"terraform", readmeTerraform}, {"ansible", readmeAnsible}} {
+		_, there := j.folder.Manifest.Targets[part[0]]
+		if there || slices.ContainsFunc(j.emitters, func(e iac.Emitter) bool { return e.Name() == part[0] }) {
+			b.WriteString(part[1])
+		}
 	}
-	for _, e := range j.emitters {
-		kinds = append(kinds, e.Name())
-	}
-	has := func(name string) bool { return slices.Contains(kinds, name) }
-	tmpl := template.Must(template.New("readme").Parse(readmeText))
-	// The template is fixed and its data are plain values: it cannot fail.
-	_ = tmpl.Execute(&b, map[string]any{"Cluster": iac.Name(j.cluster, "cluster"), "Terraform": has("terraform"), "Ansible": has("ansible"), "Checks": has("checks")})
+	b.WriteString(readmeTail)
 	var out []iac.File
 	for _, f := range []iac.File{{Path: "README.md", Data: b.Bytes()}, {Path: ".gitignore", Data: []byte(ignored)}, {Path: ".gitattributes", Data: []byte(attributes)}} {
 		_, mine := j.folder.Manifest.Files[f.Path]
