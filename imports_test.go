@@ -18,7 +18,7 @@ var layers = map[string]int{
 	"app":             8,
 	"cli":             7, "server": 7,
 	"tools":     6,
-	"inventory": 5, "change": 5, "iac": 5, "iac/terraform": 5, "iac/ansible": 5, "iac/checks": 5, "iac/docs": 5, "iac/pulumi": 5, "iac/outside": 5, "iac/repo": 5, "iac/code": 5,
+	"inventory": 5, "change": 5, "iac": 5, "iac/terraform": 5, "iac/ansible": 5, "iac/checks": 5, "iac/docs": 5, "iac/pulumi": 5, "iac/outside": 5, "iac/repo": 5, "iac/code": 5, "iac/runner": 5,
 	"proxmox": 4, "store": 4,
 	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, "store/pgtest": 4, // simulator and conformance suite: app and tests use them
 	"config":          2,
@@ -42,6 +42,7 @@ var sideways = map[string]bool{
 	"iac/code -> iac":                         true,
 	"iac/code -> iac/repo":                    true,
 	"iac/code -> iac/checks":                  true,
+	"iac/code -> iac/runner":                  true,
 	"internal/pve -> internal/lazy":           true,
 	"internal/redact -> internal/lazy":        true,
 }

@@ -30,7 +30,10 @@ func (a *App) newCode(p *parts) (*code.Service, error) {
 		Emitters: emitters, With: p.cfg.Code.Parts,
 		Select: p.inv.Selection, Guest: p.inv.GuestID,
 		Folder: func(cluster string) string { return a.codeFolder(p.cfg, cluster) },
-		Git:    p.cfg.Code.Git, Zone: p.cfg.Location(),
+		Environment: func(ctx context.Context, cluster string) ([]string, func(), error) {
+			return a.codeEnvironment(ctx, p, cluster)
+		},
+		Program: p.cfg.Code.Terraform, Git: p.cfg.Code.Git, Zone: p.cfg.Location(),
 	}), nil
 }
 

@@ -143,7 +143,8 @@ func (m *matrixRig) open() {
 	}
 	log := slog.New(slog.NewJSONHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	a := &App{Clock: time.Now}
-	p, err := a.build(&config.Config{Clusters: []config.Cluster{c}, State: config.State{Path: m.path}}, log, proxmox.WithDialer(m.net.dial))
+	p, err := a.build(&config.Config{Clusters: []config.Cluster{c}, State: config.State{Path: m.path},
+		Code: config.Code{Terraform: "no-such-program"}}, log, proxmox.WithDialer(m.net.dial))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.D
 
 // Close ends background work, then connections, then the store.
 func (p *parts) Close() error {
-	err := errors.Join(p.eng.Close(), p.inv.Close())
+	err := errors.Join(p.code.Close(), p.eng.Close(), p.inv.Close())
 	p.pool.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()

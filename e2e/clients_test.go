@@ -43,6 +43,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"diff_code", map[string]any{}},
 		{"run_checks", map[string]any{}},
 		{"describe_as_code", map[string]any{"guest": "100"}},
+		{"check_code", map[string]any{"folder": "/nowhere"}}, // refused: TestCodeCheck lets it run
 	}
 }
 
@@ -123,7 +124,7 @@ func checkSession(t *testing.T, s session) {
 		}
 	}
 	for _, r := range s.Results {
-		if r.Result.IsError || len(r.Result.Content) != 1 || r.Result.Content[0].Text == "" {
+		if r.Result.IsError != (r.Name == "check_code") || len(r.Result.Content) != 1 || r.Result.Content[0].Text == "" {
 			t.Errorf("%s: %+v", r.Name, r.Result)
 		}
 	}
@@ -153,7 +154,11 @@ func TestInspector(t *testing.T) {
 		for k, v := range params {
 			args = append(args, "--tool-arg", k+"="+v.(string))
 		}
-		if o := inspect(args...); o.code != 0 || !strings.Contains(o.stdout, `"content"`) {
+		want := 0
+		if name == "check_code" {
+			want = 5 // isError
+		}
+		if o := inspect(args...); o.code != want || !strings.Contains(o.stdout, `"content"`) {
 			t.Errorf("%s: exit %d\n%s%s", name, o.code, o.stdout, o.stderr)
 		}
 	}

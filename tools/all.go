@@ -42,6 +42,7 @@ func list() []Spec {
 		diffCode(),
 		describeAsCode(),
 		runChecks(),
+		checkCode(),
 		listClusters(),
 		syncInventory(),
 		powerGuest(),

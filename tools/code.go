@@ -21,6 +21,7 @@ type Code interface {
 	Diff(ctx context.Context, p code.Place) (*code.Drift, error)
 	Verify(ctx context.Context, p code.Place) (*code.Verdict, error)
 	Describe(ctx context.Context, cluster, guest string) (*code.Description, error)
+	Check(ctx context.Context, p code.Place, wait time.Duration) (*code.Judgement, error)
 }
 
 // place is the folder that a caller means. At a terminal it may be any, and starts where the person is.

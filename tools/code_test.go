@@ -12,6 +12,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/iac/checks"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
+	"github.com/proxmox-mcp/proxmox-mcp/iac/runner"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -21,6 +22,7 @@ type fakeCode struct {
 	export  code.Export
 	drift   code.Drift
 	guest   code.Description
+	verdict code.Judgement
 	request code.Request
 }
 
@@ -37,6 +39,10 @@ func (f *fakeCode) Verify(context.Context, code.Place) (*code.Verdict, error) {
 }
 func (f *fakeCode) Describe(context.Context, string, string) (*code.Description, error) {
 	return &f.guest, nil
+}
+
+func (f *fakeCode) Check(context.Context, code.Place, time.Duration) (*code.Judgement, error) {
+	return &f.verdict, nil
 }
 
 // someCode is an export of a hundred guests, one of them unreadable, some files merged.
@@ -62,6 +68,9 @@ func someCode() *fakeCode {
 			{Kind: store.KindPool, ID: "lab", Has: true}}}
 	f.guest = code.Description{Cluster: "home", AsOf: at, Text: "import {\n  to = vm.web\n}\n\nresource \"vm\" \"web\" {\n}\n", Coverage: iac.Coverage{Address: "vm.web", Status: iac.Written,
 		Keys: []iac.KeyCoverage{{Key: "memory", How: iac.Kept}, {Key: "scsi0.ro", How: iac.Unrepresented, Why: "the provider has no attribute for it"}}}}
+	f.verdict = code.Judgement{Cluster: "home", Dir: "/home/me/infra/terraform", Program: "terraform 1.11.4", Took: 3200 * time.Millisecond, Unformatted: []string{"mine.tf"},
+		Plan: &runner.Plan{Import: 26, Change: 1, Same: 25}, Objects: []code.Judged{{ID: "guest 104", Why: "changed in Proxmox VE since the export: memory 2048 -> 4096",
+			Object: runner.Object{Address: "proxmox_virtual_environment_vm.web", Action: "update", Fields: []runner.Field{{Path: "memory[0].dedicated", Live: "4096", Code: "2048"}, {Path: "tags", Live: "", Code: "x"}}}}}}
 	return f
 }
 

@@ -104,6 +104,10 @@ var schemas = map[string]schema{
 		single: `{"type":"object","properties":{"folder":{"type":"string"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
+	"check_code": {
+		single: `{"type":"object","properties":{"folder":{"type":"string"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+	},
 	"list_clusters": {
 		single: `{"type":"object","properties":{"fresh":{"type":"boolean","description":"ask Proxmox now"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"fresh":{"type":"boolean","description":"ask Proxmox now"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,

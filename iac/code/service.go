@@ -49,14 +49,19 @@ type Options struct {
 }
 
 // Service is safe for concurrent use.
-type Service struct{ opt Options }
+type Service struct {
+	opt     Options
+	running underway
+}
 
 // New makes a Service.
 func New(o Options) *Service {
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}
-	return &Service{o}
+	s := &Service{opt: o, running: underway{by: map[string]*checking{}}}
+	s.running.life, s.running.stop = context.WithCancel(context.Background())
+	return s
 }
 
 // Place says which cluster and which folder are meant.

@@ -1,0 +1,109 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proxmox-mcp/proxmox-mcp/iac/runner"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+)
+
+// pretend is a program that answers each command with a text and an exit code, and notes how it was called.
+func pretend(t *testing.T, script string) *runner.Runner {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("a shell script")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "terraform")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho \"$@\" >> \"$CALLS\"\nenv > \"$CALLS.env\"\n"+script), 0o700); err != nil { //nolint:gosec // it is to be run
+		t.Fatal(err)
+	}
+	return &runner.Runner{Program: path, Dir: dir, Env: []string{"CALLS=" + filepath.Join(dir, "calls"), "PROXMOX_VE_API_TOKEN=mine!x=mine-secret"}}
+}
+
+const planned = `{"resource_changes":[
+ {"address":"vm.same","mode":"managed","change":{"actions":["no-op"],"importing":{"id":"pve1/1"},"before":{},"after":{}}},
+ {"address":"data.x","mode":"data","change":{"actions":["read"]}},
+ {"address":"vm.web","mode":"managed","change":{"actions":["update"],"importing":{"id":"pve1/2"},
+  "before":{"memory":[{"dedicated":4096}],"name":"web","id":"2","password":"old","tags":null,"disk":[{"size":1},{"size":2}]},
+  "after":{"memory":[{"dedicated":2048}],"name":"web","password":"new","tags":["a"],"disk":[{"size":1}]},
+  "after_unknown":{"id":true},"before_sensitive":{"password":true},"after_sensitive":{"password":true}}},
+ {"address":"vm.amd","mode":"managed","action_reason":"replace_because_cannot_update","change":{"actions":["delete","create"],"before":{"sev":1},"after":{"sev":null}}},
+ {"address":"vm.new","mode":"managed","change":{"actions":["create"],"after":{}}},
+ {"address":"vm.old","mode":"managed","action_reason":"delete_because_no_resource_config","change":{"actions":["delete"],"before":{}}},
+ {"address":"vm.gone","mode":"managed","change":{"actions":["forget"],"before":{}}}]}`
+
+// TestPlan reads what would happen, field by field, and shows no secret.
+func TestPlan(t *testing.T) {
+	t.Setenv("TF_LOG", "trace")
+	t.Setenv("TF_CLI_ARGS_plan", "-destroy")
+	t.Setenv("PROXMOX_VE_API_TOKEN", "another")
+	r := pretend(t, "case $1 in show) cat <<'X'\n"+planned+"\nX\n;; esac\n")
+	p, err := r.Plan(t.Context(), "/tmp/plan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &runner.Plan{Import: 2, Add: 2, Change: 1, Destroy: 2, Forget: 1, Same: 1, Objects: []runner.Object{
+		{Address: "vm.web", Action: "update", Fields: []runner.Field{{Path: "disk", Live: `[{"size":1},{"size":2}]`, Code: `[{"size":1}]`},
+			{Path: "memory[0].dedicated", Live: "4096", Code: "2048"}, {Path: "password", Live: "(secret)", Code: "(secret)"}, {Path: "tags", Code: `["a"]`}}},
+		{Address: "vm.amd", Action: "replace", Reason: "replace because cannot update", Fields: []runner.Field{{Path: "sev", Live: "1"}}},
+		{Address: "vm.new", Action: "create"}, {Address: "vm.old", Action: "delete", Reason: "delete because no resource config"}}}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Error(diff)
+	}
+	if p.Clean() {
+		t.Error("it counts as clean")
+	}
+	calls, err := os.ReadFile(filepath.Join(r.Dir, "calls"))
+	if err != nil || string(calls) != "plan -input=false -lock=false -json -out=/tmp/plan\nshow -json /tmp/plan\n" {
+		t.Errorf("%v: %s", err, calls)
+	}
+	env, err := os.ReadFile(filepath.Join(r.Dir, "calls.env"))
+	if err != nil || !strings.Contains(string(env), "PROXMOX_VE_API_TOKEN=mine!x=") || strings.Contains(string(env), "another") || strings.Contains(string(env), "TF_LOG") ||
+		strings.Contains(string(env), "-destroy") {
+		t.Errorf("%v: %s", err, env)
+	}
+}
+
+// TestFaults: what the code or the cluster lack is told with the place; what the program lacks is an error.
+func TestFaults(t *testing.T) {
+	r := pretend(t, `case $1 in
+plan) echo '{"type":"version"}'; echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"403","detail":"password=abc-secret sent mine-secret","address":"vm.a","range":{"filename":"vms.tf","start":{"line":7}}}}'; exit 1;;
+validate) echo '{"diagnostics":[{"severity":"warning","summary":"old"}]}';;
+fmt) echo a.tf; exit 3;;
+init) echo "no such provider" >&2; exit 1;;
+version) exec sleep 60;;
+esac
+`)
+	p, err := r.Plan(t.Context(), "x")
+	if err != nil || len(p.Errors) != 1 || p.Clean() || p.Errors[0].Address != "vm.a" || p.Errors[0].Where != "vms.tf:7" || strings.Contains(p.Errors[0].Detail, "secret") {
+		t.Errorf("%+v %v", p, err)
+	}
+	if list, err := r.Validate(t.Context()); err != nil || len(list) != 1 || list[0].Summary != "old" {
+		t.Error(list, err)
+	}
+	if list, err := r.Unformatted(t.Context()); err != nil || cmp.Diff([]string{"a.tf"}, list) != "" {
+		t.Error(list, err)
+	}
+	if err := r.Init(t.Context()); fault.CodeOf(err) != fault.CheckFailed || !strings.Contains(err.Error(), "no such provider") {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("nobody waits that long"))
+	defer cancel()
+	if _, err := r.Version(ctx); fault.CodeOf(err) != fault.Timeout || !strings.Contains(err.Error(), "nobody waits") {
+		t.Error(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := runner.Find(""); fault.CodeOf(err) != fault.Config || !strings.Contains(fault.Of(err).Hint, "OpenTofu") {
+		t.Error(err)
+	}
+}
