@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,10 +16,16 @@ import (
 // drift of one guest named with its reason, an edit kept by the next export, nothing to change again. Only reading reaches Proxmox VE.
 func TestCodeCheck(t *testing.T) {
 	t.Parallel()
-	c := startCoded(t, pvesim.DemoWorld(time.Now()))
-	planner := strings.TrimPrefix(c.token[2], "PROXMOX_VE_API_TOKEN=")
+	w := pvesim.DemoWorld(time.Now())
+	w.ApplySDN()
+	tf, log := emptyTerraform(t), &requestLog{}
+	planner := tokenWith(w, allRights)
+	c := &coded{cluster: startCluster(t, w, pvesim.New(w).RootToken(), pvesim.WithLogger(slog.New(log))), log: log, tf: tf}
 	env := slices.Concat(c.env, []string{"TF_CLI_CONFIG_FILE=" + filepath.Join(filepath.Dir(c.tf.dir), "terraformrc"), "PROXMOX_MCP_CODE_TOKEN=" + planner})
 	folder := filepath.Join(t.TempDir(), "infra")
+	if o := run(t, c.env, "", program(t), "sync"); o.code != 3 {
+		t.Fatalf("sync: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
 	says := func(code int, args []string, words ...string) {
 		t.Helper()
 		o := run(t, env, "", program(t), args...)

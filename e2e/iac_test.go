@@ -45,10 +45,19 @@ func startCoded(t *testing.T, w *pvesim.World) *coded {
 	return c
 }
 
-// planningToken makes the token that plans: the smallest role that can (rule E2). It must not ask the guest agent, as one that is silent
+// guestRights is the smallest role that plans guests (rule E2), and allRights the one that plans an export with its infrastructure (rule E5).
+const (
+	guestRights = "VM.Audit,Pool.Audit,Datastore.Audit,VM.Config.Disk,VM.Config.Options"
+	allRights   = guestRights + ",Datastore.Allocate,Sys.Audit,SDN.Audit,SDN.Allocate,Mapping.Audit"
+)
+
+// planningToken makes the token that plans guests. It must not ask the guest agent, as one that is silent
 // makes a plan hang (rule E3).
-func planningToken(w *pvesim.World) string {
-	w.Access.Roles = append(w.Access.Roles, pvesim.Object{"roleid": "TerraformPlan", "privs": "VM.Audit,Pool.Audit,Datastore.Audit,VM.Config.Disk,VM.Config.Options"})
+func planningToken(w *pvesim.World) string { return tokenWith(w, guestRights) }
+
+// tokenWith makes a token with these rights everywhere.
+func tokenWith(w *pvesim.World, rights string) string {
+	w.Access.Roles = append(w.Access.Roles, pvesim.Object{"roleid": "TerraformPlan", "privs": rights})
 	w.AddUser("terraform@pve", "")
 	token := w.AddToken("terraform@pve", "plan", "deadbeef-0000-4000-8000-000000000b1a", false)
 	w.AddACL("/", "user", "terraform@pve", "TerraformPlan", true)
