@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,6 +19,7 @@ type renaming struct {
 	texts []textRule
 	names map[string]string // whole values of the keys in nameKeys
 	shift int               // of vmids
+	done  sync.Map          // what each text under each key became: most stand in the recordings many times
 }
 
 type textRule struct {
@@ -112,6 +114,16 @@ func (r *renaming) id(s string) string {
 }
 
 func (r *renaming) text(key, s string) string {
+	k := [2]string{key, s}
+	if t, ok := r.done.Load(k); ok {
+		return t.(string)
+	}
+	t := r.rename(key, s)
+	r.done.Store(k, t)
+	return t
+}
+
+func (r *renaming) rename(key, s string) string {
 	if name, ok := r.names[s]; ok && slices.Contains(nameKeys, key) {
 		return name
 	}
@@ -220,6 +232,7 @@ var renamedDifferences = differences{
 // exchanges agree, but for those that tell of the names.
 func TestRenamed(t *testing.T) {
 	known := readDifferences(t)
+	worlds := map[string]*renaming{"fast1": otherWorld("fast1"), "local": otherWorld("local")}
 	for id := range renamedDifferences {
 		known[id] = false
 	}
@@ -234,7 +247,7 @@ func TestRenamed(t *testing.T) {
 			if err := os.Mkdir(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			otherWorld(local).apply(t, shared(t, "pve", "recordings", s.name), dir)
+			worlds[local].apply(t, shared(t, "pve", "recordings", s.name), dir)
 			r, err := Run(t.Context(), dir, Options{})
 			if err != nil {
 				t.Fatal(err)
