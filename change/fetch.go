@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/images"
@@ -91,11 +92,7 @@ func reasons(why []string) string {
 	if len(why) == 0 {
 		return ""
 	}
-	out := ""
-	for _, w := range why {
-		out += "; " + w
-	}
-	return " (" + out[2:] + ")"
+	return " (" + strings.Join(why, "; ") + ")"
 }
 
 // sourceOf is the address that a request makes a node fetch from, "" where it fetches none that a caller chose.

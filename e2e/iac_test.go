@@ -94,7 +94,7 @@ func (c *coded) database(t *testing.T) string {
 	t.Helper()
 	home := strings.TrimPrefix(c.env[1], "HOME=")
 	var found []string
-	err := filepath.WalkDir(home, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(home, func(path string, _ os.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".db") {
 			found = append(found, path)
 		}
@@ -173,7 +173,7 @@ func (c *coded) writes() []string {
 // changesOnly is a plan without the resources that are only imported.
 func changesOnly(plan string) string {
 	var out []string
-	for _, block := range strings.Split(plan, "\n\n  # ") {
+	for block := range strings.SplitSeq(plan, "\n\n  # ") {
 		if !strings.Contains(block, "will be imported\n") || strings.Contains(block, "    ~ ") {
 			out = append(out, block)
 		}

@@ -129,7 +129,7 @@ func Index(key string) int {
 // baseOf finds the template whose disks those of a guest build on: base-733-disk-0 in the id of a volume (rule B10).
 func baseOf(c pve.Config, own int) int {
 	for _, d := range c.Disks() {
-		for _, part := range strings.Split(d.Source, "/") {
+		for part := range strings.SplitSeq(d.Source, "/") {
 			part = part[strings.LastIndexByte(part, ':')+1:]
 			rest, ok := strings.CutPrefix(part, "base-")
 			number, _, found := strings.Cut(rest, "-")

@@ -186,7 +186,7 @@ func TestCutOff(t *testing.T) {
 	// As after a crash: the files are new, the manifest holds the old hashes and what was about to be written.
 	hashes := func(text string) []string {
 		var out []string
-		for _, part := range strings.Split(text, `"`) {
+		for part := range strings.SplitSeq(text, `"`) {
 			if len(part) == 64 {
 				out = append(out, part)
 			}
@@ -257,17 +257,13 @@ func tryWrite(r *rig, files ...iac.File) error {
 }
 
 // TestMergeProperty: where one side alone changed a text, that side is the result.
-func TestMergeProperty(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+func TestMergeProperty(outer *testing.T) {
+	rapid.Check(outer, func(t *rapid.T) {
 		draw := func(name string) string {
 			return strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a\n", "b\n", "c\n", "d\n"}), 0, 8).Draw(t, name), "")
 		}
 		base, other := draw("base"), draw("other")
-		dir, err := os.MkdirTemp("", "repo-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
+		dir := outer.TempDir()
 		write := func(text string) string {
 			f, err := repo.Open(dir)
 			if err != nil {

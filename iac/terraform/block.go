@@ -61,20 +61,6 @@ func (b *Body) Comment(text string) {
 	b.items = append(b.items, item{name: comment(text)})
 }
 
-// attributes counts those of the body and of all blocks in it.
-func (b *Body) attributes() int {
-	n := 0
-	for _, i := range b.items {
-		switch {
-		case i.body != nil:
-			n += i.body.attributes()
-		case i.value != nil:
-			n++
-		}
-	}
-	return n
-}
-
 // comment is a text as a comment on one line: line breaks in it become blanks, so that no text of a cluster leaves it.
 func comment(text string) string { return "# " + clean.Line(text, maxComment) }
 

@@ -26,7 +26,6 @@ type export struct {
 	*iac.World
 	rel       *release
 	addresses map[iac.Key]string
-	pools     map[string]bool
 	result    iac.Result
 }
 

@@ -113,7 +113,7 @@ func vnetClaims(x *export, o *iac.Object) []*claim {
 	below, _ := o.Config()["rules"].([]any)
 	for _, row := range below {
 		if m, ok := row.(map[string]any); ok {
-			out = append(out, subnetClaim(x, o, m))
+			out = append(out, subnetClaim(o, m))
 		}
 	}
 	return out
@@ -121,7 +121,7 @@ func vnetClaims(x *export, o *iac.Object) []*claim {
 
 var subnet = []put{text("cidr", "cidr"), text("gateway", "gateway"), switched("snat", "snat"), text("dhcp-dns-server", "dhcp_dns_server"), text("dnszoneprefix", "dns_zone_prefix")}
 
-func subnetClaim(x *export, o *iac.Object, conf pve.Config) *claim {
+func subnetClaim(o *iac.Object, conf pve.Config) *claim {
 	id := conf.Str("subnet")
 	c := &claim{key: o.Key(target), typ: "proxmox_sdn_subnet", name: o.ID + "_" + conf.Str("cidr"), prefix: "subnet", suffix: iac.Name(id, "x"), importID: o.ID + "/" + id,
 		title: id, conf: newKeys(conf, &Body{}), internal: func(key string) bool {

@@ -17,25 +17,25 @@ import (
 func (b *Body) Render() []byte {
 	p := &printer{}
 	if b.head != "" {
-		p.WriteString(comment(b.head) + "\n\n")
+		p.buf.WriteString(comment(b.head) + "\n\n")
 	}
 	p.body(b, 0)
-	return p.Bytes()
+	return p.buf.Bytes()
 }
 
 // printer lays out HCL.
-type printer struct{ bytes.Buffer }
+type printer struct{ buf bytes.Buffer }
 
 func (p *printer) indent(depth int) {
 	for range depth {
-		p.WriteString("  ")
+		p.buf.WriteString("  ")
 	}
 }
 
 func (p *printer) body(b *Body, depth int) {
 	for n, i := range b.items {
 		if n > 0 && (i.body != nil || b.items[n-1].body != nil) && !glued(b.items[n-1]) {
-			p.WriteByte('\n')
+			p.buf.WriteByte('\n')
 		}
 		switch {
 		case i.body != nil:
@@ -44,7 +44,7 @@ func (p *printer) body(b *Body, depth int) {
 			p.attribute(i.name, width(b.items, n), i.value, depth)
 		default:
 			p.indent(depth)
-			p.WriteString(i.name + "\n")
+			p.buf.WriteString(i.name + "\n")
 		}
 	}
 }
@@ -54,14 +54,14 @@ func glued(i item) bool { return i.body == nil && i.value == nil }
 
 func (p *printer) block(i item, depth int) {
 	p.indent(depth)
-	p.WriteString(i.name)
+	p.buf.WriteString(i.name)
 	for _, l := range i.labels {
-		p.WriteString(" " + quoted(l))
+		p.buf.WriteString(" " + quoted(l))
 	}
-	p.WriteString(" {\n")
+	p.buf.WriteString(" {\n")
 	p.body(i.body, depth+1)
 	p.indent(depth)
-	p.WriteString("}\n")
+	p.buf.WriteString("}\n")
 }
 
 // width is the longest name of the attributes around the nth item that stand on consecutive lines: their equals signs are in one column. One
@@ -99,29 +99,29 @@ func tall(v any) bool {
 
 func (p *printer) attribute(name string, width int, v any, depth int) {
 	p.indent(depth)
-	p.WriteString(name)
+	p.buf.WriteString(name)
 	for range width - len(name) {
-		p.WriteByte(' ')
+		p.buf.WriteByte(' ')
 	}
-	p.WriteString(" = ")
+	p.buf.WriteString(" = ")
 	p.value(v, depth)
-	p.WriteByte('\n')
+	p.buf.WriteByte('\n')
 }
 
 func (p *printer) value(v any, depth int) {
 	switch v := v.(type) {
 	case string:
-		p.WriteString(quoted(v))
+		p.buf.WriteString(quoted(v))
 	case bool:
-		p.WriteString(strconv.FormatBool(v))
+		p.buf.WriteString(strconv.FormatBool(v))
 	case int:
-		p.WriteString(strconv.Itoa(v))
+		p.buf.WriteString(strconv.Itoa(v))
 	case int64:
-		p.WriteString(strconv.FormatInt(v, 10))
+		p.buf.WriteString(strconv.FormatInt(v, 10))
 	case float64:
-		p.WriteString(strconv.FormatFloat(v, 'f', -1, 64))
+		p.buf.WriteString(strconv.FormatFloat(v, 'f', -1, 64))
 	case Ref:
-		p.WriteString(string(v))
+		p.buf.WriteString(string(v))
 	case []string:
 		list(p, v, quoted)
 	case []Ref:
@@ -135,19 +135,19 @@ func (p *printer) value(v any, depth int) {
 	case map[string]string:
 		p.named(sorted(v), depth)
 	default:
-		p.WriteString(quoted(fmt.Sprint(v)))
+		p.buf.WriteString(quoted(fmt.Sprint(v)))
 	}
 }
 
 func list[T any](p *printer, all []T, text func(T) string) {
-	p.WriteByte('[')
+	p.buf.WriteByte('[')
 	for i, v := range all {
 		if i > 0 {
-			p.WriteString(", ")
+			p.buf.WriteString(", ")
 		}
-		p.WriteString(text(v))
+		p.buf.WriteString(text(v))
 	}
-	p.WriteByte(']')
+	p.buf.WriteByte(']')
 }
 
 // ignored writes one path and its reason per line.
@@ -156,45 +156,45 @@ func (p *printer) ignored(all []Ignored, depth int) {
 	for _, i := range all {
 		w = max(w, len(i.Path))
 	}
-	p.WriteString("[\n")
+	p.buf.WriteString("[\n")
 	for _, i := range all {
 		p.indent(depth + 1)
-		p.WriteString(string(i.Path) + ",")
+		p.buf.WriteString(string(i.Path) + ",")
 		for range w - len(i.Path) {
-			p.WriteByte(' ')
+			p.buf.WriteByte(' ')
 		}
-		p.WriteString(" " + comment(i.Why) + "\n")
+		p.buf.WriteString(" " + comment(i.Why) + "\n")
 	}
 	p.indent(depth)
-	p.WriteByte(']')
+	p.buf.WriteByte(']')
 }
 
 // named writes an object with one part per line.
 func (p *printer) named(all []Named, depth int) {
 	if len(all) == 0 {
-		p.WriteString("{}")
+		p.buf.WriteString("{}")
 		return
 	}
 	items := make([]item, len(all))
 	for i, n := range all {
 		items[i] = item{name: n.Name, value: n.Value}
 	}
-	p.WriteString("{\n")
+	p.buf.WriteString("{\n")
 	p.body(&Body{items: items}, depth+1)
 	p.indent(depth)
-	p.WriteByte('}')
+	p.buf.WriteByte('}')
 }
 
 // rows writes objects, one below the other.
 func (p *printer) rows(all [][]Named, depth int) {
-	p.WriteString("[\n")
+	p.buf.WriteString("[\n")
 	for _, r := range all {
 		p.indent(depth + 1)
 		p.named(r, depth+1)
-		p.WriteString(",\n")
+		p.buf.WriteString(",\n")
 	}
 	p.indent(depth)
-	p.WriteByte(']')
+	p.buf.WriteByte(']')
 }
 
 // sorted are the parts of a map by name; a name that is no word is quoted.
