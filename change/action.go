@@ -28,6 +28,7 @@ type Needs struct {
 	Backups   bool // what could be restored afterwards
 	Savable   bool // whether it can be snapshotted: a snapshot before it brings back what it changes
 	Places    bool // nodes and storages, as the inventory knows them
+	Migration bool // what Proxmox VE says about moving it
 	// NewID asks for a vmid for a guest that is made: 0 the next free one, else this one, which has to be free. nil: none is needed.
 	NewID *int
 
@@ -46,6 +47,7 @@ type Live struct {
 	CanSnapshot *bool
 	Places      Places // zero: not looked for
 	NewID       int    // a free vmid; 0: not asked for
+	Migration   *Migration
 }
 
 // Backup is what is known of a guest's backups. At is nil where there is none.

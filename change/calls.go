@@ -39,6 +39,11 @@ var calls = []struct {
 	{"PUT", "/nodes/{node}/{type}/{vmid}/resize", Reversible, "resize", "resize"},
 	{"POST", "/nodes/{node}/qemu/{vmid}/move_disk", Disruptive, "qmmove", ""},
 	{"POST", "/nodes/{node}/lxc/{vmid}/move_volume", Disruptive, "", "move_volume"},
+	{"POST", "/nodes/{node}/{type}/{vmid}/migrate", Disruptive, "qmigrate", "vzmigrate"},
+	{"POST", "/nodes/{node}/{type}/{vmid}/template", Disruptive, "qmtemplate", ""},
+	{"POST", "/nodes/{node}/wakeonlan", Host, "", ""},
+	{"POST", "/pools", Reversible, "", ""},
+	{"DELETE", "/pools", Reversible, "", ""},
 
 	// What guests are made of.
 	{"POST", "/nodes/{node}/storage/{storage}/download-url", Reversible, "download", "download"},

@@ -209,6 +209,10 @@ func (r *rig) crash(s *sample, vmid, n int, after bool) string {
 		r.t.Errorf("%s: %d requests", label, sent)
 	}
 	switch carried := s.carried(r, was); {
+	case p.State == Interrupted && slices.ContainsFunc(p.Journal, func(js store.PlanStep) bool { return js.State == StepUnknown }):
+		if sent >= begun(p) || carried { // nothing behind a step of unknown outcome is ever sent
+			r.t.Errorf("%s: a step is unknown although there are traces of it", label)
+		}
 	case open(p.State) || p.State == Interrupted:
 		if sent == steps || sent > 0 && p.State != Interrupted {
 			r.t.Errorf("%s: it is %s after %d requests were sent", label, p.State, sent)

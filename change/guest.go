@@ -398,6 +398,8 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 		js.State, res.ByState = StepDone, true
 	case terr != nil:
 		fail(&js, StepUnknown, terr)
+	case !seen.ok && kinds[s.Target.Kind].unsure:
+		fail(&js, StepUnknown, fault.New(fault.UnknownOutcome, "Proxmox VE accepted it; so far reading back shows: %s", seen.text))
 	case !seen.ok:
 		fail(&js, StepFailed, fault.New(fault.Upstream, "Proxmox VE accepted it, but reading back shows: %s", seen.text))
 	default:

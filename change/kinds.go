@@ -18,6 +18,8 @@ type kind struct {
 	unmake func(s *Step, r Result) []Step
 	// observe says whether the object is as the step wants it.
 	observe func(ctx context.Context, e *Engine, c Cluster, s *Step, js store.PlanStep) (seen, error)
+	// unsure says that what was not seen in time may still come: its outcome is unknown, not failed.
+	unsure bool
 }
 
 // kinds are the objects that steps can be about, beside guests (Target.Kind).
@@ -26,6 +28,8 @@ var kinds = map[string]kind{
 		return taskEnded(ctx, c, s.Want.Ended)
 	}},
 	"volume": {check: volumeThere, observe: volumeSeen},
+	"pool":   {check: poolThere, observe: poolSeen},
+	"node":   {observe: nodeSeen, unsure: true},
 	"backup": {observe: backupsSeen, unmake: backupsGone},
 }
 

@@ -71,6 +71,11 @@ func (e *Engine) around(ctx context.Context, c Cluster, l *Live, n Needs) (err e
 			return err
 		}
 	}
+	if n.Migration {
+		if l.Migration, err = migration(ctx, c, l); err != nil {
+			return err
+		}
+	}
 	if n.NewID != nil {
 		l.NewID, err = freeID(ctx, c, *n.NewID, n.taken)
 	}

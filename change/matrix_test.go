@@ -160,6 +160,9 @@ func TestWriteFaults(t *testing.T) {
 					if (testing.Short() || raceEnabled) && k%4 != n%4 { // each action meets a fourth of the faults, each fault a fourth of the actions
 						continue
 					}
+					if s.slow && (row.id == "F11" || row.id == "F12") { // of another node
+						continue
+					}
 					if row.fit == nil || row.fit(&s) {
 						(&shot{rig: r, sample: s, vmid: 1000 + k}).fire(&row)
 						ran++
@@ -245,6 +248,9 @@ func (s *shot) judge(row *faultRow, got Plan, err error, took time.Duration) {
 	if ends == nil {
 		ends = []string{Done}
 	}
+	if s.slow && slices.Contains(ends, Done) {
+		ends = eitherWay
+	}
 	if !slices.Contains(ends, got.State) {
 		fail("b: it ended %s, want one of %v: %s", got.State, ends, got.Note)
 	}
@@ -254,7 +260,11 @@ func (s *shot) judge(row *faultRow, got Plan, err error, took time.Duration) {
 	if got.State != Done && (got.Note == "" || !strings.Contains(got.Note, row.says)) {
 		fail("c: %s is said because of %q, want %q in it", got.State, got.Note, row.says)
 	}
-	if most := max(row.within, time.Minute); took > most {
+	most := max(row.within, time.Minute)
+	if s.slow {
+		most = max(most, bootPatience)
+	}
+	if took > most {
 		fail("c: it took %s, more than %s", took, most)
 	}
 	s.written(got, fail)

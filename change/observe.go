@@ -41,14 +41,18 @@ func (o *seen) into(r *Result) {
 func (e *Engine) observe(ctx context.Context, c Cluster, s *Step, js store.PlanStep, patient bool) (seen, error) {
 	wait := max(e.opt.Timing.Settle, s.Patience)
 	if s.Target.HA != "" {
-		wait = e.opt.Timing.HA
+		wait = max(wait, e.opt.Timing.HA)
 	}
 	for deadline := e.now().Add(wait); ; {
 		o, err := e.readBack(ctx, c, s, js)
 		if err == nil && o.ok || !patient && err == nil || !e.now().Before(deadline) {
 			return o, err
 		}
-		if !sleep(ctx, e.opt.Timing.Poll) {
+		pause := e.opt.Timing.Poll
+		if wait > e.opt.Timing.HA { // what takes minutes is not asked every second
+			pause *= 5
+		}
+		if !sleep(ctx, pause) {
 			return o, ctx.Err()
 		}
 	}
@@ -103,6 +107,9 @@ func (o *seen) compare(w *Want, cfg pve.Config, st pve.GuestStatus, b before, si
 	}
 	if w.Gone {
 		miss(true, "it still exists")
+	}
+	if w.Node != "" {
+		miss(o.target.Node != w.Node, "it is on %s", o.target.Node)
 	}
 	if w.Status != "" || w.ofStatus() && !w.Restarted {
 		miss(w.Status != "" && o.target.Status != w.Status, "it is %s", cmp.Or(o.target.Status, "in an unknown state"))

@@ -6,7 +6,8 @@ import (
 )
 
 // SetPool makes a guest a member of a pool, and of no other; "" takes it out of its pool. Which pool it is in is what the inventory saw last.
-type SetPool struct{ Pool string }
+// From, with Pool "", leaves those alone that are in another pool.
+type SetPool struct{ Pool, From string }
 
 // Name implements Action.
 func (p SetPool) Name() string { return "guest.pool" }
@@ -33,8 +34,16 @@ func (p SetPool) Steps(l *Live) ([]Step, error) {
 	to, from := p.Pool, l.Target.Pool
 	s := Step{Action: p.Name(), Tier: Reversible, Target: l.Target, Diff: []Diff{{"pool", from, to}}}
 	s.Want.Pool = &to
+	if to == "" && p.From != "" && from != p.From && from != "" {
+		s.Noop, s.Diff = "it is in pool "+from+", not in "+p.From, nil
+		s.Call = Call{Method: "PUT", Path: "/pools"}
+		return []Step{s}, nil
+	}
 	if to == from {
 		s.Noop, s.Diff = "it is there already", nil
+		if to == "" {
+			s.Noop = "it is in no pool"
+		}
 		s.Call = Call{Method: "PUT", Path: "/pools"}
 		return []Step{s}, nil
 	}

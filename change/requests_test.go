@@ -144,6 +144,9 @@ func TestRecorded(t *testing.T) {
 			}
 			call := p.Body.Steps[0].Call
 			of, ok := recorded[kindOf(call.Method, call.Path)]
+			if unrecorded[pattern(call)] {
+				continue
+			}
 			if !ok {
 				if !neverRecorded[pattern(call)] {
 					without = append(without, pattern(call))
@@ -161,6 +164,9 @@ func TestRecorded(t *testing.T) {
 		}
 	})
 }
+
+// unrecorded are calls that take a second node, which the recordings have not; TestRequests checks them by the schema.
+var unrecorded = map[string]bool{"POST /nodes/{node}/{type}/{vmid}/migrate": true, "POST /nodes/{node}/wakeonlan": true}
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
 var schemaOnly = map[string]bool{"POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,

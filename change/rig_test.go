@@ -198,7 +198,7 @@ func (g *simGuests) LastBackup(context.Context, string, int) (*time.Time, bool) 
 func (g *simGuests) Places(context.Context, string) (p Places, err error) {
 	g.sim.Update(func(w *pvesim.World) {
 		for _, n := range w.Nodes {
-			p.Nodes = append(p.Nodes, NodePlace{Name: n.Name, Online: n.Online})
+			p.Nodes = append(p.Nodes, NodePlace{Name: n.Name, Online: n.Online, Memory: pve.Ptr(int64(256 << 30)), Committed: pve.Ptr(int64(0))})
 		}
 		for _, o := range w.Storages {
 			s := StoragePlace{Name: fmt.Sprint(o["storage"]), Type: fmt.Sprint(o["type"]), Content: strings.Split(fmt.Sprint(o["content"]), ","), Shared: o["shared"] == 1}

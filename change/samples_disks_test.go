@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
 
@@ -37,6 +38,29 @@ func diskSamples() []sample {
 		{name: "disk attached again", of: likeStopped, prep: detached, action: disk(Disk{Verb: "attach"}), worked: set("scsi0", "local-lvm:"), undo: true},
 		{name: "disk removed", of: likeStopped, action: disk(Disk{Verb: "remove", Slot: "scsi0"}), worked: noVolume},
 		{name: "unused disk removed", of: likeRunning, prep: detached, action: disk(Disk{Verb: "remove", Slot: "unused0"}), worked: noVolume},
+		{name: "template", of: likeStopped, action: Template{}, worked: set("template", "1")},
+		{name: "template of a container", of: likeContainer, prep: stopped, action: Template{}, worked: set("template", "1")},
+		{name: "migrated", of: likeStopped, action: Migrate{Target: "pve1"}, worked: on("pve1"), undo: true},
+		{name: "migrated, running", of: likeRunning, action: Migrate{Target: "pve1", Storage: "local-zfs"}, worked: on("pve1"), undo: true},
+		{name: "container migrated", of: likeContainer, action: Migrate{Target: "pve1"}, worked: on("pve1"), undo: true},
+		{name: "drained", of: likeRunning, action: Drain{Node: home}, worked: on("pve1"), undo: true},
+		{name: "tags added", of: likeRunning, action: Tags{Verb: "add", Tags: []string{"new"}}, worked: set("tags", "games;new"), undo: true},
+		{name: "tags removed", of: likeRunning, action: Tags{Verb: "remove", Tags: []string{"Games"}}, worked: unset("tags"), undo: true},
+		{name: "card added", of: likeRunning, action: NIC{Verb: "add", Bridge: "vmbr0", VLAN: pve.Ptr(20), Firewall: pve.Ptr(true)}, worked: holdsText("net1", "tag=20"), undo: true},
+		{name: "card changed", of: likeStopped, action: NIC{Verb: "change", VLAN: pve.Ptr(30), Rate: pve.Ptr(12.5), Down: pve.Ptr(true), Model: "e1000"}, worked: holdsText("net0", "tag=30"), undo: true},
+		{name: "container's card changed", of: likeContainer, action: NIC{Verb: "change", Slot: "net0", Rate: pve.Ptr(10.0)}, worked: holdsText("net0", "rate=10"), undo: true},
+		{name: "card taken out", of: likeStopped, action: NIC{Verb: "remove", Slot: "net0"}, worked: unset("net0"), undo: true},
+		{name: "pool created", of: likeStopped, apart: true, undo: true, worked: poolThereNow(true), direct: func(_ *pvesim.World, vmid int) Direct {
+			return Pool{Cluster: "home", Verb: "create", Pool: fmt.Sprintf("new%d", vmid), Comment: "a text"}
+		}},
+		{name: "pool deleted", of: likeStopped, worked: poolThereNow(false), prep: func(w *pvesim.World, vmid int) {
+			w.Pools = append(w.Pools, &pvesim.Pool{ID: fmt.Sprintf("new%d", vmid)})
+		}, direct: func(_ *pvesim.World, vmid int) Direct {
+			return Pool{Cluster: "home", Verb: "delete", Pool: fmt.Sprintf("new%d", vmid)}
+		}},
+		{name: "node woken", of: likeStopped, slow: true, prep: func(w *pvesim.World, _ int) { w.SetNodeOnline("pve3", false) },
+			worked: func(w *pvesim.World, _ *then) bool { return w.Node("pve3").Online },
+			direct: func(*pvesim.World, int) Direct { return Wake{Cluster: "home", Node: "pve3"} }},
 		{name: "volume removed", of: likeContainer, prep: mounted, action: disk(Disk{Verb: "remove", Slot: "mp0"}), worked: unset("mp0")},
 	}
 }
@@ -54,6 +78,17 @@ func holdsText(key, part string) func(*pvesim.World, *then) bool {
 		g := w.Guest(was.vmid)
 		return g != nil && strings.Contains(valueOf(g, key), part)
 	}
+}
+
+func on(node string) func(*pvesim.World, *then) bool {
+	return func(w *pvesim.World, was *then) bool {
+		g := w.Guest(was.vmid)
+		return g != nil && g.Node == node && g.Status() == was.guest.Status() && valueOf(g, "lock") == ""
+	}
+}
+
+func poolThereNow(there bool) func(*pvesim.World, *then) bool {
+	return func(w *pvesim.World, was *then) bool { return (w.Pool(fmt.Sprintf("new%d", was.vmid)) != nil) == there }
 }
 
 // detached moves the guest's only disk to an unused slot.

@@ -232,6 +232,8 @@ func undoStep(s *Step, l *Live, call Call, d doneStep, first bool) Step {
 	case s.Want.Pool != nil:
 		pool := s.Target.Pool
 		u.Want.Pool = &pool
+	case s.Want.Node != "":
+		u.Want.Node, u.Want.Status, u.Patience, u.Task = s.Target.Node, d.before.Status, s.Patience, s.Task
 	case len(s.Want.Moved) > 0:
 		u.Want.Moved = movedBack(s.Want.Moved, d.before, l)
 	case s.Want.Status != "":

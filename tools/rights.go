@@ -47,6 +47,9 @@ var (
 	needRollback  = Need{Privileges: []string{"VM.Snapshot.Rollback", "VM.Snapshot"}, Path: "/vms", Part: "roll-backs"}
 	// Cloning (11/012; schema: /nodes/{node}/qemu/{vmid}/clone), and room for the disks that it makes.
 	needClone = Need{Privileges: []string{"VM.Clone"}, Path: "/vms", Part: "clones"}
+	// Moving guests, and waking nodes (schema: /nodes/{node}/qemu/{vmid}/migrate, /nodes/{node}/wakeonlan).
+	needMigrate = Need{Privileges: []string{"VM.Migrate"}, Path: "/vms", Part: "moves of guests"}
+	needWake    = Need{Privileges: []string{"Sys.PowerMgmt"}, Path: "/nodes", Part: "power of nodes"}
 	// Destroying guests; never part of the role that is proposed for reading (security.md 6).
 	needAllocate = Need{Privileges: []string{"VM.Allocate"}, Path: "/vms", Part: "guests"}
 	// Backups (09/036; schema: /nodes/{node}/vzdump).

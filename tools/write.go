@@ -30,8 +30,11 @@ type WriteOne struct {
 }
 
 // acting is the request of an action on the guest that the inputs name.
-func (in *WriteOne) acting(a change.Action) change.Request {
-	return change.Request{Cluster: in.Cluster, Guest: strings.TrimSpace(in.Guest), Action: a}
+func (in *WriteOne) acting(a change.Action) change.Request { return on(in.Cluster, in.Guest, a) }
+
+// on is the request of an action on one guest.
+func on(cluster, guest string, a change.Action) change.Request {
+	return change.Request{Cluster: cluster, Guest: strings.TrimSpace(guest), Action: a}
 }
 
 // Planning are the inputs of what makes a plan.
@@ -41,6 +44,16 @@ type Planning struct {
 }
 
 func (p *Planning) onlyPlanned() bool { return p.DryRun }
+
+// Quick are the inputs of what makes a plan that is done at once: how long to wait is no question.
+type Quick struct {
+	DryRun bool   `json:"dry_run" desc:"plan only, send nothing"`
+	Format string `json:"format" enum:"text,json"`
+}
+
+func (q *Quick) onlyPlanned() bool         { return q.DryRun }
+func (q *Quick) wantsJSON() bool           { return q.Format == "json" }
+func (q *Quick) wait(d Deps) time.Duration { return (&Waiting{}).wait(d) }
 
 // Waiting are the inputs of what can take long.
 type Waiting struct {

@@ -1,0 +1,136 @@
+package change
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+)
+
+// TestWakeUnknown: a node that does not come up within its time may still come: that is unknown, not failed.
+func TestWakeUnknown(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		r.sim.AddFault(pvesim.ReplaceBody("pve3 never comes", func(path string, body []byte) []byte {
+			if path != "/cluster/status" {
+				return body
+			}
+			return []byte(`{"data":[{"type":"cluster","id":"cluster","name":"homelab","quorate":1,"nodes":3},{"type":"node","id":"node/pve1","name":"pve1","online":1},` +
+				`{"type":"node","id":"node/pve2","name":"pve2","online":1},{"type":"node","id":"node/pve3","name":"pve3","online":0}]}`)
+		}))
+		p, err := r.Propose(t.Context(), Request{Tool: "test", Cluster: "home", Direct: Wake{Cluster: "home", Node: "pve3"}, Caller: agent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.approved(p)
+		if done := r.apply(p.ID); done.State != Unknown || !strings.Contains(done.Note, "not online") {
+			t.Errorf("%s: %s", done.State, done.Note)
+		}
+	})
+}
+
+// TestMigrateHindered: everything that stands in the way is named at once, and nothing is planned.
+func TestMigrateHindered(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		for _, c := range []struct {
+			guest int
+			to    string
+			words []string
+		}{
+			{200, "pve2", []string{"hostpci0", "scsi1 (tank)", "local-zfs"}},
+			{104, "pve2", []string{"/tank/media", "snapshots"}},
+			{201, "pve2", []string{"usb0", "only while it is stopped"}},
+			{204, "pve3", []string{"not online"}},
+			{204, "pve9", []string{"no node pve9"}},
+		} {
+			_, err := r.Propose(t.Context(), Request{Tool: "test", Guest: (Target{VMID: c.guest}).ID(), Action: Migrate{Target: c.to}, Caller: agent})
+			for _, w := range c.words {
+				if err == nil || !strings.Contains(err.Error(), w) {
+					t.Errorf("%d to %s: %v, want %q in it", c.guest, c.to, err, w)
+				}
+			}
+		}
+	})
+}
+
+// TestMigrateHA: the manager moves what HA takes care of, after the task has ended; it is done when it is there.
+func TestMigrateHA(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		r.guests.ha = map[int]string{203: "started"}
+		p := r.propose(203, Migrate{Target: "pve1"})
+		if s := p.Body.Steps[0]; s.Task != "hamigrate" || s.Patience != haPatience {
+			t.Errorf("%+v", s)
+		}
+		if done := r.apply(p.ID); done.State != Done {
+			t.Errorf("%s: %s", done.State, done.Note)
+		}
+		r.guest(203, func(g *pvesim.Guest) {
+			if g.Node != "pve1" || g.Status() != "running" {
+				t.Errorf("it is %s on %s", g.Status(), g.Node)
+			}
+		})
+	})
+}
+
+// TestDrain: the smallest go first, none to a node without room, and each that stays is named with the reason.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	live := func(vmid int, memory, status string) *Live {
+		return &Live{Target: Target{VMID: vmid, Type: pve.Qemu, Node: "a", Status: status}, Config: pve.Config{"memory": memory}, Places: Places{Nodes: []NodePlace{
+			{Name: "a", Online: true, Memory: pve.Ptr(int64(64 << 30)), Committed: pve.Ptr(int64(0))},
+			{Name: "b", Online: true, Memory: pve.Ptr(int64(8 << 30)), Committed: pve.Ptr(int64(2 << 30))},
+			{Name: "c", Online: true, Memory: pve.Ptr(int64(8 << 30)), Committed: pve.Ptr(int64(4 << 30))},
+			{Name: "d", Memory: pve.Ptr(int64(64 << 30))},
+		}}}
+	}
+	template := live(105, "1024", "stopped")
+	template.Target.Template = true
+	steps, skipped, err := Drain{Node: "a"}.Join([]*Live{live(101, "4096", "running"), live(102, "2048", "running"), live(103, "8192", "running"), live(104, "512", "stopped"), template})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range steps {
+		got = append(got, s.Target.ID()+" "+s.Want.Node)
+	}
+	for _, s := range skipped {
+		got = append(got, s.Guest+" "+strings.Fields(s.Reason)[0]+" "+strings.Fields(s.Reason)[1])
+	}
+	if want := "102 b, 101 b, 103 no node, 104 it does, 105 it is"; strings.Join(got, ", ") != want {
+		t.Errorf("%q, want %q", strings.Join(got, ", "), want)
+	}
+	if _, _, err := (Drain{Node: "a"}).Join([]*Live{{Target: Target{VMID: 101}}}); fault.CodeOf(err) != fault.Conflict {
+		t.Errorf("without another node: %v", err)
+	}
+}
+
+// TestCloneTaken: a batch never gives one vmid to two clones, one that is in use is refused, and one that is taken meanwhile makes the plan stale.
+func TestCloneTaken(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		b := r.Batch("test", agent)
+		ids := map[int]bool{}
+		for range 3 {
+			steps, err := b.Add(t.Context(), Request{Cluster: "home", Guest: "900", Action: Clone{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[steps[0].Target.VMID] = true
+		}
+		if len(ids) != 3 {
+			t.Errorf("the clones are %v", ids)
+		}
+		if _, err := r.Propose(t.Context(), Request{Tool: "test", Guest: "900", Action: Clone{NewID: 101}, Caller: agent}); fault.CodeOf(err) != fault.Conflict {
+			t.Errorf("a vmid in use: %v", err)
+		}
+		p := r.propose(900, Clone{NewID: 9000})
+		r.sim.Update(func(w *pvesim.World) { twin(w, likeStopped, 9000) })
+		if done := r.apply(p.ID); done.State != Stale || !strings.Contains(done.Note, "taken meanwhile") {
+			t.Errorf("%s: %s", done.State, done.Note)
+		}
+	})
+}
