@@ -15,7 +15,7 @@ import (
 const (
 	storyTemplate = "900"
 	storyCopy     = "web2"
-	storyMoved    = "minecraft"
+	storyBeside   = "gitlab-old"
 )
 
 // storyPace makes the simulated tasks ten times as fast: nobody wants to watch backups.
@@ -34,7 +34,9 @@ func (s *story) lifecycle(ctx context.Context) {
 	s.title("\"Back up everything that has no backup newer than a week\"")
 	s.call(ctx, "backup_guest", map[string]any{"missing_since": "7d"})
 	s.call(ctx, "list_backups", map[string]any{"missing_since": "7d"})
-	s.title("\"A snapshot of it, then 6 GiB of memory, as one thing that I can take back\"")
+	s.title("\"Last week's gitlab beside the one of today, and it must not talk to anybody\"")
+	s.call(ctx, "restore_guest", map[string]any{"guest": "gitlab", "action": "beside", "name": storyBeside})
+	s.title("\"A snapshot of web2, then 6 GiB of memory, as one thing that I can take back\"")
 	batch := s.applied(ctx, "plan_batch", map[string]any{"steps": []any{
 		map[string]any{"tool": "snapshot_guest", "args": map[string]any{"guest": storyCopy, "action": "create", "snapshot": "before-6g"}},
 		map[string]any{"tool": "update_guest", "args": map[string]any{"guest": "$1.vmid", "memory_mib": 6144, "description": "$1.name, enlarged"}},
@@ -76,7 +78,7 @@ func (s *story) world(ctx context.Context) {
 		return
 	}
 	for _, r := range list {
-		if slices.Contains([]string{storyCopy, storyMoved}, r.Name) || strings.HasPrefix(r.Name, storyCopy) {
+		if slices.Contains([]string{storyCopy, storyBeside}, r.Name) {
 			s.line("  %-10s %-6s %s  %s, memory %d MiB, disk %d GiB", fmt.Sprint(r.VMID), r.Name, r.Node, r.Status, r.MaxMem>>20, r.MaxDisk>>30)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // lifecycle is what makes guests, copies and moves them, and what saves them.
 func lifecycle() []Task {
-	return slices.Concat(clones(), disks(), backups())
+	return slices.Concat(clones(), disks(), backups(), restores())
 }
 
 // named is the guest of a name.
@@ -134,6 +134,37 @@ func backups() []Task {
 				})
 				if len(left) > 0 {
 					return fmt.Errorf("without a backup of the week, of %s, are %v", was, left)
+				}
+				return nil
+			}},
+	}
+}
+
+func restores() []Task {
+	return []Task{
+		{Name: "back to yesterday", Say: "The update broke caddy. Bring it back to what it was yesterday.",
+			Solution: []Call{call("find_recovery", "guest", "caddy", "at", "yesterday"), call("restore_guest", "guest", "caddy", "action", "over", "at", "yesterday"), approved()},
+			Check: func(w *pvesim.World, _, _ string) error {
+				for _, t := range w.Node("pve1").Tasks {
+					if t.Type == "vzrestore" && t.ID == "103" && (t.Exit == "OK" || strings.HasPrefix(t.Exit, "WARNINGS")) {
+						return guest(w, 103, func(*pvesim.Guest) error { return nil })
+					}
+				}
+				return fmt.Errorf("nothing was restored")
+			}},
+		{Name: "beside", Say: "Give me last week's gitlab beside the one of today, so that I can compare. It must not talk to anybody.",
+			Solution: []Call{call("restore_guest", "guest", "gitlab", "action", "beside", "name", "gitlab-old")},
+			Check: made("gitlab-old", func(_ *pvesim.World, g *pvesim.Guest) error {
+				if !strings.Contains(value(g, "net0"), "link_down=1") || g.Status() != "stopped" {
+					return fmt.Errorf("it is %s, its card %s", g.Status(), value(g, "net0"))
+				}
+				return nil
+			})},
+		{Name: "old file", Say: "The ISO of the Windows drivers on pve1 is not needed any more.",
+			Solution: []Call{call("list_volumes", "content", "iso"), call("delete_volume", "volume", "local:iso/virtio-win-0.1.285.iso", "node", "pve1"), approved()},
+			Check: func(w *pvesim.World, _, _ string) error {
+				if slices.Contains(volumes(w, "iso"), "local:iso/virtio-win-0.1.285.iso") {
+					return fmt.Errorf("it is still there")
 				}
 				return nil
 			}},
