@@ -34,8 +34,8 @@ func (s *story) lifecycle(ctx context.Context) {
 	s.title("\"Back up everything that has no backup newer than a week\"")
 	s.call(ctx, "backup_guest", map[string]any{"missing_since": "7d"})
 	s.call(ctx, "list_backups", map[string]any{"missing_since": "7d"})
-	s.title("\"Last week's gitlab beside the one of today, and it must not talk to anybody\"")
-	s.call(ctx, "restore_guest", map[string]any{"guest": "gitlab", "action": "beside", "name": storyBeside})
+	s.title("\"Yesterday's gitlab beside the one of today, and it must not talk to anybody\"")
+	s.call(ctx, "restore_guest", map[string]any{"guest": "gitlab", "action": "beside", "at": "yesterday", "name": storyBeside})
 	s.title("\"A snapshot of web2, then 6 GiB of memory, as one thing that I can take back\"")
 	batch := s.applied(ctx, "plan_batch", map[string]any{"steps": []any{
 		map[string]any{"tool": "snapshot_guest", "args": map[string]any{"guest": storyCopy, "action": "create", "snapshot": "before-6g"}},

@@ -152,8 +152,8 @@ func restores() []Task {
 				}
 				return fmt.Errorf("nothing was restored")
 			}},
-		{Name: "beside", Say: "Give me last week's gitlab beside the one of today, so that I can compare. It must not talk to anybody.",
-			Solution: []Call{call("restore_guest", "guest", "gitlab", "action", "beside", "name", "gitlab-old")},
+		{Name: "beside", Say: "Give me yesterday's gitlab beside the one of today, so that I can compare. It must not talk to anybody.",
+			Solution: []Call{call("restore_guest", "guest", "gitlab", "action", "beside", "at", "yesterday", "name", "gitlab-old")},
 			Check: made("gitlab-old", func(_ *pvesim.World, g *pvesim.Guest) error {
 				if !strings.Contains(value(g, "net0"), "link_down=1") || g.Status() != "stopped" {
 					return fmt.Errorf("it is %s, its card %s", g.Status(), value(g, "net0"))
