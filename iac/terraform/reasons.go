@@ -16,12 +16,17 @@ const general = "the provider has no attribute for it"
 
 // reasons are those of keys, and parts of them, that users ask about.
 var reasons = map[string]string{
-	"cipassword": "a secret; Proxmox VE shows a mask only",
+	"cipassword":    "a secret; Proxmox VE shows a mask only",
+	"numa":          "the provider reads nodes of a topology with cpus and hostnodes alone",
+	"startup.order": "a bare number, which the provider does not read; order=NUMBER it does",
+	"serial":        "the provider reads serial0 to serial3",
 }
 
 func reason(key string) string {
-	if r, ok := reasons[key]; ok {
-		return r
+	for _, k := range []string{key, strings.TrimRight(key, "0123456789")} {
+		if r, ok := reasons[k]; ok {
+			return r
+		}
 	}
 	return general
 }

@@ -3,6 +3,7 @@ package terraform
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
@@ -12,11 +13,19 @@ import (
 // maxCell is how long a text of the cluster may be in the report.
 const maxCell = 80
 
+// always says what is compared of no guest.
+const always = "Of no guest the power state is compared (`started`): an apply must neither start nor stop it. Of no container are `vm_id` and the timeouts, which an import leaves unset."
+
+// everywhere are the paths of which always tells.
+func everywhere(path string) bool {
+	return path == "started" || path == "vm_id" || strings.HasPrefix(path, "timeout_")
+}
+
 // coverageFile is COVERAGE.md: what of each object is in the code, what is not compared and why, and what no attribute holds.
 func (x *export) coverageFile() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# What the Terraform code of %s covers\n\nWritten for the provider bpg/proxmox %s. Keys that are not named are in the code and compared by every plan.\n",
-		cell(x.Cluster), x.rel.version)
+	fmt.Fprintf(&b, "# What the Terraform code of %s covers\n\nWritten for the provider bpg/proxmox %s. Keys that are not named are in the code and compared by every plan.\n\n%s\n",
+		cell(x.Cluster), x.rel.version, always)
 	x.leftOut(&b)
 	for i := range x.result.Coverage {
 		if c := &x.result.Coverage[i]; c.Status == iac.Written {
@@ -52,14 +61,15 @@ func section(b *bytes.Buffer, c *iac.Coverage) {
 	for _, k := range c.Keys {
 		n[k.How]++
 	}
-	if n[iac.Unrepresented]+len(c.Ignored) == 0 {
+	ignored := slices.DeleteFunc(slices.Clone(c.Ignored), func(i iac.IgnoredPath) bool { return everywhere(i.Path) })
+	if n[iac.Unrepresented]+len(ignored) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## %s %s %s\n\n`%s`: %d keys compared, %d at the provider's default, %d not represented.\n", cell(string(c.Kind)), cell(c.ID), cell(c.Name), c.Address,
-		n[iac.Kept], n[iac.Default], n[iac.Unrepresented])
-	if len(c.Ignored) > 0 {
+	fmt.Fprintf(b, "\n## %s\n\n`%s`: %d keys compared, %d at the provider's default, %d not represented.\n",
+		strings.TrimSpace(cell(string(c.Kind))+" "+cell(c.ID)+" "+cell(c.Name)), c.Address, n[iac.Kept], n[iac.Default], n[iac.Unrepresented])
+	if len(ignored) > 0 {
 		b.WriteString("\n| not compared | why |\n| --- | --- |\n")
-		for _, i := range c.Ignored {
+		for _, i := range ignored {
 			fmt.Fprintf(b, "| `%s` | %s |\n", i.Path, cell(i.Why))
 		}
 	}
