@@ -49,6 +49,7 @@ var calls = []struct {
 	{"POST", "/nodes/{node}/storage/{storage}/download-url", Reversible, "download", "download"},
 	{"POST", "/nodes/{node}/storage/{storage}/oci-registry-pull", Reversible, "ocipull", "ocipull"},
 	{"POST", "/nodes/{node}/aplinfo", Reversible, "download", "download"},
+	{"POST", "/nodes/{node}/storage/{storage}/upload", Reversible, "imgcopy", "imgcopy"},
 }
 
 // TierOfCall is the lowest tier of a write; false for one that this program does not send.

@@ -255,6 +255,9 @@ func (r *rig) again(label string, e *Engine, q Request, s *sample, was *then, wh
 	}
 	if p != nil && p.State == Interrupted && s.about(p, was.vmid) {
 		err = finishPlan(r.t.Context(), e, p.ID)
+		if done, perr := r.Plan(r.t.Context(), p.ID, operator); perr == nil && done.State == Unknown && r.sim.Stats().Writes < begun(&done) {
+			return where // a step of several of which nobody knows whether it was sent: the rest never is
+		}
 	} else {
 		var id string
 		id, err = goThrough(r.t.Context(), e, q)

@@ -45,7 +45,7 @@ func (f Fetch) step() (Step, error) {
 		return Step{}, fault.BadField("storage", "a node, a storage and a file are needed", "local")
 	}
 	s := Step{Action: f.Name(), Tier: Reversible, Target: VolumeTarget(f.Cluster, f.Node, f.Volume(), nil), Call: f.call(), Task: "download"}
-	s.Diff = []Diff{{Field: "file", New: f.Volume()}, {Field: "from", New: f.from()}}
+	s.Diff = []Diff{{Field: "from", New: f.from()}}
 	s.Undo = []Call{volumeCall(f.Node, f.Storage, f.Volume())}
 	switch {
 	case f.Reference != "":

@@ -33,6 +33,12 @@ func (s *spy) Raw(ctx context.Context, method, path string, params proxmox.Param
 	return s.Cluster.Raw(ctx, method, path, params)
 }
 
+// Upload notes a file by its parameters: its content is that of the plan.
+func (s *spy) Upload(ctx context.Context, path string, params proxmox.Params, f proxmox.File) (json.RawMessage, error) {
+	s.sent = append(s.sent, strings.TrimSpace("POST "+path+" "+params.Encode()))
+	return s.Cluster.Upload(ctx, path, params, f)
+}
+
 // shared is the folder of recordings and schema; a test that needs it ends where it is not there.
 func shared(t *testing.T, name string) string {
 	t.Helper()
@@ -169,7 +175,7 @@ func TestRecorded(t *testing.T) {
 var unrecorded = map[string]bool{"POST /nodes/{node}/{type}/{vmid}/migrate": true, "POST /nodes/{node}/wakeonlan": true}
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
-var schemaOnly = map[string]bool{"POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
+var schemaOnly = map[string]bool{"POST /nodes/{node}/lxc pool": true, "POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
 	"POST /nodes/{node}/storage/{storage}/download-url checksum":    true,
 	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
 	"PUT /nodes/{node}/{type}/{vmid}/resize digest": true, "POST /nodes/{node}/qemu/{vmid}/move_disk digest": true,

@@ -186,6 +186,42 @@ func (c *cluster) agentFailed(r *row, last observed, err error) {
 	}
 }
 
+// AskAddresses asks a running guest for its addresses now, however often its agent has failed: that of a guest that was just made is not
+// there yet. Errors: those of Guest, and why it does not tell them.
+func (i *Inventory) AskAddresses(ctx context.Context, cluster, guest string) ([]string, error) {
+	scope, err := i.ready(ctx, ReadOptions{Cluster: cluster})
+	if err != nil {
+		return nil, err
+	}
+	r, err := i.resolve(scope, guest)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range scope {
+		if c.name != r.g.Cluster {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, addressBudget)
+		defer cancel()
+		src, err := c.source(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list, err := src.GuestAddresses(ctx, r.g.Node, r.typ(), r.g.VMID)
+		if err != nil {
+			return nil, err
+		}
+		o := observed{addresses: observedAddresses(r.typ(), list), at: i.now()}
+		c.agent.set(r.g.VMID, o)
+		var ips []string
+		for _, a := range o.addresses {
+			ips = append(ips, a.IP)
+		}
+		return ips, nil
+	}
+	return nil, nil
+}
+
 func observedAddresses(t pve.GuestType, list []pve.Interface) []Address {
 	source := "agent"
 	if t == pve.LXC {

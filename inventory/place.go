@@ -256,10 +256,23 @@ func (s *placing) file(ctx context.Context) error {
 }
 
 func (s *placing) seed(context.Context) error {
-	if s.q.Seed {
-		s.p.ISO = s.storages(s.p.Node, "iso", "", 0)[0].name
+	if !s.q.Seed {
+		return nil
+	}
+	// A guest on disks of its node should not need a server to start, one on shared disks should stay movable.
+	list := s.storages(s.p.Node, "iso", "", 0)
+	s.p.ISO = list[0].name
+	for _, r := range list {
+		if s.shared(r.name) == s.shared(s.p.Storage) {
+			s.p.ISO = r.name
+			break
+		}
 	}
 	return nil
+}
+
+func (s *placing) shared(name string) bool {
+	return slices.ContainsFunc(s.cv.storages, func(st Storage) bool { return st.Name == name && st.Shared })
 }
 
 // vmid asks for a free number. One that the caller named is compared with what is there when the plan is applied.

@@ -63,6 +63,7 @@ func list() []Spec {
 		downloadImage(),
 		restoreGuest(),
 		deleteVolume(),
+		createVM(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

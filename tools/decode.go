@@ -2,6 +2,7 @@ package tools
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -151,8 +152,8 @@ func (f field) intRule() string {
 
 func (f field) setString(v reflect.Value, text string) error {
 	// 4 KiB is far above any query, name or id; it bounds what an error or a log line can repeat.
-	if len(text) > 4096 {
-		return f.bad("must be at most 4096 bytes")
+	if most := cmp.Or(f.bytes, 4096); len(text) > most {
+		return f.bad(fmt.Sprintf("must be at most %d bytes", most))
 	}
 	if len(f.enum) > 0 && text != "" && !slices.Contains(f.enum, text) {
 		lower := strings.ToLower(text)

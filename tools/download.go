@@ -14,8 +14,8 @@ import (
 )
 
 type downloadIn struct {
-	Image    string `json:"image" req:"true" example:"debian-13" desc:"debian-13, ubuntu-24.04, alma-10...; NAME:latest, https URL, oci://HOST/NAME:TAG"`
-	Content  string `json:"content" enum:"import,iso,vztmpl" desc:"vztmpl: container template"`
+	Image    string `json:"image" req:"true" example:"debian-13" desc:"debian-13, alma-10...; NAME:latest, https URL, oci://HOST/NAME:TAG"`
+	Content  string `json:"content" enum:"import,iso,vztmpl" help:"what for: VM disk, CD, container template"`
 	Storage  string `json:"storage" example:"local" help:"where it goes; default: the one with the most room"`
 	Node     string `json:"node" example:"pve1" help:"that fetches it; default: the one with the most memory free"`
 	Checksum string `json:"checksum" example:"sha256:9fc9..." desc:"sha256:..." help:"of the file, as sha256:HEX"`

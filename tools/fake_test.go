@@ -104,6 +104,8 @@ func (f *fake) PlaceFor(_ context.Context, q inventory.PlaceQuery) (inventory.Pl
 	return f.place, f.err
 }
 
+func (f *fake) AskAddresses(context.Context, string, string) ([]string, error) { return nil, f.err }
+
 func (f *fake) SyncWithin(context.Context, inventory.SyncRequest, time.Duration) ([]inventory.SyncOutcome, error) {
 	return f.synced, f.err
 }

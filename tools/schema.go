@@ -12,13 +12,14 @@ import (
 
 // An input struct is described by its tags: json (name), desc, help (in place of desc for people), enum (comma list), min, max, default, req:"true" (required),
 // example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured), lines:"true" (a list
-// whose entries hold commas). A list of structs is one of objects, a json.RawMessage any object.
+// whose entries hold commas), bytes (how long a text may be). A list of structs is one of objects, a json.RawMessage any object.
 
 type field struct {
 	name, desc, rule, example string
 	help                      string // what people read where a model needs no words
 	enum                      []string
 	min, max                  *int64
+	bytes                     int // how long a text may be, 0 = 4096
 	required, multi, lines    bool
 	index                     []int
 	typ                       reflect.Type
@@ -31,8 +32,13 @@ func fieldsOf(t reflect.Type) []field {
 		if f.Anonymous || f.Tag.Get("json") == "" {
 			continue
 		}
+		long, err := strconv.Atoi(cmp.Or(f.Tag.Get("bytes"), "0"))
+		if err != nil {
+			long = 0
+		}
 		out = append(out, field{
-			name: f.Tag.Get("json"), desc: f.Tag.Get("desc"), help: f.Tag.Get("help"), rule: f.Tag.Get("rule"), example: f.Tag.Get("example"),
+			bytes: long,
+			name:  f.Tag.Get("json"), desc: f.Tag.Get("desc"), help: f.Tag.Get("help"), rule: f.Tag.Get("rule"), example: f.Tag.Get("example"),
 			enum: split(f.Tag.Get("enum")), min: number(f.Tag.Get("min")), max: number(f.Tag.Get("max")),
 			required: f.Tag.Get("req") == "true", multi: f.Tag.Get("multi") == "true", lines: f.Tag.Get("lines") == "true", index: f.Index, typ: f.Type,
 		})

@@ -66,6 +66,7 @@ type Inventory interface {
 	ObjectHistory(ctx context.Context, q inventory.HistoryQuery) (inventory.ObjectHistory, error)
 	Health(ctx context.Context, q inventory.HealthQuery) (inventory.Health, error)
 	Access(ctx context.Context, o inventory.ReadOptions) (inventory.AccessList, error)
+	AskAddresses(ctx context.Context, cluster, guest string) ([]string, error)
 	PlaceFor(ctx context.Context, q inventory.PlaceQuery) (inventory.Place, error)
 	Clusters(ctx context.Context, o inventory.ReadOptions) (inventory.ClusterList, error)
 	Saving

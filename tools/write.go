@@ -236,20 +236,23 @@ func outcome(d Deps, p change.Plan) (*planOut, error) {
 }
 
 type planOut struct {
-	ID      string     `json:"plan,omitempty"`
-	State   string     `json:"state"`
-	Tier    string     `json:"tier"`
-	Title   string     `json:"title"`
-	Hash    string     `json:"hash,omitempty"`
-	Expires string     `json:"expires,omitempty"`
-	Note    string     `json:"note,omitempty"`
-	Next    string     `json:"next,omitempty"`
-	Steps   []stepOut  `json:"steps"`
-	Lost    []string   `json:"lost,omitempty"`
-	Skipped []string   `json:"skipped,omitempty"`
-	Undo    string     `json:"undo,omitempty"`
-	Blast   [][]string `json:"blast,omitempty"`
+	ID      string    `json:"plan,omitempty"`
+	State   string    `json:"state"`
+	Tier    string    `json:"tier"`
+	Title   string    `json:"title"`
+	Hash    string    `json:"hash,omitempty"`
+	Expires string    `json:"expires,omitempty"`
+	Note    string    `json:"note,omitempty"`
+	Next    string    `json:"next,omitempty"`
+	Steps   []stepOut `json:"steps"`
+	Lost    []string  `json:"lost,omitempty"`
+	Skipped []string  `json:"skipped,omitempty"`
+	Undo    string    `json:"undo,omitempty"`
+	// Addresses are those of a guest that was made and asked for them.
+	Addresses []string   `json:"addresses,omitempty"`
+	Blast     [][]string `json:"blast,omitempty"`
 
+	cluster  string
 	question string
 	dry      bool // only a plan was asked for
 }
@@ -284,7 +287,7 @@ func dryRun(d Deps, p change.Proposal) *planOut {
 
 // planOf is a plan as it is, with what was observed of each step.
 func planOf(d Deps, p change.Plan, next string) *planOut {
-	out := &planOut{ID: p.ID, State: p.State, Tier: p.Body.Tier.String(), Title: clean.Line(p.Title, 200), Note: clean.Line(p.Note, 600), Next: next, Steps: []stepOut{}}
+	out := &planOut{ID: p.ID, State: p.State, Tier: p.Body.Tier.String(), Title: clean.Line(p.Title, 200), Note: clean.Line(p.Note, 600), Next: next, Steps: []stepOut{}, cluster: p.Cluster}
 	if p.ID == "" {
 		out.State = "nothing to do"
 	} else {
@@ -387,6 +390,9 @@ func (o *planOut) View(Deps) View {
 	room := roomForSteps
 	for _, s := range o.Steps[:min(len(o.Steps), planRows)] {
 		row := []string{s.Guest, s.Action, s.State, diffText(s), observedText(s)}
+		if len(o.Steps) > 2 {
+			row[3] = clean.Line(row[3], shortDiff)
+		}
 		if room -= weight(row); room < 0 && len(t.Rows) > 0 {
 			break
 		}
@@ -404,6 +410,9 @@ func (o *planOut) View(Deps) View {
 	for _, b := range o.Blast {
 		v.Line("%s: %s", b[0], b[1])
 	}
+	if len(o.Addresses) > 0 {
+		v.Line("address: %s", strings.Join(o.Addresses, ", "))
+	}
 	if o.Next != "" {
 		v.Line("%s", o.Next)
 	}
@@ -416,7 +425,8 @@ func (o *planOut) View(Deps) View {
 // A review stays below 600 tokens (DESIGN §10): so many steps at most, and so much room, in the estimated tokens of weight, for its parts.
 const (
 	planRows     = 12
-	roomForSteps = 210
+	roomForSteps = 300
+	shortDiff    = 120 // letters of a change, where a plan has several steps
 	roomForLost  = 90
 	roomForBlast = 40 // for each line
 )
