@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
@@ -44,6 +45,7 @@ func (e *Emitter) Emit(w *iac.World) (iac.Result, error) {
 	left := x.Left(target, x.addresses)
 	x.giveUp(files, left)
 	x.moved()
+	x.silent()
 	x.frame(files, claims)
 	for name, b := range files {
 		x.result.Files = append(x.result.Files, iac.File{Path: path.Join(target, name), Data: b.Render()})
@@ -149,5 +151,19 @@ func (x *export) moved() {
 			x.result.Warnings = append(x.result.Warnings, "container "+g.ID()+" "+g.Name+" moved from "+old.Node+" to "+g.Node+
 				": run terraform state rm "+address+" before the plan, which then imports it from there")
 		}
+	}
+}
+
+// silent warns of nodes that do not answer: the provider reads each guest from its node, so no plan comes to an end.
+func (x *export) silent() {
+	n := map[string]int{}
+	for _, g := range x.Selected() {
+		if g.Status == "unknown" && x.addresses[g.Key(target)] != "" {
+			n[g.Node]++
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(n)) {
+		x.result.Warnings = append(x.result.Warnings, "node "+node+" was silent when it was last asked: the code of its "+strconv.Itoa(n[node])+
+			" guests is of before, and a plan fails until the node answers")
 	}
 }

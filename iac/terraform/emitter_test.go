@@ -139,6 +139,18 @@ func TestMovedContainer(t *testing.T) {
 	}
 }
 
+// TestSilentNode keeps the guests of a node that does not answer in the code, and says what a plan will come to.
+func TestSilentNode(t *testing.T) {
+	r := emit(t, &iac.World{Guests: []iac.Guest{machine(t, 100, `{"name":"web"}`, store.Guest{Status: "unknown"}), machine(t, 101, `{"name":"db"}`, store.Guest{Status: "running"})}})
+	want := []string{"node pve1 was silent when it was last asked: the code of its 1 guests is of before, and a plan fails until the node answers"}
+	if diff := cmp.Diff(want, r.Warnings); diff != "" {
+		t.Error(diff)
+	}
+	if vms := file(r, "terraform/vms.tf"); !strings.Contains(vms, `"web" {`) || strings.Count(vms, "started  ") != 1 {
+		t.Errorf("the power state of one guest is known:\n%s", vms)
+	}
+}
+
 // TestRelease knows its providers.
 func TestRelease(t *testing.T) {
 	if _, err := terraform.New("0.1.0"); fault.CodeOf(err) != fault.Invalid {
