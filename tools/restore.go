@@ -18,7 +18,7 @@ type restoreIn struct {
 	VMID    int    `json:"vmid" min:"100" max:"999999999" example:"304" desc:"of the copy; default free"`
 	Name    string `json:"name" example:"web-restored" desc:"of the copy"`
 	Storage string `json:"storage" example:"local-lvm" desc:"for its disks"`
-	Start   bool   `json:"start"`
+	Start   bool   `json:"start" help:"start it when it is restored"`
 	Discard bool   `json:"discard" desc:"over: no backup first"`
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
 	Planning
