@@ -160,7 +160,7 @@ func TestWriteFaults(t *testing.T) {
 					if (testing.Short() || raceEnabled) && k%4 != n%4 { // each action meets a fourth of the faults, each fault a fourth of the actions
 						continue
 					}
-					if s.slow && (row.id == "F11" || row.id == "F12") { // of another node
+					if s.away && (row.id == "F11" || row.id == "F12") {
 						continue
 					}
 					if row.fit == nil || row.fit(&s) {

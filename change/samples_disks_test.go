@@ -50,15 +50,15 @@ func diskSamples() []sample {
 		{name: "card changed", of: likeStopped, action: NIC{Verb: "change", VLAN: pve.Ptr(30), Rate: pve.Ptr(12.5), Down: pve.Ptr(true), Model: "e1000"}, worked: holdsText("net0", "tag=30"), undo: true},
 		{name: "container's card changed", of: likeContainer, action: NIC{Verb: "change", Slot: "net0", Rate: pve.Ptr(10.0)}, worked: holdsText("net0", "rate=10"), undo: true},
 		{name: "card taken out", of: likeStopped, action: NIC{Verb: "remove", Slot: "net0"}, worked: unset("net0"), undo: true},
-		{name: "pool created", of: likeStopped, apart: true, undo: true, worked: poolThereNow(true), direct: func(_ *pvesim.World, vmid int) Direct {
+		{name: "pool created", of: likeStopped, away: true, apart: true, undo: true, worked: poolThereNow(true), direct: func(_ *pvesim.World, vmid int) Direct {
 			return Pool{Cluster: "home", Verb: "create", Pool: fmt.Sprintf("new%d", vmid), Comment: "a text"}
 		}},
-		{name: "pool deleted", of: likeStopped, worked: poolThereNow(false), prep: func(w *pvesim.World, vmid int) {
+		{name: "pool deleted", of: likeStopped, away: true, worked: poolThereNow(false), prep: func(w *pvesim.World, vmid int) {
 			w.Pools = append(w.Pools, &pvesim.Pool{ID: fmt.Sprintf("new%d", vmid)})
 		}, direct: func(_ *pvesim.World, vmid int) Direct {
 			return Pool{Cluster: "home", Verb: "delete", Pool: fmt.Sprintf("new%d", vmid)}
 		}},
-		{name: "node woken", of: likeStopped, slow: true, prep: func(w *pvesim.World, _ int) { w.SetNodeOnline("pve3", false) },
+		{name: "node woken", of: likeStopped, slow: true, away: true, prep: func(w *pvesim.World, _ int) { w.SetNodeOnline("pve3", false) },
 			worked: func(w *pvesim.World, _ *then) bool { return w.Node("pve3").Online },
 			direct: func(*pvesim.World, int) Direct { return Wake{Cluster: "home", Node: "pve3"} }},
 		{name: "volume removed", of: likeContainer, prep: mounted, action: disk(Disk{Verb: "remove", Slot: "mp0"}), worked: unset("mp0")},

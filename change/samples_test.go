@@ -21,7 +21,8 @@ type sample struct {
 	act    func(vmid int) Action                  // in place of action, where it names what it makes
 	over   func(w *pvesim.World) Action           // the same, where it needs what the simulator has
 	made   bool                                   // it makes a guest, madeOf(vmid)
-	slow   bool                                   // what it waits for takes longer than answers are looked for, and is not on the guest's node
+	slow   bool                                   // what it waits for takes longer than answers are looked for
+	away   bool                                   // it asks nothing of the guest's node
 	direct func(w *pvesim.World, vmid int) Direct // in place of action
 	worked func(w *pvesim.World, was *then) bool  // whether the simulator is as it was wanted
 	undo   bool                                   // apply and undo leave nothing behind
