@@ -42,7 +42,7 @@ type story struct {
 }
 
 // stories are what demo --story tells, by name.
-var stories = map[string]func(*story, context.Context){"change": (*story).tell, "lifecycle": (*story).lifecycle}
+var stories = map[string]func(*story, context.Context){"change": (*story).tell, "lifecycle": (*story).lifecycle, "code": (*story).code}
 
 // tellStory implements demo --story.
 func (a *App) tellStory(ctx context.Context, g cli.Globals, name string, out, errOut io.Writer) error {

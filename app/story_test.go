@@ -41,6 +41,15 @@ func TestStoryLifecycle(t *testing.T) {
 		"audit verify", "sound: ")
 }
 
+// TestStoryCode tells the story of a homelab as code, on a machine without terraform: e2e lets the real one plan.
+func TestStoryCode(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	told(t, "code",
+		"25 guests, as of", "13 vm", "resource \"proxmox_virtual_environment_vm\" \"runner\"", "not here: there is no terraform or tofu",
+		"PUT /nodes/pve1/qemu/210/config memory=6144", "1 difference between", "memory  4096  6144", "rewritten",
+		"owner> edits", "merged  1  terraform/vms.tf", "# ours: the CI runner", "dedicated = 6144")
+}
+
 // told tells a story and wants texts in it, in order.
 func told(t *testing.T, name string, texts ...string) {
 	t.Helper()

@@ -111,8 +111,8 @@ func demoCommand(p Program, g *Globals, s Streams) *cobra.Command {
 		Long: `Starts a simulated Proxmox VE cluster inside this process, syncs it into a temporary store, prints overview and findings and the
 exact lines that connect Claude to it. With --serve it stays up as an MCP server on standard input and output, and with --allow that
 server may change the simulated cluster. --story change shows an agent that changes a guest, with its owner's approval, undo and audit,
---story lifecycle one that makes, copies, enlarges, saves, restores and moves guests.`,
-		Example: "  proxmox-mcp demo\n  proxmox-mcp demo --story change\n  proxmox-mcp demo --story lifecycle\n  claude mcp add proxmox-demo -- /path/to/proxmox-mcp demo --serve --allow disruptive",
+--story lifecycle one that makes, copies, enlarges, saves, restores and moves guests, --story code the homelab as Terraform code.`,
+		Example: "  proxmox-mcp demo\n  proxmox-mcp demo --story change\n  proxmox-mcp demo --story lifecycle\n  proxmox-mcp demo --story code\n  claude mcp add proxmox-demo -- /path/to/proxmox-mcp demo --serve --allow disruptive",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case o.Story != "" && o.Serve:
@@ -136,7 +136,7 @@ server may change the simulated cluster. --story change shows an agent that chan
 }
 
 // stories are those of demo --story.
-var stories = []string{"change", "lifecycle"}
+var stories = []string{"change", "lifecycle", "code"}
 
 // tiers are what can be allowed.
 var tiers = []string{"reversible", "disruptive", "destructive", "host"}

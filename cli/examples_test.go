@@ -142,9 +142,9 @@ func (r *rig) example(t *testing.T, line string) {
 		r.run(ctx, "intent", "set", args[2], "off")
 	case "code diff":
 		r.run(ctx, "code", "export")
-	case "code check":
+	case "code check", "demo --story":
 		t.Setenv("PATH", t.TempDir()) // no terraform, which would ask the network: e2e lets it run
-		want = []int{1}
+		want = []int{map[bool]int{true: 1, false: 0}[args[0] == "code"]}
 	case "db backup":
 		args[2] = filepath.Join(t.TempDir(), filepath.Base(args[2]))
 	case "sim serve":

@@ -194,7 +194,7 @@ func filesTable(files []fileOut) Table {
 	named := map[key][]string{}
 	for _, f := range files {
 		k := key{path.Dir(f.Path) + "/", f.State}
-		if k.dir == "./" {
+		if k.dir == "./" || f.State == string(repo.Same) {
 			k.dir = ""
 		}
 		if named[k] == nil {
@@ -205,7 +205,7 @@ func filesTable(files []fileOut) Table {
 	t := Table{Name: "files", Main: true, Columns: []string{"state", "files", "where"}}
 	for _, k := range order {
 		list, what := named[k], k.dir
-		if len(list) == 1 {
+		if len(list) == 1 && k.state != string(repo.Same) {
 			what += list[0]
 		}
 		t.Rows = append(t.Rows, []string{k.state, strconv.Itoa(len(list)), cell(what, 100)})
