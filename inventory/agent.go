@@ -98,7 +98,13 @@ func (i *Inventory) AgentInfo(ctx context.Context, q AgentQuery) (AgentInfo, err
 		if q.What != "" && q.What != part {
 			continue
 		}
-		if err := a.part(ctx, part); err != nil {
+		err := a.part(ctx, part)
+		if fault.CodeOf(err) == fault.NotFound { // right after a migration the list names the old node (F55); the agent is not to blame
+			i.Touched(ctx, r.g.Cluster, r.g.VMID)
+			return AgentInfo{}, fault.Wrap(fault.Conflict, err, "the cluster's list names %s, which has no guest %d: it moved a moment ago, or is gone", r.g.Node, r.g.VMID).
+				WithHint("ask again in a moment").Retry()
+		}
+		if err != nil {
 			c.agentFailed(r, last, err)
 			return AgentInfo{}, err
 		}

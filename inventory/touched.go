@@ -180,9 +180,23 @@ func (r *run) hear(ctx context.Context, one *touch, res *pve.Resource) {
 	switch {
 	case err == nil && s.Status != "":
 		r.c.touched.heard(one, &s, false)
-	case fault.CodeOf(err) == fault.NotFound:
+	case fault.CodeOf(err) == fault.NotFound && !r.elsewhere(ctx, res):
 		r.c.touched.heard(one, nil, true)
 	}
+}
+
+// elsewhere says that a guest is, or may be, on another node than the list says: right after a migration that names the old one (F55), and
+// a guest is not gone because it is not there. One that is offline received none.
+func (r *run) elsewhere(ctx context.Context, res *pve.Resource) bool {
+	for name := range r.nodes {
+		if ok, _ := r.trusts(name); !ok || name == string(res.Node) {
+			continue
+		}
+		if _, err := r.src.GuestConfig(ctx, name, pve.GuestType(res.Type), int(res.VMID)); fault.CodeOf(err) != fault.NotFound {
+			return true
+		}
+	}
+	return false
 }
 
 // believe takes the guest's own word for the row, until both agree.
