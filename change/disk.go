@@ -65,6 +65,9 @@ var buses = map[string]int{"scsi": 31, "virtio": 16, "sata": 6, "ide": 4}
 // mounts is how many volumes a container can mount (schema: mp[n]).
 const mounts = 256
 
+// leastSize is below every disk that anybody means: a number without its unit is bytes to Proxmox VE.
+const leastSize = 1 << 20
+
 // find is a disk that the guest has.
 func (d Disk) find(l *Live) (pve.Disk, error) {
 	disks := l.Config.Disks()
@@ -172,8 +175,8 @@ func (d Disk) add(l *Live) ([]Step, error) {
 		return nil, err
 	}
 	bytes, ok := pve.ParseSize(d.Size)
-	if !ok || bytes <= 0 {
-		return nil, fault.BadField("size", "how large it is to be", "32G")
+	if !ok || bytes < leastSize {
+		return nil, fault.BadField("size", "how large it is to be, with its unit", "32G")
 	}
 	storage := d.Storage
 	if storage == "" {

@@ -40,7 +40,7 @@ func (d Disk) grow(l *Live) ([]Step, error) {
 
 func (d Disk) growUnseen(l *Live) ([]Step, error) {
 	size, ok := pve.ParseSize(d.Size)
-	if !ok || size <= 0 || d.Slot == "" {
+	if !ok || size < leastSize || d.Slot == "" {
 		return nil, fault.BadField("grow", "of a clone of a snapshot the disk and its whole size are needed", "scsi0=32G")
 	}
 	s := d.resize(l, d.Slot, size)
@@ -62,8 +62,8 @@ func (d Disk) size(x pve.Disk) (int64, error) {
 	text, more := strings.CutPrefix(d.Size, "+")
 	n, ok := pve.ParseSize(text)
 	switch {
-	case !ok || n <= 0:
-		return 0, fault.BadField("size", "the whole size, or what is added", "64G, +32G")
+	case !ok || n < leastSize:
+		return 0, fault.BadField("size", "the whole size, or what is added, with its unit", "64G, +32G")
 	case x.Size == 0:
 		return 0, fault.New(fault.Conflict, "the size of %s is not in the configuration", x.Slot).WithHint("qm rescan (pct rescan) on its node writes it there")
 	case more:
