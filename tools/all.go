@@ -64,6 +64,7 @@ func list() []Spec {
 		restoreGuest(),
 		deleteVolume(),
 		createVM(),
+		createContainer(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

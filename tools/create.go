@@ -64,7 +64,7 @@ func makes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (ch
 // taken says that a plan ended because its vmid was not free any more when it came to that: what was fetched before it stands.
 func taken(answer Answer) bool {
 	out, ok := answer.(*planOut)
-	return ok && out.State == change.Failed && slices.ContainsFunc(out.Steps, func(s stepOut) bool {
+	return ok && out != nil && out.State == change.Failed && slices.ContainsFunc(out.Steps, func(s stepOut) bool {
 		return s.Action == "guest.create" && s.State == change.StepSkipped && strings.Contains(s.Error, "is taken meanwhile")
 	})
 }
