@@ -20,13 +20,14 @@ type BackupPlace struct {
 // BackupGuests backs up guests: one task per node, with the list of its guests, which Proxmox VE queues behind other backups and which goes on
 // without this program. Nothing older is pruned (remove=0). Places are by node, Sizes what each guest's backup is expected to take.
 type BackupGuests struct {
-	Places    map[string]BackupPlace
-	Sizes     map[int]int64
-	Mode      string // snapshot, suspend, stop; "" = snapshot
-	Compress  string // zstd, gzip, lzo, 0; "" = zstd
-	Notes     string
-	Protected bool
-	Templates bool // take templates too
+	Places     map[string]BackupPlace
+	Everywhere *BackupPlace // in place of Places: the same storage on each node
+	Sizes      map[int]int64
+	Mode       string // snapshot, suspend, stop; "" = snapshot
+	Compress   string // zstd, gzip, lzo, 0; "" = zstd
+	Notes      string
+	Protected  bool
+	Templates  bool // take templates too
 }
 
 var _ Together = BackupGuests{}
@@ -71,7 +72,7 @@ func (b BackupGuests) Join(lives []*Live) (steps []Step, left []Skip, err error)
 	}
 	slices.Sort(nodes)
 	for _, n := range nodes {
-		steps = append(steps, b.step(b.Places[n], byNode[n]))
+		steps = append(steps, b.step(b.place(n), byNode[n]))
 	}
 	return steps, left, nil
 }
@@ -102,10 +103,17 @@ func (b BackupGuests) leaves(l *Live) string {
 	switch {
 	case l.Target.Template && !b.Templates:
 		return "a template; named as guest it is backed up"
-	case b.Places[l.Node].Storage == "":
+	case b.place(l.Node).Storage == "":
 		return "node " + l.Node + " has no active storage for backups"
 	}
 	return ""
+}
+
+func (b BackupGuests) place(node string) BackupPlace {
+	if b.Everywhere != nil {
+		return *b.Everywhere
+	}
+	return b.Places[node]
 }
 
 // step is the one request for the guests of a node.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
@@ -100,6 +102,56 @@ func TestVolumeInUse(t *testing.T) {
 		}
 		if _, err := r.Undo(t.Context(), p.ID, agent); fault.CodeOf(err) != fault.Conflict {
 			t.Errorf("an undo: %v", err)
+		}
+	})
+}
+
+// TestJobUndo: a job is as before after a change and its undo, also where the change chose guests in another way; one that was changed since
+// is left alone.
+func TestJobUndo(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		settings := func(vmid int) (out map[string]string) {
+			r.sim.Update(func(w *pvesim.World) { out = jobSettings(theJob(w, vmid)) })
+			return out
+		}
+		for k, s := range samples() {
+			if !strings.HasPrefix(s.name, "job") {
+				continue
+			}
+			vmid := 1000 + k
+			s.make(r, vmid)
+			before := settings(vmid)
+			p, err := r.Propose(t.Context(), s.request(r, vmid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if done := r.apply(p.ID); done.State != Done {
+				t.Fatalf("%s: %s", s.name, done.Note)
+			}
+			u, err := r.Undo(t.Context(), p.ID, agent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.name == "job disabled" {
+				r.sim.Update(func(w *pvesim.World) {
+					for _, j := range w.Cluster.Lists[jobList] {
+						if j["id"] == jobOf(vmid) {
+							j["comment"] = "by hand"
+						}
+					}
+				})
+				if done := r.apply(u.ID); done.State != Stale {
+					t.Errorf("after an edit: %s %s", done.State, done.Note)
+				}
+				continue
+			}
+			if done := r.apply(u.ID); done.State != Done {
+				t.Fatalf("undo of %s: %s", s.name, done.Note)
+			}
+			if diff := cmp.Diff(before, settings(vmid)); diff != "" {
+				t.Errorf("%s and its undo leave (-before +after):\n%s", s.name, diff)
+			}
 		}
 	})
 }

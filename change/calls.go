@@ -32,6 +32,9 @@ var calls = []struct {
 	{"PUT", "/pools", Reversible, "", ""},
 	// Backups, and volumes of any kind: removing what the plan itself made is the inverse of making it.
 	{"POST", "/nodes/{node}/vzdump", Reversible, "vzdump", "vzdump"},
+	{"POST", "/cluster/backup", Disruptive, "", ""},
+	{"PUT", "/cluster/backup/{id}", Disruptive, "", ""},
+	{"DELETE", "/cluster/backup/{id}", Disruptive, "", ""},
 	{"POST", "/nodes/{node}/{type}", Reversible, "qmcreate", "vzcreate"},
 	{"DELETE", "/nodes/{node}/storage/{storage}/content/{volume}", Reversible, "imgdel", "imgdel"},
 	// Clones, templates and disks. A grown disk of a guest that the plan itself made is Reversible.

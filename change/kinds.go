@@ -31,6 +31,7 @@ var kinds = map[string]kind{
 	"pool":   {check: poolThere, observe: poolSeen},
 	"node":   {observe: nodeSeen, unsure: true},
 	"backup": {observe: backupsSeen, unmake: backupsGone},
+	"job":    {check: jobAsPlanned, observe: jobSeen, unmake: jobBack},
 }
 
 // VolumeTarget is a volume as a target: Object is its volume id (storage:content/name), of the storage as that node sees it. Rules about

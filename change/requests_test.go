@@ -178,6 +178,11 @@ var unrecorded = map[string]bool{"POST /nodes/{node}/{type}/{vmid}/migrate": tru
 var schemaOnly = map[string]bool{"POST /nodes/{node}/lxc pool": true, "POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
 	"POST /nodes/{node}/storage/{storage}/download-url checksum":    true,
 	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
+var schemaOnly = map[string]bool{"PUT /cluster/backup/{id} schedule": true, "PUT /cluster/backup/{id} notes-template": true, "PUT /cluster/backup/{id} storage": true,
+	"PUT /cluster/backup/{id} all": true, "PUT /cluster/backup/{id} exclude": true,
+	"POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
+	"POST /nodes/{node}/storage/{storage}/download-url checksum":           true,
+	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks":        true, "POST /nodes/{node}/vzdump protected": true,
 	"PUT /nodes/{node}/{type}/{vmid}/resize digest": true, "POST /nodes/{node}/qemu/{vmid}/move_disk digest": true,
 	"POST /nodes/{node}/lxc/{vmid}/move_volume digest": true, "PUT /nodes/{node}/{type}/{vmid}/config force": true,
 	"PUT /nodes/{node}/{type}/{vmid}/config virtio0": true}
@@ -190,6 +195,7 @@ func kindOf(method, path string) string {
 	path = regexp.MustCompile(`^/nodes/[^/]+/`).ReplaceAllString(path, "/nodes/{node}/")
 	path = regexp.MustCompile(`/(qemu|lxc)/[0-9]+`).ReplaceAllString(path, "/$1/{vmid}")
 	path = regexp.MustCompile(`/snapshot/[^/]+`).ReplaceAllString(path, "/snapshot/{name}")
+	path = regexp.MustCompile(`^/cluster/backup/[^/]+$`).ReplaceAllString(path, "/cluster/backup/{id}")
 	path = regexp.MustCompile(`/storage/[^/]+`).ReplaceAllString(path, "/storage/{storage}")
 	path = regexp.MustCompile(`/content/.+`).ReplaceAllString(path, "/content/{volume}")
 	return method + " " + regexp.MustCompile(`/tasks/[^/]+`).ReplaceAllString(path, "/tasks/{upid}")

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -54,6 +55,19 @@ func backupSamples() []sample {
 		}},
 		{name: "restored over a running one", of: likeRunning, hidden: true, worked: putBack("running", 1), over: func(w *pvesim.World) Action {
 			return RestoreOver{Saved: savedOf(w, likeStopped), Storage: "local-lvm", Place: BackupPlace{Storage: nas}}
+		}},
+		{name: "job", of: likeStopped, undo: true, apart: true, worked: jobIs("schedule", "sat 03:00"), direct: func(_ *pvesim.World, vmid int) Direct {
+			return Job{Cluster: "home", Verb: "create", ID: jobOf(vmid), Set: map[string]string{"schedule": "sat 03:00", "storage": nas, "vmid": fmt.Sprint(vmid),
+				"mode": "snapshot", "prune-backups": "keep-last=2,keep-daily=1", "enabled": "1"}}
+		}},
+		{name: "job changed", of: likeStopped, prep: aJob, undo: true, apart: true, worked: jobIs("schedule", "daily"), direct: func(w *pvesim.World, vmid int) Direct {
+			return Job{Cluster: "home", Verb: "update", ID: jobOf(vmid), Was: theJob(w, vmid), Set: map[string]string{"schedule": "daily", "notes-template": "x", "all": "1", "exclude": "204"}, Delete: []string{"prune-backups"}}
+		}},
+		{name: "job disabled", of: likeStopped, prep: aJob, undo: true, apart: true, worked: jobIs("enabled", "0"), direct: func(w *pvesim.World, vmid int) Direct {
+			return Job{Cluster: "home", Verb: "disable", ID: jobOf(vmid), Was: theJob(w, vmid), Set: map[string]string{"enabled": "0"}}
+		}},
+		{name: "job deleted", of: likeStopped, prep: aJob, undo: true, apart: true, worked: jobIs("schedule", ""), direct: func(w *pvesim.World, vmid int) Direct {
+			return Job{Cluster: "home", Verb: "delete", ID: jobOf(vmid), Was: theJob(w, vmid)}
 		}},
 		{name: "image deleted", of: likeStopped, prep: anImage, worked: func(w *pvesim.World, was *then) bool { return !imageThere(w, was.vmid) },
 			direct: func(_ *pvesim.World, vmid int) Direct {
@@ -116,4 +130,29 @@ func putBack(status string, kept int) func(*pvesim.World, *then) bool {
 		g := w.Guest(was.vmid)
 		return g != nil && g.Status() == status && g.Config["smbios1"] == w.Guest(likeStopped).Config["smbios1"] && hasBackups(w, was.vmid) == kept
 	}
+}
+
+func jobOf(vmid int) string { return fmt.Sprintf("job-%d", vmid) }
+
+const jobList = "backup_jobs"
+
+func aJob(w *pvesim.World, vmid int) {
+	w.Cluster.Lists[jobList] = append(slices.Clone(w.Cluster.Lists[jobList]), pvesim.Object{"id": jobOf(vmid), "type": "vzdump", "schedule": "sat 03:00", "storage": nas,
+		"vmid": fmt.Sprint(vmid), "mode": "snapshot", "enabled": 1, "prune-backups": map[string]any{"keep-last": "2"}})
+}
+
+// theJob is a job as it would be read, nil without one.
+func theJob(w *pvesim.World, vmid int) pve.Config {
+	for _, j := range w.Cluster.Lists[jobList] {
+		if j["id"] == jobOf(vmid) {
+			raw, _ := json.Marshal(j)
+			c, _ := pve.DecodeConfig(raw)
+			return c
+		}
+	}
+	return nil
+}
+
+func jobIs(key, value string) func(*pvesim.World, *then) bool {
+	return func(w *pvesim.World, was *then) bool { return jobValue(theJob(w, was.vmid)[key]) == value }
 }

@@ -65,6 +65,7 @@ func list() []Spec {
 		deleteVolume(),
 		createVM(),
 		createContainer(),
+		manageBackupJob(),
 		listPlans(),
 		getPlan(),
 		applyPlan(),

@@ -14,6 +14,7 @@ import (
 type Saving interface {
 	BackupChoice(ctx context.Context, q inventory.BackupAsk) (inventory.BackupChoice, error)
 	RestoreChoice(ctx context.Context, q inventory.RestoreAsk) (inventory.RestoreChoice, error)
+	Job(ctx context.Context, q inventory.JobQuery) (inventory.JobState, error)
 	Deletable(ctx context.Context, q inventory.DeleteAsk) (inventory.Volume, error)
 }
 
@@ -81,5 +82,5 @@ func uncovered(list []string) []string {
 	if more := len(list) - 8; more > 0 {
 		shown += fmt.Sprintf(" and %d more", more)
 	}
-	return []string{"no backup job covers " + shown + ": nothing backs them up again by itself"}
+	return []string{"no backup job covers " + shown + ": nothing backs them up again by itself (manage_backup_job create)"}
 }

@@ -12,6 +12,7 @@ type fakeSaving struct {
 	chosen inventory.BackupAsk
 	put    inventory.RestoreChoice
 	goes   inventory.Volume
+	job    inventory.JobState
 }
 
 func (f *fakeSaving) BackupChoice(_ context.Context, q inventory.BackupAsk) (inventory.BackupChoice, error) {
@@ -25,4 +26,8 @@ func (f *fakeSaving) RestoreChoice(context.Context, inventory.RestoreAsk) (inven
 
 func (f *fakeSaving) Deletable(context.Context, inventory.DeleteAsk) (inventory.Volume, error) {
 	return f.goes, nil
+}
+
+func (f *fakeSaving) Job(context.Context, inventory.JobQuery) (inventory.JobState, error) {
+	return f.job, nil
 }

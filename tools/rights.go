@@ -60,6 +60,8 @@ var (
 	needReachOut  = Need{Privileges: []string{"Sys.AccessNetwork", "Sys.Modify"}, Path: "/nodes", Part: "downloads by nodes"}
 	// Removing volumes (13/075; schema: DELETE /nodes/{node}/storage/{storage}/content/{volume}).
 	needDropVolumes = Need{Privileges: []string{"Datastore.Allocate"}, Path: "/storage", Part: "volumes other than backups"}
+	// Backup jobs (schema: /cluster/backup).
+	needEditJobs = Need{Privileges: []string{"Sys.Modify"}, Path: "/", Exact: true, Part: "changes of backup jobs"}
 	// Ending the tasks of others (pve-api.md 71).
 	needEndTasks = Need{Privileges: []string{"Sys.Modify"}, Path: "/nodes", Part: "tasks of others"}
 	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.
