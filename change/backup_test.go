@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -151,6 +152,50 @@ func TestJobUndo(t *testing.T) {
 			}
 			if diff := cmp.Diff(before, settings(vmid)); diff != "" {
 				t.Errorf("%s and its undo leave (-before +after):\n%s", s.name, diff)
+			}
+		}
+	})
+}
+
+// TestVerify: a backup that restores is proven and nothing of it is left; one whose guest does not come up is not, and nothing is left either.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		for k, of := range []int{likeStopped, likeContainer} {
+			var v Verify
+			r.sim.Update(func(w *pvesim.World) { v = Verify{Saved: savedOf(w, of), NewID: 3000 + k, Storage: "local-lvm"} })
+			for round, mute := range []bool{true, false} {
+				v.NewID += 10 * round
+				if of == likeContainer && mute {
+					r.sim.AddFault(pvesim.TaskExit("vzstart", "command 'lxc-start' failed"))
+				}
+				before := picture(r)
+				p, err := r.Propose(t.Context(), Request{Tool: "test", Cluster: "home", Direct: v, Caller: agent})
+				if err != nil || p.Verdict.Decision != RunNow {
+					t.Fatalf("%v %+v", err, p.Verdict)
+				}
+				if of == likeStopped && mute {
+					for n := range 200 { // it comes up with its start, whenever that is
+						time.AfterFunc(time.Duration(n)*200*time.Millisecond, func() {
+							r.sim.Update(func(w *pvesim.World) {
+								if g := w.Guest(v.NewID); g != nil {
+									g.Agent.Running = false
+								}
+							})
+						})
+					}
+				}
+				done := r.apply(p.ID)
+				if want := map[bool]string{true: Failed, false: Done}[mute && of == likeStopped]; of == likeStopped && done.State != want {
+					t.Errorf("%d, mute %v: %s: %s", of, mute, done.State, done.Note)
+				}
+				if diff := cmp.Diff(before, picture(r)); diff != "" {
+					t.Errorf("%d, mute %v leaves (-before +after):\n%s", of, mute, diff)
+				}
+				list, err := r.Proven(t.Context(), "home")
+				if err != nil || !list[v.VolID].IsZero() != (done.State == Done) {
+					t.Errorf("%d: %s, proven %v, %v", of, done.State, list, err)
+				}
 			}
 		}
 	})

@@ -31,6 +31,7 @@ var kinds = map[string]kind{
 	"pool":   {check: poolThere, observe: poolSeen},
 	"node":   {observe: nodeSeen, unsure: true},
 	"backup": {observe: backupsSeen, unmake: backupsGone},
+	"proof":  {observe: proven},
 	"job":    {check: jobAsPlanned, observe: jobSeen, unmake: jobBack},
 }
 
