@@ -176,13 +176,10 @@ var unrecorded = map[string]bool{"POST /nodes/{node}/{type}/{vmid}/migrate": tru
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
 var schemaOnly = map[string]bool{"POST /nodes/{node}/lxc pool": true, "POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
-	"POST /nodes/{node}/storage/{storage}/download-url checksum":    true,
-	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
-var schemaOnly = map[string]bool{"PUT /cluster/backup/{id} schedule": true, "PUT /cluster/backup/{id} notes-template": true, "PUT /cluster/backup/{id} storage": true,
+	"POST /nodes/{node}/storage/{storage}/download-url checksum": true,
+	"PUT /cluster/backup/{id} schedule":                          true, "PUT /cluster/backup/{id} notes-template": true, "PUT /cluster/backup/{id} storage": true,
 	"PUT /cluster/backup/{id} all": true, "PUT /cluster/backup/{id} exclude": true,
-	"POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
-	"POST /nodes/{node}/storage/{storage}/download-url checksum":           true,
-	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks":        true, "POST /nodes/{node}/vzdump protected": true,
+	"DELETE /nodes/{node}/{type}/{vmid} destroy-unreferenced-disks": true, "POST /nodes/{node}/vzdump protected": true,
 	"PUT /nodes/{node}/{type}/{vmid}/resize digest": true, "POST /nodes/{node}/qemu/{vmid}/move_disk digest": true,
 	"POST /nodes/{node}/lxc/{vmid}/move_volume digest": true, "PUT /nodes/{node}/{type}/{vmid}/config force": true,
 	"PUT /nodes/{node}/{type}/{vmid}/config virtio0": true}
