@@ -175,7 +175,7 @@ func TestRecorded(t *testing.T) {
 var unrecorded = map[string]bool{"POST /nodes/{node}/{type}/{vmid}/migrate": true, "POST /nodes/{node}/wakeonlan": true}
 
 // schemaOnly are parameters that no recording has; TestRequests checks them by the schema.
-var schemaOnly = map[string]bool{"POST /nodes/{node}/lxc pool": true, "POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
+var schemaOnly = map[string]bool{"POST /nodes/{node}/{type} pool": true, "POST /nodes/{node}/storage/{storage}/download-url checksum-algorithm": true,
 	"POST /nodes/{node}/storage/{storage}/download-url checksum": true,
 	"PUT /cluster/backup/{id} schedule":                          true, "PUT /cluster/backup/{id} notes-template": true, "PUT /cluster/backup/{id} storage": true,
 	"PUT /cluster/backup/{id} all": true, "PUT /cluster/backup/{id} exclude": true,
