@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
@@ -177,6 +178,33 @@ func TestCodeFolder(t *testing.T) {
 		t.Errorf("selected guests:\n%s", text)
 	}
 	c.says("diff_code", `{"folder":"`+other+`"}`, "no drift")
+}
+
+// TestCodeFollow brings exported code up to date after a synchronisation, and writes none that nobody asked for.
+func TestCodeFollow(t *testing.T) {
+	t.Parallel()
+	c := newCoder(t)
+	c.p.cfg.Code.Follow = true
+	c.sync()
+	c.p.followOnce(t.Context())
+	e, err := c.p.code.Follow(t.Context(), "home")
+	if _, missing := os.Stat(c.dir); e != nil || err != nil || missing == nil {
+		t.Errorf("code was written that nobody asked for: %v", err)
+	}
+	c.says("export_code", `{"query":"tag:lab"}`, "3 guests")
+	c.elsewhere("/nodes/pve1/qemu/210/config", "memory", "6144")
+	c.sync()
+	for range 200 { // it begins once readers have the result
+		if strings.Contains(c.text("terraform/vms.tf"), "dedicated = 6144") {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	c.p.following.end()
+	if text := c.text("terraform/vms.tf"); !strings.Contains(text, "dedicated = 6144") || strings.Contains(text, "docker1") {
+		t.Errorf("after the synchronisation:\n%s", text)
+	}
+	c.says("diff_code", `{}`, "no drift")
 }
 
 // TestCodeGit commits with what changed, where and by whom.

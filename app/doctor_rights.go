@@ -86,6 +86,9 @@ func (d *clusterDoctor) rights(ctx context.Context) {
 	default:
 		d.ok("rights", "can read everything%s", h.note())
 	}
+	if !h.none {
+		d.code(p)
+	}
 	switch {
 	case len(h.surplus) > 0 && !d.c.ReadOnly:
 		d.ok("surplus", "%s may also: %s; proxmox-mcp allow decides what of it is used", d.client.Identity(), some(h.surplus, 6))

@@ -79,7 +79,7 @@ func TestDoctorHealthy(t *testing.T) {
 	l := newLab(t)
 	l.sim.Update(func(w *pvesim.World) { w.SetNodeOnline("pve3", true) })
 	r := examine(t, l.clinic(t, nil))
-	want := []string{"configuration ok", "endpoint ok", "login ok", "version ok", "rights ok", "quorum ok", "nodes ok", "clock ok", "guests ok", "store ok"}
+	want := []string{"configuration ok", "endpoint ok", "login ok", "version ok", "rights ok", "code ok", "quorum ok", "nodes ok", "clock ok", "guests ok", "store ok"}
 	if diff := cmp.Diff(want, states(r)); diff != "" {
 		t.Errorf("%s\n%+v", diff, r)
 	}

@@ -29,15 +29,16 @@ type parts struct {
 	log   *slog.Logger
 	clock func() time.Time
 
-	grants  *change.GrantFile
-	stop    change.StopFile
-	vault   *change.Vault
-	here    change.Here
-	homes   homes
-	program string // how its owner starts this program, for lines to paste
-	sheriff *change.Sheriff
-	eng     *change.Engine
-	code    *code.Service
+	grants    *change.GrantFile
+	stop      change.StopFile
+	vault     *change.Vault
+	here      change.Here
+	homes     homes
+	program   string // how its owner starts this program, for lines to paste
+	sheriff   *change.Sheriff
+	eng       *change.Engine
+	code      *code.Service
+	following follower
 
 	mu sync.Mutex
 	db *store.DB
@@ -71,7 +72,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 	}
 	p.inv, err = inventory.New(inventory.Options{
 		Store: func(ctx context.Context) (inventory.Store, error) { return p.openStore(ctx, a.Clock) }, Sources: sources,
-		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(), AfterSync: giveBack, OwnLog: a.own.read,
+		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(), AfterSync: func() { giveBack(); p.follow() }, OwnLog: a.own.read,
 	})
 	if err != nil {
 		pool.Close()
@@ -129,6 +130,7 @@ func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.D
 
 // Close ends background work, then connections, then the store.
 func (p *parts) Close() error {
+	p.following.end()
 	err := errors.Join(p.code.Close(), p.eng.Close(), p.inv.Close())
 	p.pool.Close()
 	p.mu.Lock()

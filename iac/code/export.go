@@ -51,7 +51,7 @@ func (s *Service) Export(ctx context.Context, r Request) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Git = strings.TrimPrefix(cmp.Or(r.Git, s.opt.Git), "none")
+	r.Git = s.git(r.Git)
 	if r.Git != "" {
 		if _, err := repo.FindGit(dir); err != nil {
 			return nil, err
@@ -77,6 +77,11 @@ func (s *Service) Export(ctx context.Context, r Request) (*Export, error) {
 	return out, err
 }
 
+// git is what was asked for, else what the configuration says; "" for none.
+func (s *Service) git(asked string) string {
+	return strings.TrimPrefix(cmp.Or(asked, s.opt.Git), "none")
+}
+
 // job is one export up to writing.
 type job struct {
 	s                   *Service
@@ -90,7 +95,8 @@ type job struct {
 	then   *iac.World // at the export before, nil at the first
 	now    *iac.World
 	out    *Export
-	dry    bool // names of newcomers are not kept
+	added  []store.Address // names of newcomers
+	dry    bool            // they are not kept yet
 }
 
 func (j *job) close() {
@@ -167,7 +173,7 @@ func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
 		j.out.Counts = append(j.out.Counts, r.Counts...)
 		j.out.Warnings = append(j.out.Warnings, r.Warnings...)
 	}
-	if j.dry {
+	if j.added = added; j.dry {
 		return sets, nil
 	}
 	return sets, j.st.AddAddresses(ctx, j.cluster, added)
