@@ -16,6 +16,7 @@ const (
 	storyTemplate = "900"
 	storyCopy     = "web2"
 	storyBeside   = "gitlab-old"
+	storyMoved    = "vpn"
 )
 
 // storyPace makes the simulated tasks ten times as fast: nobody wants to watch backups.
@@ -36,6 +37,10 @@ func (s *story) lifecycle(ctx context.Context) {
 	s.call(ctx, "list_backups", map[string]any{"missing_since": "7d"})
 	s.title("\"Yesterday's gitlab beside the one of today, and it must not talk to anybody\"")
 	s.call(ctx, "restore_guest", map[string]any{"guest": "gitlab", "action": "beside", "at": "yesterday", "name": storyBeside})
+	s.title("\"Move vpn over to pve1\"")
+	s.applied(ctx, "migrate_guest", map[string]any{"guest": "vpn", "target": "pve1"})
+	s.title("\"I want to open up pve2 on Saturday: what would have to move? Do nothing yet\"")
+	s.call(ctx, "drain_node", map[string]any{"node": "pve2", "dry_run": true})
 	s.title("\"A snapshot of web2, then 6 GiB of memory, as one thing that I can take back\"")
 	batch := s.applied(ctx, "plan_batch", map[string]any{"steps": []any{
 		map[string]any{"tool": "snapshot_guest", "args": map[string]any{"guest": storyCopy, "action": "create", "snapshot": "before-6g"}},
@@ -78,7 +83,7 @@ func (s *story) world(ctx context.Context) {
 		return
 	}
 	for _, r := range list {
-		if slices.Contains([]string{storyCopy, storyBeside}, r.Name) {
+		if slices.Contains([]string{storyCopy, storyBeside, storyMoved}, r.Name) {
 			s.line("  %-10s %-6s %s  %s, memory %d MiB, disk %d GiB", fmt.Sprint(r.VMID), r.Name, r.Node, r.Status, r.MaxMem>>20, r.MaxDisk>>30)
 		}
 	}

@@ -35,6 +35,7 @@ func TestStoryLifecycle(t *testing.T) {
 		"grow disk scsi0: done", "20G > 32G",
 		"back up: done", "guests without a backup since",
 		"gitlab-old", "done",
+		"migrate", "done (disruptive)", "dry run: nothing was sent",
 		"2 calls: create snapshot before-6g", "guest.configure  done", "undo_change p-",
 		"snapshot before-6g does not exist",
 		"web2", "running, memory 4096 MiB, disk 32 GiB", "backups on nas-backup",

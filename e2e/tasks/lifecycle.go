@@ -11,7 +11,7 @@ import (
 
 // lifecycle is what makes guests, copies and moves them, and what saves them.
 func lifecycle() []Task {
-	return slices.Concat(clones(), disks(), backups(), restores())
+	return slices.Concat(clones(), disks(), backups(), restores(), labels(), moves())
 }
 
 // named is the guest of a name.
