@@ -216,7 +216,7 @@ func filesTable(files []fileOut) Table {
 }
 
 type describeIn struct {
-	Guest   string `json:"guest" req:"true" example:"104" desc:"vmid or name"`
+	Guest   string `json:"guest" req:"true" example:"104" help:"vmid or name"`
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
 	Format  string `json:"format" enum:"text,json"`
 }

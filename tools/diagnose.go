@@ -11,7 +11,7 @@ import (
 )
 
 type diagnoseIn struct {
-	Guest string `json:"guest" req:"true" rule:"must be a vmid or a name" example:"104" desc:"vmid or name"`
+	Guest string `json:"guest" req:"true" rule:"must be a vmid or a name" example:"104" help:"vmid or name"`
 	Common
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 type guestIn struct {
-	Guest  string `json:"guest" req:"true" rule:"must be a vmid or a name" example:"104" desc:"vmid or name"`
+	Guest  string `json:"guest" req:"true" rule:"must be a vmid or a name" example:"104" help:"vmid or name"`
 	Detail string `json:"detail" enum:"summary,full" desc:"full: whole config"`
 	Common
 }

@@ -18,7 +18,7 @@ type nicIn struct {
 	IP       string `json:"ip" example:"192.0.2.10/24" help:"of a container: an address with its prefix length, or dhcp"`
 	Gateway  string `json:"gateway" example:"192.0.2.1" help:"of a container's card"`
 	Cluster  string `json:"cluster" multi:"true" desc:"configured name"`
-	Guest    string `json:"guest" req:"true" example:"104" desc:"vmid or name"`
+	Guest    string `json:"guest" req:"true" example:"104" help:"vmid or name"`
 	Quick
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 type operationsIn struct {
-	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
+	Guest   string `json:"guest" example:"104" help:"vmid or name"`
 	Tool    string `json:"tool" example:"power_guest" help:"only what this tool did, such as power_guest"`
 	Outcome string `json:"outcome" enum:"ok,denied,failed,unknown"`
 	User    string `json:"user" example:"local:1000" desc:"principal: local:1000, operator" help:"principal: local:1000, operator"`

@@ -13,6 +13,9 @@ import (
 // An input struct is described by its tags: json (name), desc, help (in place of desc for people), enum (comma list), min, max, default, req:"true" (required),
 // example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured), lines:"true" (a list
 // whose entries hold commas), bytes (how long a text may be). A list of structs is one of objects, a json.RawMessage any object.
+// example (shown in errors), rule (the rule in words), multi:"true" (only where several clusters are configured), quiet:"true" (its limits are told where they are
+// broken, not beforehand), lines:"true" (a list
+// whose entries hold commas). A list of structs is one of objects, a json.RawMessage any object.
 
 type field struct {
 	name, desc, rule, example string
@@ -21,6 +24,7 @@ type field struct {
 	min, max                  *int64
 	bytes                     int // how long a text may be, 0 = 4096
 	required, multi, lines    bool
+	quiet                     bool
 	index                     []int
 	typ                       reflect.Type
 }
@@ -40,7 +44,7 @@ func fieldsOf(t reflect.Type) []field {
 			bytes: long,
 			name:  f.Tag.Get("json"), desc: f.Tag.Get("desc"), help: f.Tag.Get("help"), rule: f.Tag.Get("rule"), example: f.Tag.Get("example"),
 			enum: split(f.Tag.Get("enum")), min: number(f.Tag.Get("min")), max: number(f.Tag.Get("max")),
-			required: f.Tag.Get("req") == "true", multi: f.Tag.Get("multi") == "true", lines: f.Tag.Get("lines") == "true", index: f.Index, typ: f.Type,
+			required: f.Tag.Get("req") == "true", multi: f.Tag.Get("multi") == "true", lines: f.Tag.Get("lines") == "true", quiet: f.Tag.Get("quiet") == "true", index: f.Index, typ: f.Type,
 		})
 	}
 	return out

@@ -63,6 +63,9 @@ func inputSchema(s Spec, c Caller) json.RawMessage {
 
 func (f field) property() property {
 	p := property{Type: jsonType(f.typ), Enum: f.enum, Minimum: f.min, Maximum: f.max, Description: f.desc}
+	if f.quiet {
+		p.Minimum, p.Maximum = nil, nil
+	}
 	if f.typ.Kind() == reflect.Slice && f.typ != rawObject {
 		p.Items = &property{Type: jsonType(f.typ.Elem())}
 		if f.typ.Elem().Kind() == reflect.Struct {

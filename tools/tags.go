@@ -12,7 +12,7 @@ type tagsIn struct {
 	Action  string   `json:"action" req:"true" enum:"add,remove,set" example:"add"`
 	Tags    []string `json:"tags" example:"web"`
 	Cluster string   `json:"cluster" multi:"true" desc:"configured name"`
-	Guest   string   `json:"guest" example:"104" desc:"vmid or name"`
+	Guest   string   `json:"guest" example:"104" help:"vmid or name"`
 	Query   string   `json:"query" example:"tag:web" desc:"or as find_guests"`
 	Quick
 }
@@ -38,7 +38,7 @@ type poolIn struct {
 	Pool    string `json:"pool" req:"true" example:"lab" help:"its name"`
 	Comment string `json:"comment" help:"what a new pool is for"`
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
+	Guest   string `json:"guest" example:"104" help:"vmid or name"`
 	Query   string `json:"query" example:"tag:web" desc:"or as find_guests"`
 	Quick
 }

@@ -8,7 +8,7 @@ import (
 )
 
 type tasksIn struct {
-	Guest  string `json:"guest" example:"104" desc:"vmid or name"`
+	Guest  string `json:"guest" example:"104" help:"vmid or name"`
 	Node   string `json:"node" help:"node that ran it"`
 	Type   string `json:"type" example:"vzdump" desc:"or qm*" help:"such as vzdump, or its beginning: qm*"`
 	User   string `json:"user" example:"root@pam" help:"user or user@realm, their tokens too"`

@@ -11,7 +11,7 @@ import (
 type volumesIn struct {
 	Storage string `json:"storage" example:"local-lvm"`
 	Node    string `json:"node" example:"pve1"`
-	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
+	Guest   string `json:"guest" example:"104" help:"vmid or name"`
 	Content string `json:"content" enum:"images,rootdir,iso,vztmpl,backup,snippets,import"`
 	Orphans bool   `json:"orphans" desc:"disks no guest uses"`
 	Cursor  string `json:"cursor"`

@@ -17,15 +17,15 @@ import (
 // Write are the inputs that every writing tool has.
 type Write struct {
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Guest   string `json:"guest" example:"104" desc:"vmid or name"`
-	Query   string `json:"query" example:"tag:web state:stopped" desc:"as find_guests, instead of guest"`
+	Guest   string `json:"guest" example:"104" help:"vmid or name"`
+	Query   string `json:"query" example:"tag:web state:stopped" desc:"as find_guests" help:"as find_guests, instead of guest"`
 	Planning
 }
 
 // WriteOne are the inputs of what changes one guest at a time.
 type WriteOne struct {
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Guest   string `json:"guest" req:"true" example:"104" desc:"vmid or name"`
+	Guest   string `json:"guest" req:"true" example:"104" help:"vmid or name"`
 	Planning
 }
 
@@ -39,7 +39,7 @@ func on(cluster, guest string, a change.Action) change.Request {
 
 // Planning are the inputs of what makes a plan.
 type Planning struct {
-	DryRun bool `json:"dry_run" desc:"plan only, send nothing"`
+	DryRun bool `json:"dry_run" desc:"plan only" help:"plan only, send nothing"`
 	Waiting
 }
 
@@ -47,7 +47,7 @@ func (p *Planning) onlyPlanned() bool { return p.DryRun }
 
 // Quick are the inputs of what makes a plan that is done at once: how long to wait is no question.
 type Quick struct {
-	DryRun bool   `json:"dry_run" desc:"plan only, send nothing"`
+	DryRun bool   `json:"dry_run" desc:"plan only" help:"plan only, send nothing"`
 	Format string `json:"format" enum:"text,json"`
 }
 
@@ -57,7 +57,7 @@ func (q *Quick) wait(d Deps) time.Duration { return (&Waiting{}).wait(d) }
 
 // Waiting are the inputs of what can take long.
 type Waiting struct {
-	Wait   *int   `json:"wait_s" min:"0" max:"600" example:"30" desc:"seconds to wait, default 30"`
+	Wait   *int   `json:"wait_s" min:"0" max:"600" quiet:"true" example:"30" desc:"default 30" help:"seconds to wait, default 30"`
 	Format string `json:"format" enum:"text,json"`
 }
 
