@@ -92,6 +92,9 @@ func (b *builder) generateGuest(i int, o GenOptions) {
 	}
 	var g *Guest
 	if b.rng.IntN(3) == 0 && kind.os == "l26" {
+		if d, ok := extra["description"].(string); ok {
+			extra["description"] = d + "\n" // as the API answers that of a container (07/001)
+		}
 		g = b.container(vmid, node, name, kind.cores, kind.memory, 8+8*b.rng.IntN(4), "", extra)
 	} else {
 		extra["ostype"] = kind.os
