@@ -18,13 +18,13 @@ type createCTIn struct {
 	Cores      int      `json:"cores" min:"1" max:"512" example:"2" help:"CPU cores, default 1"`
 	Memory     int      `json:"memory_mib" min:"16" example:"1024" help:"memory in MiB, default 512"`
 	Disk       string   `json:"disk" example:"8G" help:"of its root file system, default 8G"`
-	Mounts     []string `json:"mounts" lines:"true" example:"local-lvm:20,mp=/data" desc:"GiB,mp=/data"`
+	Mounts     []string `json:"mounts" lines:"true" example:"local-lvm:20,mp=/data" desc:"GiB,mp=/data" help:"new volumes, as local-lvm:20,mp=/data"`
 	NIC        string   `json:"nic" example:"bridge=vmbr0,tag=20" help:"options of its network card, default the bridge with the way out"`
 	IP         string   `json:"ip" example:"10.0.0.5/24,gw=10.0.0.1" desc:"dhcp or CIDR,gw=IP"`
 	Features   string   `json:"features" example:"nesting=1,keyctl=1" help:"default nesting=1"`
 	Privileged bool     `json:"privileged" help:"root in it is root of the node; default unprivileged"`
 	SSHKeys    []string `json:"ssh_keys" lines:"true" example:"ssh-ed25519 AAAA... me@home" help:"of root, default changes.ssh_keys of the configuration"`
-	Password   string   `json:"password" example:"secret:ct-root" desc:"secret:NAME"`
+	Password   string   `json:"password" example:"secret:ct-root" desc:"secret:NAME" help:"of root, as secret:NAME"`
 	Tags       []string `json:"tags" example:"web" help:"its tags"`
 	creating
 }
