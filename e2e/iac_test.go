@@ -329,3 +329,15 @@ func TestTerraformCodeHome(t *testing.T) {
 	c := startCoded(t, pvesim.DemoWorld(time.Now()))
 	c.wantClean(t)
 }
+
+// TestTerraformCodeNotes plans guests whose notes the provider would write otherwise than they are.
+func TestTerraformCodeNotes(t *testing.T) {
+	t.Parallel()
+	w := pvesim.DemoWorld(time.Now())
+	w.Node("pve3").Online = true
+	for i, d := range []string{"  lead", "a\r\nb", "x", "tail \n\n"} {
+		w.AddGuest(&pvesim.Guest{VMID: 3000 + i, Type: "qemu", Node: "pve1", Config: pvesim.Object{"name": "v", "description": d}})
+		w.AddGuest(&pvesim.Guest{VMID: 3100 + i, Type: "lxc", Node: "pve1", Config: pvesim.Object{"hostname": "v", "description": d + "\n", "rootfs": "local:1/x.raw,size=8G"}})
+	}
+	startCoded(t, w).wantClean(t)
+}

@@ -20,7 +20,7 @@ var ctRules = []func(*ct){
 var timeouts = []Ref{"timeout_clone", "timeout_create", "timeout_delete", "timeout_start", "timeout_update"}
 
 func (c *ct) identity() {
-	c.text(c.body, "description", "description", "description")
+	c.notes("\n")
 	c.tags()
 	c.place()
 	c.skip("vm_id", "an import leaves it unset")

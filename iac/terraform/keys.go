@@ -61,6 +61,18 @@ func (k *keys) text(b *Body, key, attr string, ignore Ref) {
 	}
 }
 
+// notes writes a description. The provider trims what it compares with: one that is not so in Proxmox VE is left out, as no other form of it is
+// without a change.
+func (k *keys) notes(end string) {
+	v := k.conf.Str("description")
+	if v != "" && v != strings.ReplaceAll(strings.TrimSpace(v), "\r\n", "\n")+end {
+		k.skip("description", "has blanks around it or line ends that the provider takes away")
+		k.tell("description", iac.Ignored, "description", "has blanks around it or line ends that the provider takes away")
+		return
+	}
+	k.text(k.body, "description", "description", "description")
+}
+
 // number writes a key that is set as a number; one that is none is left out and reported.
 func (k *keys) number(b *Body, key, attr string) {
 	if n, ok := k.conf.Int(key); ok {

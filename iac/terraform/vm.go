@@ -17,7 +17,7 @@ var vmRules = []func(*vm){
 
 func (v *vm) identity() {
 	v.picked("name", "name", matches(dnsName))
-	v.text(v.body, "description", "description", "description")
+	v.notes("")
 	v.tags()
 	v.place()
 	if v.g.Pool != "" {
