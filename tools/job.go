@@ -20,7 +20,7 @@ type jobIn struct {
 	Guests   []string `json:"guests" example:"all" desc:"vmids, or all, or pool:NAME"`
 	Exclude  []string `json:"exclude" desc:"vmids, with all"`
 	Mode     string   `json:"mode" enum:"snapshot,suspend,stop"`
-	Keep     string   `json:"keep" example:"keep-daily=7,keep-weekly=4" desc:"retention"`
+	Keep     string   `json:"keep" example:"keep-daily=7,keep-weekly=4" desc:"retention" help:"how many backups stay, as keep-daily=7"`
 	Comment  string   `json:"comment"`
 	Cluster  string   `json:"cluster" multi:"true" desc:"configured name"`
 	Planning
