@@ -141,10 +141,11 @@ func TestChangeTools(t *testing.T) {
 		{"backup_guest", guest(map[string]any{"dry_run": true})},
 		{"restore_guest", map[string]any{"guest": "204", "action": "beside", "dry_run": true}},
 		{"manage_backup_job", map[string]any{"action": "disable", "job": "backup-nightly", "dry_run": true}},
+		{"verify_backup", map[string]any{"guest": "204", "dry_run": true}},
 		{"delete_volume", map[string]any{"volume": "local:iso/debian-13.1.0-amd64-netinst.iso", "dry_run": true}},
 		{"list_plans", map[string]any{}},
 	}
-	holds := []string{"dry run", "it is running", "dry run", "snapshot e2e exists", "dry run", "done", "only a stopped guest can be destroyed", "backup of 208 on nas-backup", "vpn-restored", "enabled 1 > 0", "783 MiB", "create snapshot e2e"}
+	holds := []string{"dry run", "it is running", "dry run", "snapshot e2e exists", "dry run", "done", "only a stopped guest can be destroyed", "backup of 208 on nas-backup", "vpn-restored", "enabled 1 > 0", "its guest agent answers", "783 MiB", "create snapshot e2e"}
 	for _, script := range changeScripts {
 		s := changes(t, script, "accept", "destructive", list...)
 		for k, want := range holds {

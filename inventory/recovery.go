@@ -45,6 +45,7 @@ type RecoveryPoint struct {
 	Missing   []string
 	ByNow     bool // Missing is by the newest configuration, as that of then was not recorded
 	Doubt     string
+	Proven    time.Time // when it was last restored and seen to run, filled in by who knows; zero = never
 }
 
 // Recovery is the ways back, best first: what holds data before recorded configurations, what nothing speaks against before what is in

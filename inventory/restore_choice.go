@@ -23,6 +23,7 @@ type RestoreAsk struct {
 	VMID                   int
 	Taken                  []int
 	Over                   bool
+	Copy                   bool // never in the place of one that is gone
 	ReadOptions
 }
 
@@ -230,7 +231,7 @@ func (s *restoring) vmid(ctx context.Context) error {
 		return fault.BadField("vmid", fmt.Sprintf("%d is taken", s.out.VMID), "").WithHint("without vmid a free one is chosen")
 	case s.out.VMID != 0:
 		return nil
-	case !s.out.Exists && !taken(s.out.Of):
+	case !s.out.Exists && !s.q.Copy && !taken(s.out.Of):
 		s.out.VMID = s.out.Of
 		s.why("vmid %d: its own, which is free", s.out.Of)
 		return nil

@@ -62,6 +62,7 @@ func list() []Spec {
 		backupGuest(),
 		downloadImage(),
 		restoreGuest(),
+		verifyBackup(),
 		deleteVolume(),
 		createVM(),
 		createContainer(),

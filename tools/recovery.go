@@ -43,6 +43,7 @@ type recoveryPoint struct {
 	Changed []string `json:"config_changed_since"`
 	Missing []string `json:"disks_not_in_it,omitempty"`
 	Doubt   string   `json:"doubt,omitempty"`
+	Proven  string   `json:"proven,omitempty"` // when verify_backup last saw it run
 	Restore string   `json:"restore"`
 }
 
@@ -64,7 +65,8 @@ func findRecovery() Spec {
 		if err != nil {
 			return nil, err
 		}
-		return recoveryOf(d, r), nil
+		out := recoveryOf(d, r)
+		return out, out.prove(ctx, d)
 	})
 }
 
@@ -83,6 +85,21 @@ func recoveryOf(d Deps, r inventory.Recovery) *recoveryOut {
 		out.Points = append(out.Points, row)
 	}
 	return out
+}
+
+// prove adds which backups were seen to restore.
+func (o *recoveryOut) prove(ctx context.Context, d Deps) error {
+	if d.Changes == nil {
+		return nil
+	}
+	list, err := d.Changes.Proven(ctx, o.Cluster)
+	for k := range o.Points {
+		if at := list[o.src.Rows[k].ID]; !at.IsZero() && o.Points[k].Kind == inventory.PointBackup {
+			o.Points[k].Proven = stamp(d, at)
+			o.src.Rows[k].Proven = at
+		}
+	}
+	return err
 }
 
 // plainWord is what a shell takes as it is.
@@ -149,6 +166,9 @@ func (o *recoveryOut) View(d Deps) View {
 		}
 		if p.Doubt != "" {
 			lost = append(lost, p.Doubt)
+		}
+		if !p.Proven.IsZero() {
+			lost = append(lost, "proven to restore "+ago(d, p.Proven)+" ago")
 		}
 		if p.Kind == inventory.PointConfig {
 			lost = append(lost, "holds no data")

@@ -31,7 +31,7 @@ func restoreGuest() Spec {
 		Needs:   []Need{needBackup.orNothing(), needSpace.orNothing(), needAllocate, needNICs, needStorages, needGuests},
 		Summary: "Restore a guest from a backup.",
 		Examples: []Example{
-			{CLI: "guest restore 204 beside", Args: map[string]any{"guest": "204", "action": "beside"}, Why: "its newest backup as a copy that no network reaches"},
+			{CLI: "guest restore 204 beside --dry-run", Args: map[string]any{"guest": "204", "action": "beside", "dry_run": true}, Why: "plan its newest backup as a copy that no network reaches"},
 			{CLI: "guest restore 204 over --at yesterday --dry-run", Args: map[string]any{"guest": "204", "action": "over", "at": "yesterday", "dry_run": true}, Why: "plan to put it back as it was then"},
 		},
 	}, func(ctx context.Context, d Deps, in *restoreIn) (change.Request, error) {

@@ -42,6 +42,7 @@ type Changes interface {
 	Judge(ctx context.Context, id string, who change.Caller) (change.Plan, change.Verdict, error)
 	Plans(ctx context.Context, f store.PlanFilter, who change.Caller) ([]store.Plan, error)
 	Operations(ctx context.Context, q change.OperationQuery) (change.Operations, error)
+	Proven(ctx context.Context, cluster string) (map[string]time.Time, error)
 }
 
 // Inventory is what the tools ask of package inventory.
