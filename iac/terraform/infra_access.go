@@ -120,7 +120,7 @@ func each(block string, puts ...put) put {
 func clusterFirewall(x *export, o *iac.Object) []*claim {
 	d := object{typ: "proxmox_virtual_environment_cluster_firewall", label: func(*iac.Object) string { return "datacenter" }, puts: []put{yes("enable", "enabled", false), switched("ebtables", "ebtables"),
 		text("policy_in", "input_policy"), text("policy_out", "output_policy"), text("policy_forward", "forward_policy"), rateLimit, func(k *keys) {
-			for _, a := range [][2]string{{"ebtables", "ebtables"}, {"policy_in", "input_policy"}, {"policy_out", "output_policy"}, {"policy_forward", "forward_policy"}} {
+			for _, a := range [][2]string{{"enable", "enabled"}, {"ebtables", "ebtables"}, {"policy_in", "input_policy"}, {"policy_out", "output_policy"}, {"policy_forward", "forward_policy"}} {
 				if !k.has(a[0]) {
 					k.skip(Ref(a[1]), "is not set in Proxmox VE")
 				}
