@@ -36,7 +36,12 @@ type Migration struct {
 	Mapped     map[string]struct {
 		Live pve.Bool `json:"live-migration"`
 	} `json:"mapped-resource-info"`
-	Dependent []string `json:"dependent-ha-resources"` // what HA moves with it
+	Dependent []string    `json:"dependent-ha-resources"` // what HA moves with it
+	Disks     []localDisk `json:"local_disks"`            // of a VM
+}
+
+type localDisk struct {
+	VolID pve.Text `json:"volid"`
 }
 
 // Hindrance is what keeps a guest from a node.
@@ -166,9 +171,19 @@ func (m Migrate) storageBack(l *Live) (string, bool) {
 	return names[0], len(names) == 1
 }
 
+// local are the disks that its node alone has: by the storages, or where those are not known, as Proxmox VE says.
+func (m Migrate) local(l *Live) []pve.Disk {
+	if len(l.Places.Storages) > 0 || l.Migration == nil {
+		return l.Places.localDisks(l.Config)
+	}
+	return slices.DeleteFunc(l.Config.Disks(), func(d pve.Disk) bool {
+		return d.Source == "none" || d.Storage != "" && !slices.ContainsFunc(l.Migration.Disks, func(x localDisk) bool { return string(x.VolID) == d.Source })
+	})
+}
+
 // localVolumes are the volumes that have to be copied.
 func (m Migrate) localVolumes(l *Live) []pve.Disk {
-	return slices.DeleteFunc(l.Places.localDisks(l.Config), func(d pve.Disk) bool { return d.Storage == "" || isMedium(d) })
+	return slices.DeleteFunc(m.local(l), func(d pve.Disk) bool { return d.Storage == "" || isMedium(d) })
 }
 
 // isMedium is a CD that lies in a drive; a cloud-init drive is none.
@@ -219,7 +234,7 @@ func (m Migrate) devices(l *Live, to *NodePlace) []string {
 func (m Migrate) volumes(l *Live, to *NodePlace) []string {
 	var out []string
 	var away []pve.Disk
-	for _, d := range l.Places.localDisks(l.Config) {
+	for _, d := range m.local(l) {
 		switch {
 		case d.Storage == "" && l.Type == pve.LXC:
 			if !strings.Contains(l.Config.Str(d.Slot), "shared=1") {

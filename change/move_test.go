@@ -56,6 +56,21 @@ func TestMigrateHindered(t *testing.T) {
 	})
 }
 
+// TestMigrateBlind: where storages cannot be seen Proxmox VE's own list says which disks are local, and nothing is refused on a guess.
+func TestMigrateBlind(t *testing.T) {
+	t.Parallel()
+	l := &Live{Target: Target{Type: pve.Qemu, VMID: 101, Node: "a", Status: "running"}, Config: pve.Config{"scsi0": "thin:vm-101-disk-0,size=8G", "scsi1": "nas:vm-101-disk-1,size=8G"},
+		Places: Places{Nodes: []NodePlace{{Name: "a", Online: true}, {Name: "b", Online: true}}}, Migration: &Migration{Disks: []localDisk{{VolID: "thin:vm-101-disk-0"}}}}
+	steps, err := Migrate{Target: "b"}.Steps(l)
+	if err != nil || len(steps[0].Diff) != 2 || steps[0].Diff[1].New != "scsi0 (thin)" {
+		t.Fatalf("%v %+v", err, steps)
+	}
+	l.Migration.Disks = nil
+	if steps, err = (Migrate{Target: "b"}).Steps(l); err != nil || len(steps[0].Diff) != 1 {
+		t.Errorf("%v %+v", err, steps)
+	}
+}
+
 // TestMigrateHA: the manager moves what HA takes care of, after the task has ended; it is done when it is there.
 func TestMigrateHA(t *testing.T) {
 	t.Parallel()

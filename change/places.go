@@ -128,9 +128,10 @@ func diskContent(t pve.GuestType) string {
 }
 
 // localDisks are the disks of a configuration that one node alone has: slots with their storage. Unused ones count, empty CD drives do not.
+// Where no storages are known (rights are missing) only what is on no storage is told.
 func (p *Places) localDisks(c pve.Config) []pve.Disk {
 	return slices.DeleteFunc(c.Disks(), func(d pve.Disk) bool {
-		return d.Source == "none" || d.Storage != "" && p.shared(d.Storage)
+		return d.Source == "none" || d.Storage != "" && (len(p.Storages) == 0 || p.shared(d.Storage))
 	})
 }
 
