@@ -168,6 +168,9 @@ func TestCrash(t *testing.T) {
 		r.sheriff.Rules.Caps = Caps{}
 		vmid, points := 1000, map[string]int{}
 		for k, s := range samples() {
+			if s.slow { // its plans are about the one node that is off: a test cannot tell one from the next
+				continue
+			}
 			if (testing.Short() || raceEnabled) && k%4 != 0 {
 				continue
 			}

@@ -58,7 +58,7 @@ func diskSamples() []sample {
 		}, direct: func(_ *pvesim.World, vmid int) Direct {
 			return Pool{Cluster: "home", Verb: "delete", Pool: fmt.Sprintf("new%d", vmid)}
 		}},
-		{name: "node woken", of: likeStopped, slow: true, away: true, prep: func(w *pvesim.World, _ int) { w.SetNodeOnline("pve3", false) },
+		{name: "node woken", of: likeStopped, slow: true, away: true, prep: asleep,
 			worked: func(w *pvesim.World, _ *then) bool { return w.Node("pve3").Online },
 			direct: func(*pvesim.World, int) Direct { return Wake{Cluster: "home", Node: "pve3"} }},
 		{name: "volume removed", of: likeContainer, prep: mounted, action: disk(Disk{Verb: "remove", Slot: "mp0"}), worked: unset("mp0")},
@@ -78,6 +78,16 @@ func holdsText(key, part string) func(*pvesim.World, *then) bool {
 		g := w.Guest(was.vmid)
 		return g != nil && strings.Contains(valueOf(g, key), part)
 	}
+}
+
+// asleep switches pve3 off; nothing starts with it, so that it is as before once it is up.
+func asleep(w *pvesim.World, _ int) {
+	for _, g := range w.Guests() {
+		if g.Node == "pve3" {
+			w.SetConfig(g.VMID, "onboot", nil)
+		}
+	}
+	w.SetNodeOnline("pve3", false)
 }
 
 func on(node string) func(*pvesim.World, *then) bool {
