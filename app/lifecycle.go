@@ -17,6 +17,7 @@ const (
 	storyCopy     = "web2"
 	storyBeside   = "gitlab-old"
 	storyMoved    = "vpn"
+	storyNew      = "docker3"
 )
 
 // storyPace makes the simulated tasks ten times as fast: nobody wants to watch backups.
@@ -28,6 +29,8 @@ func (s *story) lifecycle(ctx context.Context) {
 		"homelab, whose tasks run ten times as fast; your files are not touched. Answers are shortened.")
 	s.sim.Update(func(w *pvesim.World) { w.Pace = storyPace })
 	s.allow(ctx)
+	s.title("\"A Debian machine with docker, called docker3, and its address\"")
+	s.call(ctx, "create_vm", map[string]any{"name": storyNew, "image": "debian-13", "packages": []string{"docker.io"}, "wait_for": "address"})
 	s.title("\"A copy of the Debian template called web2: 4 GiB, a disk of 20 GiB, running\"")
 	s.call(ctx, "clone_guest", map[string]any{"guest": storyTemplate, "name": storyCopy, "set": []string{"memory=4096"}, "grow": "20G", "start": true})
 	s.title("\"Its disk is too small: 12 GiB more\"")
@@ -83,7 +86,7 @@ func (s *story) world(ctx context.Context) {
 		return
 	}
 	for _, r := range list {
-		if slices.Contains([]string{storyCopy, storyBeside, storyMoved}, r.Name) {
+		if slices.Contains([]string{storyNew, storyCopy, storyBeside, storyMoved}, r.Name) {
 			s.line("  %-10s %-6s %s  %s, memory %d MiB, disk %d GiB", fmt.Sprint(r.VMID), r.Name, r.Node, r.Status, r.MaxMem>>20, r.MaxDisk>>30)
 		}
 	}

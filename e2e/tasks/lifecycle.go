@@ -3,6 +3,7 @@ package tasks
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 func lifecycle() []Task {
 	return slices.Concat(clones(), disks(), backups(), restores(), labels(), moves())
 }
+
+// address is an IPv4 address in an answer.
+var address = regexp.MustCompile(`address: [0-9]+\.[0-9]+\.[0-9]+\.[0-9]+`)
 
 // named is the guest of a name.
 func named(w *pvesim.World, text string) (*pvesim.Guest, error) {
@@ -53,11 +57,32 @@ func volumes(w *pvesim.World, content string) []string {
 
 func clones() []Task {
 	return []Task{
+		{Name: "new machine", Say: "I need a Debian machine with docker on it, called docker3. Tell me its address.",
+			Solution: []Call{call("create_vm", "name", "docker3", "image", "debian-13", "packages", []string{"docker.io"}, "wait_for", "address")},
+			Check: all(made("docker3", func(_ *pvesim.World, g *pvesim.Guest) error {
+				if g.Status() != "running" {
+					return fmt.Errorf("it is %s", g.Status())
+				}
+				return nil
+			}), func(_ *pvesim.World, _, said string) error {
+				if !address.MatchString(said) {
+					return errors.New("no address is told")
+				}
+				return nil
+			})},
 		{Name: "clone", Say: "Make me a machine called web2 from the Debian template, with 4 GiB of memory and a disk of 20 GiB, and start it.",
 			Solution: []Call{call("clone_guest", "guest", "900", "name", "web2", "set", []string{"memory=4096"}, "grow", "20G", "start", true)},
 			Check: made("web2", func(_ *pvesim.World, g *pvesim.Guest) error {
 				if g.Status() != "running" || value(g, "memory") != "4096" || !strings.Contains(value(g, "scsi0"), "size=20G") {
 					return fmt.Errorf("it is %s, memory %s, disk %s", g.Status(), value(g, "memory"), value(g, "scsi0"))
+				}
+				return nil
+			})},
+		{Name: "new container", Say: "A small Debian container for DNS, called dns2, please. Switch it on.",
+			Solution: []Call{call("create_container", "name", "dns2", "template", "debian-13", "start", true)},
+			Check: made("dns2", func(_ *pvesim.World, g *pvesim.Guest) error {
+				if g.Type != "lxc" || g.Status() != "running" {
+					return fmt.Errorf("it is a %s and %s", g.Type, g.Status())
 				}
 				return nil
 			})},
@@ -142,6 +167,16 @@ func backups() []Task {
 
 func restores() []Task {
 	return []Task{
+		{Name: "backup every night", Say: "Nothing backs up minecraft and the runner by itself. See to it: every night at a quarter past three, onto the nas.",
+			Solution: []Call{call("manage_backup_job", "action", "create", "job", "kids", "guests", []string{"207", "210"}, "schedule", "03:15", "storage", "nas-backup"), apply()},
+			Check: func(w *pvesim.World, _, _ string) error {
+				for _, j := range w.Cluster.Lists["backup_jobs"] {
+					if j["schedule"] == "03:15" && strings.Contains(fmt.Sprint(j["vmid"]), "207") && strings.Contains(fmt.Sprint(j["vmid"]), "210") {
+						return nil
+					}
+				}
+				return errors.New("no job backs them up")
+			}},
 		{Name: "back to yesterday", Say: "The update broke caddy. Bring it back to what it was yesterday.",
 			Solution: []Call{call("find_recovery", "guest", "caddy", "at", "yesterday"), call("restore_guest", "guest", "caddy", "action", "over", "at", "yesterday"), approved()},
 			Check: func(w *pvesim.World, _, _ string) error {
