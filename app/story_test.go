@@ -31,7 +31,7 @@ func TestStory(t *testing.T) {
 func TestStoryLifecycle(t *testing.T) {
 	told(t, "lifecycle",
 		"allowed: destructive",
-		"create VM", "done (reversible)", "address: ",
+		"create VM", "guest.create  done", "address: ",
 		"guest.clone  done", "disk.grow  done", "web2  guest.start  done",
 		"grow disk scsi0: done", "20G > 32G",
 		"back up: done", "guests without a backup since",
