@@ -75,7 +75,10 @@ func (o *plansOut) View(Deps) View {
 type planIn struct {
 	Plan string `json:"plan" req:"true" rule:"must be a plan's id" example:"p-7k3f9q2m"`
 	Waiting
+	Format string `json:"format" enum:"text,json"`
 }
+
+func (in *planIn) wantsJSON() bool { return in.Format == "json" }
 
 func getPlan() Spec {
 	return define(Spec{

@@ -47,21 +47,17 @@ func (p *Planning) onlyPlanned() bool { return p.DryRun }
 
 // Quick are the inputs of what makes a plan that is done at once: how long to wait is no question.
 type Quick struct {
-	DryRun bool   `json:"dry_run" desc:"plan only" help:"plan only, send nothing"`
-	Format string `json:"format" enum:"text,json"`
+	DryRun bool `json:"dry_run" desc:"plan only" help:"plan only, send nothing"`
 }
 
 func (q *Quick) onlyPlanned() bool         { return q.DryRun }
-func (q *Quick) wantsJSON() bool           { return q.Format == "json" }
 func (q *Quick) wait(d Deps) time.Duration { return (&Waiting{}).wait(d) }
 
-// Waiting are the inputs of what can take long.
+// Waiting are the inputs of what can take long. There is no format to choose: what programs read on is structured in every answer of a
+// change, and get_plan gives the whole as JSON.
 type Waiting struct {
-	Wait   *int   `json:"wait_s" min:"0" max:"600" quiet:"true" example:"30" desc:"default 30" help:"seconds to wait, default 30"`
-	Format string `json:"format" enum:"text,json"`
+	Wait *int `json:"wait_s" min:"0" max:"600" quiet:"true" example:"30" desc:"default 30" help:"seconds to wait, default 30"`
 }
-
-func (w *Waiting) wantsJSON() bool { return w.Format == "json" }
 
 // defaultWait is how long a call waits for its change unless told otherwise.
 const defaultWait = 30 * time.Second
