@@ -21,7 +21,7 @@ type jobIn struct {
 	Exclude  []string `json:"exclude" desc:"vmids, with all"`
 	Mode     string   `json:"mode" enum:"snapshot,suspend,stop"`
 	Keep     string   `json:"keep" example:"keep-daily=7,keep-weekly=4" desc:"retention" help:"how many backups stay, as keep-daily=7"`
-	Comment  string   `json:"comment"`
+	Comment  string   `json:"comment" help:"what the job is for"`
 	Cluster  string   `json:"cluster" multi:"true" desc:"configured name"`
 	Planning
 }
