@@ -195,6 +195,18 @@ func restores() []Task {
 				}
 				return nil
 			})},
+		{Name: "is it any good", Say: "Would the backup of docker1 really come up again? Prove it, and leave nothing behind.",
+			Solution: []Call{call("verify_backup", "guest", "docker1"), call("get_plan", "plan", "$plan", "wait_s", 45)},
+			Check: func(w *pvesim.World, _, said string) error {
+				restored := false
+				for _, n := range w.Nodes {
+					restored = restored || slices.ContainsFunc(n.Tasks, func(t *pvesim.Task) bool { return t.Type == "qmrestore" && t.Exit == "OK" })
+				}
+				if !restored || !strings.Contains(said, "done") || len(w.Guests()) != 25 {
+					return fmt.Errorf("restored: %v, %d guests are there", restored, len(w.Guests()))
+				}
+				return nil
+			}},
 		{Name: "old file", Say: "The ISO of the Windows drivers on pve1 is not needed any more.",
 			Solution: []Call{call("list_volumes", "content", "iso"), call("delete_volume", "volume", "local:iso/virtio-win-0.1.285.iso", "node", "pve1"), approved()},
 			Check: func(w *pvesim.World, _, _ string) error {
