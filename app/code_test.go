@@ -218,7 +218,8 @@ func TestCodeGit(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	c := newCoder(t)
 	c.sync()
-	c.says("export_code", `{"git":"commit"}`, "commit ")
+	c.says("export_code", `{}`, "new")
+	c.says("export_code", `{"git":"commit"}`, "commit ") // of what was there already
 	c.p.grants.Process = []change.Grant{{Tier: change.Disruptive}}
 	c.elsewhere("/nodes/pve1/qemu/210/config", "memory", "6144")
 	c.sync()

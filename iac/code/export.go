@@ -203,7 +203,8 @@ func (j *job) commit(ctx context.Context, how string) error {
 	if !slices.ContainsFunc(j.change.Files, func(f repo.FileChange) bool { return f.State != repo.Same && f.State != repo.Kept }) {
 		paths = nil
 	}
-	if len(paths) == 0 && !j.out.First {
+	known := g.Tracked(ctx, j.folder.Manifest.Any())
+	if len(paths) == 0 && known {
 		return nil
 	}
 	all := slices.Sorted(maps.Keys(j.folder.Manifest.Files))
@@ -212,7 +213,7 @@ func (j *job) commit(ctx context.Context, how string) error {
 			all = append(all, p) // removed just now
 		}
 	}
-	message, err := j.message(ctx)
+	message, err := j.message(ctx, known)
 	if err != nil {
 		return err
 	}

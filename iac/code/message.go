@@ -19,9 +19,9 @@ const (
 	maxField     = 80
 )
 
-// message says what changed since the export before: object, field, who and when.
-func (j *job) message(ctx context.Context) (string, error) {
-	if j.then == nil {
+// message says what changed since the export before: object, field, who and when. known is false where none was committed yet.
+func (j *job) message(ctx context.Context, known bool) (string, error) {
+	if j.then == nil || !known {
 		return fmt.Sprintf("Cluster %s as code: %d guests", clean.Line(j.cluster, maxField), j.out.Guests), nil
 	}
 	diffs := j.out.Differences

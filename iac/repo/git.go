@@ -48,7 +48,7 @@ func (g *Git) Init(ctx context.Context) error {
 func (g *Git) Commit(ctx context.Context, message string, paths []string) (string, error) {
 	existing := []string{}
 	for _, p := range paths {
-		if _, err := os.Lstat(filepath.Join(g.Dir, p)); err == nil || g.tracked(ctx, p) {
+		if _, err := os.Lstat(filepath.Join(g.Dir, p)); err == nil || g.Tracked(ctx, p) {
 			existing = append(existing, p)
 		}
 	}
@@ -74,8 +74,8 @@ func (g *Git) Commit(ctx context.Context, message string, paths []string) (strin
 	return strings.TrimSpace(out), err
 }
 
-// tracked says whether git knows a path.
-func (g *Git) tracked(ctx context.Context, p string) bool {
+// Tracked says whether git knows a path.
+func (g *Git) Tracked(ctx context.Context, p string) bool {
 	_, err := g.run(ctx, "ls-files", "--error-unmatch", "--", p)
 	return err == nil
 }

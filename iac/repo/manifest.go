@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -49,6 +51,14 @@ type Target struct {
 type Entry struct {
 	Target string `json:"target"`
 	SHA256 string `json:"sha256"` // of the content as generated, which an edited file no longer has
+}
+
+// Any is the path of one generated file, "" where there is none.
+func (m *Manifest) Any() string {
+	for _, p := range slices.Sorted(maps.Keys(m.Files)) {
+		return p
+	}
+	return ""
 }
 
 // hash is a content's SHA-256.
