@@ -204,7 +204,7 @@ func (r *rig) crash(s *sample, vmid, n int, after bool) string {
 	e, p := r.heir()
 	defer func() { _ = e.Close() }()
 	label := fmt.Sprintf("%s, died at write %d (%s, after: %v)", s.name, n, where, after)
-	if p == nil || !s.about(p, vmid) {
+	if p == nil || !s.about(p, was) {
 		return r.again(label, e, q, s, was, where) // nothing was kept: it is asked for again
 	}
 	sent, steps := r.sim.Stats().Writes, len(p.Body.Steps)
@@ -229,12 +229,13 @@ func (r *rig) crash(s *sample, vmid, n int, after bool) string {
 	return where
 }
 
-// about says whether a plan is that of a sample's guest.
-func (s *sample) about(p *Plan, vmid int) bool {
+// about says whether a plan is that of a sample's guest, or, of a node, was made since.
+func (s *sample) about(p *Plan, was *then) bool {
+	t, vmid := &p.Body.Steps[0].Target, was.vmid
 	if s.made {
 		vmid = madeOf(vmid)
 	}
-	return strings.Contains(p.Body.Steps[0].Target.ID(), fmt.Sprint(vmid)) // of files it is a part
+	return strings.Contains(t.ID(), fmt.Sprint(vmid)) || t.Kind == "node" && !p.Created.Before(was.at.Truncate(time.Second))
 }
 
 // begun counts the steps whose intent was written down.
@@ -253,10 +254,10 @@ func (r *rig) again(label string, e *Engine, q Request, s *sample, was *then, wh
 	_, p := r.heir()
 	var err error
 	steps := 1
-	if p != nil && s.about(p, was.vmid) {
+	if p != nil && s.about(p, was) {
 		steps = len(p.Body.Steps)
 	}
-	if p != nil && p.State == Interrupted && s.about(p, was.vmid) {
+	if p != nil && p.State == Interrupted && s.about(p, was) {
 		err = finishPlan(r.t.Context(), e, p.ID)
 		if done, perr := r.Plan(r.t.Context(), p.ID, operator); perr == nil && done.State == Unknown && r.sim.Stats().Writes < begun(&done) {
 			return where // a step of several of which nobody knows whether it was sent: the rest never is

@@ -33,6 +33,7 @@ type sample struct {
 // then is what a guest was like before.
 type then struct {
 	vmid  int
+	at    time.Time
 	guest *pvesim.Guest // a copy; its maps are never edited
 }
 
@@ -226,7 +227,7 @@ func twin(w *pvesim.World, of, vmid int) {
 
 // make puts the guest of a sample into the simulator; what it was like comes back.
 func (s *sample) make(r *rig, vmid int) *then {
-	was := &then{vmid: vmid}
+	was := &then{vmid: vmid, at: time.Now()}
 	r.sim.Update(func(w *pvesim.World) {
 		twin(w, s.of, vmid)
 		if s.prep != nil {
