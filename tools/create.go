@@ -72,6 +72,9 @@ func taken(answer Answer) bool {
 // addressPause is how often a new guest is asked for its address.
 const addressPause = 3 * time.Second
 
+// addressLimit bounds the wait at a terminal: a guest that has no address after it mostly gets none.
+const addressLimit = 3 * time.Minute
+
 // withAddress waits until the new guest tells its address.
 func withAddress(ctx context.Context, d Deps, out *planOut, left time.Duration) (Answer, error) {
 	vmid := ""
@@ -80,7 +83,7 @@ func withAddress(ctx context.Context, d Deps, out *planOut, left time.Duration) 
 			vmid, _, _ = strings.Cut(s.Guest, " ")
 		}
 	}
-	for deadline := d.Now().Add(left); ; {
+	for deadline := d.Now().Add(min(left, addressLimit)); ; {
 		if ips, err := d.Inventory.AskAddresses(ctx, out.cluster, vmid); err == nil && len(ips) > 0 {
 			out.Addresses = ips
 			return out, nil

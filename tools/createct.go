@@ -35,7 +35,7 @@ func createContainer() Spec {
 		Needs:   []Need{needAllocate.orNothing(), needSpace, needTemplates, needGuests},
 		Summary: "Create a container; its template is downloaded if missing.",
 		Examples: []Example{
-			{CLI: "container create dns2 debian-13 --wait-for address", Args: map[string]any{"name": "dns2", "template": "debian-13", "wait_for": "address"}, Why: "a Debian container, and its address"},
+			{CLI: "container create dns2 debian-13", Args: map[string]any{"name": "dns2", "template": "debian-13"}, Why: "a Debian container"},
 			{CLI: "container create files alpine --mounts local-lvm:20,mp=/data --dry-run",
 				Args: map[string]any{"name": "files", "template": "alpine", "mounts": []string{"local-lvm:20,mp=/data"}, "dry_run": true}, Why: "plan one with a disk for data"},
 		},
