@@ -121,7 +121,7 @@ func bundle(own string, trusted []byte) (string, error) {
 		return "", fault.Wrap(fault.Store, err, "there is no place for the certificates")
 	}
 	file := filepath.Join(dir, "roots.pem")
-	if err := os.WriteFile(file, bytes.Join([][]byte{all, trusted}, []byte("\n")), 0o600); err != nil {
+	if err := os.WriteFile(file, bytes.Join([][]byte{all, trusted}, []byte("\n")), 0o600); err != nil { //nolint:gosec // a folder that was made just now
 		return "", fault.Wrap(fault.Store, err, "the certificates cannot be written")
 	}
 	return file, nil

@@ -75,7 +75,7 @@ func (s *story) annotate() {
 		s.err = fault.New(fault.Internal, "the code of the guest is not as the story knows it")
 		return
 	}
-	s.err = os.WriteFile(s.guestFile(), []byte(edited), 0o600)
+	s.err = os.WriteFile(s.guestFile(), []byte(edited), 0o600) //nolint:gosec // the story's own folder
 	s.line("owner> edits terraform/vms.tf\n  name = \"runner\"%s", ownersWords)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,9 +105,7 @@ func (r Restore) Steps(concerned *Found) ([]Step, error) {
 // predicted is the guest that a restore makes, for what is planned on it.
 func (r Restore) predicted(t Target, w *Want) *Live {
 	l := &Live{Target: t, Config: pve.Config{}}
-	for k, v := range r.Config {
-		l.Config[k] = v
-	}
+	maps.Copy(l.Config, r.Config)
 	l.expect(w)
 	l.Target.Template, l.Target.New = l.Config.Bool("template"), true
 	return l

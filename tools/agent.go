@@ -107,7 +107,7 @@ func agentOf(d Deps, a *inventory.AgentInfo) *agentOut {
 }
 
 // View implements Answer.
-func (o *agentOut) View(d Deps) View {
+func (o *agentOut) View(Deps) View {
 	v := View{Warnings: o.Warnings}
 	told := "its agent"
 	if o.Type == "ct" {

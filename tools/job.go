@@ -84,7 +84,7 @@ func (in *jobIn) settings() (map[string]string, error) {
 	case whom == "all":
 		set["all"] = "1"
 	case whom != "":
-		for _, g := range strings.Split(whom, ",") {
+		for g := range strings.SplitSeq(whom, ",") {
 			if n, err := strconv.Atoi(strings.TrimSpace(g)); err != nil || n < 100 {
 				return nil, fault.BadField("guests", "vmids, or all, or pool:NAME", "104,105")
 			}

@@ -9,12 +9,6 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
-type templateIn struct {
-	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Guest   string `json:"guest" req:"true" example:"104" help:"vmid or name"`
-	Quick
-}
-
 func convertToTemplate() Spec {
 	return writes(Spec{
 		Name: "convert_to_template", Title: "Template", Family: "change", Command: "guest template", Args: []string{"guest"}, Tier: R2,

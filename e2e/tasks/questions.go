@@ -60,7 +60,7 @@ func questions() []Task {
 			Check:    tells(func(*pvesim.World) []string { return []string{"Debian GNU/Linux", "192.168.1."} })},
 		{Name: "what is ill", Say: "Does anything in my homelab need attention?",
 			Solution: []Call{call("check_health")},
-			Check: tells(func(w *pvesim.World) []string {
+			Check: tells(func(*pvesim.World) []string {
 				return []string{"tank", "107 unifi", "pve2", "pve3", "211 old-mailserver"}
 			})},
 		{Name: "what belongs together", Say: "Which machines are part of my k3s cluster, and where do they run?",

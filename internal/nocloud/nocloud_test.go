@@ -2,6 +2,7 @@ package nocloud
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -96,7 +97,7 @@ func TestUserData(t *testing.T) {
 		var parts []string
 		for r := multipart.NewReader(m.Body, params["boundary"]); ; {
 			p, err := r.NextPart()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
