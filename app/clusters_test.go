@@ -53,6 +53,8 @@ func TestTwoClustersAreToldApart(t *testing.T) {
 		"export_code":      {refusal: {{}}},
 		"diff_code":        {refusal: {{}}},
 		"run_checks":       {refusal: {{}}},
+		"check_code":       {refusal: {{}}},
+		"get_agent_info":   {refusal: {{"guest": "1000"}}},
 		"describe_as_code": {refusal: {{"guest": "1000"}}},
 	}
 	for _, s := range tools.Listed(tools.R0) {

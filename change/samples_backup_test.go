@@ -56,17 +56,17 @@ func backupSamples() []sample {
 		{name: "restored over a running one", of: likeRunning, hidden: true, worked: putBack("running", 1), over: func(w *pvesim.World) Action {
 			return RestoreOver{Saved: savedOf(w, likeStopped), Storage: "local-lvm", Place: BackupPlace{Storage: nas}}
 		}},
-		{name: "job", of: likeStopped, undo: true, apart: true, worked: jobIs("schedule", "sat 03:00"), direct: func(_ *pvesim.World, vmid int) Direct {
+		{name: "job", of: likeStopped, away: true, undo: true, apart: true, worked: jobIs("schedule", "sat 03:00"), direct: func(_ *pvesim.World, vmid int) Direct {
 			return Job{Cluster: "home", Verb: "create", ID: jobOf(vmid), Set: map[string]string{"schedule": "sat 03:00", "storage": nas, "vmid": fmt.Sprint(vmid),
 				"mode": "snapshot", "prune-backups": "keep-last=2,keep-daily=1", "enabled": "1"}}
 		}},
-		{name: "job changed", of: likeStopped, prep: aJob, undo: true, apart: true, worked: jobIs("schedule", "daily"), direct: func(w *pvesim.World, vmid int) Direct {
+		{name: "job changed", of: likeStopped, away: true, prep: aJob, undo: true, apart: true, worked: jobIs("schedule", "daily"), direct: func(w *pvesim.World, vmid int) Direct {
 			return Job{Cluster: "home", Verb: "update", ID: jobOf(vmid), Was: theJob(w, vmid), Set: map[string]string{"schedule": "daily", "notes-template": "x", "all": "1", "exclude": "204"}, Delete: []string{"prune-backups"}}
 		}},
-		{name: "job disabled", of: likeStopped, prep: aJob, undo: true, apart: true, worked: jobIs("enabled", "0"), direct: func(w *pvesim.World, vmid int) Direct {
+		{name: "job disabled", of: likeStopped, away: true, prep: aJob, undo: true, apart: true, worked: jobIs("enabled", "0"), direct: func(w *pvesim.World, vmid int) Direct {
 			return Job{Cluster: "home", Verb: "disable", ID: jobOf(vmid), Was: theJob(w, vmid), Set: map[string]string{"enabled": "0"}}
 		}},
-		{name: "job deleted", of: likeStopped, prep: aJob, undo: true, apart: true, worked: jobIs("schedule", ""), direct: func(w *pvesim.World, vmid int) Direct {
+		{name: "job deleted", of: likeStopped, away: true, prep: aJob, undo: true, apart: true, worked: jobIs("schedule", ""), direct: func(w *pvesim.World, vmid int) Direct {
 			return Job{Cluster: "home", Verb: "delete", ID: jobOf(vmid), Was: theJob(w, vmid)}
 		}},
 		{name: "image deleted", of: likeStopped, prep: anImage, worked: func(w *pvesim.World, was *then) bool { return !imageThere(w, was.vmid) },

@@ -65,7 +65,7 @@ const agentShown = 20
 func getAgentInfo() Spec {
 	return define(Spec{
 		Name: "get_agent_info", Title: "Inside", Family: "guest", Command: "guest inside", Args: []string{"guest", "what"},
-		Needs:   []Need{needAgent, needGuests.orNothing()},
+		Needs:   []Need{needAgent.above(), needGuests.above()},
 		Summary: "What a running guest's agent tells, live: OS, addresses, file systems' fill, logged-in users.",
 		Examples: []Example{
 			{CLI: "guest inside 200", Args: map[string]any{"guest": "200"}, Why: "all that its agent tells"},

@@ -35,7 +35,7 @@ const shownFindings = 40
 
 func runChecks() Spec {
 	return define(Spec{
-		Name: "run_checks", Title: "Run declared checks", Family: "code", Command: "code verify", Args: []string{"folder"}, Tier: R0, Needs: []Need{needGuests, needCluster, needNodes, needTasks, needStorages, needPools},
+		Name: "run_checks", Title: "Run declared checks", Family: "code", Command: "code verify", Args: []string{"folder"}, Tier: R0,
 		Summary: "Compares live state with what export_code declared, object by object: drift (configured otherwise), health (does not run as declared), unknown.",
 		Examples: []Example{
 			{CLI: "code verify", Args: map[string]any{}, Why: "all that was exported"},

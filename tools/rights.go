@@ -18,6 +18,7 @@ type Need struct {
 	Or         string   // or on this path itself
 	Part       string   // what the answer lacks without it
 	Fails      bool     // a tool has no answer at all where none of its needs with this mark holds anywhere
+	Above      bool     // it has none without this one, even where another such need is met
 	Extra      bool     // no part of reading everything: it is told where rights are asked for, and proposed by nothing else
 	Unasked    bool     // not worth asking for in Proxmox VE 8, whose privilege for it does more than read
 }
@@ -146,14 +147,21 @@ func (n Need) met(r inventory.Rights) bool {
 // orNothing is the need of a tool that has no answer without it.
 func (n Need) orNothing() Need { n.Fails = true; return n }
 
+// above is the need of a tool that has no answer without it, whatever else it is given.
+func (n Need) above() Need { n.Fails, n.Above = true, true; return n }
+
 // mute says that a tool has no answer at all.
 func (s Spec) mute(r inventory.Rights) bool {
 	marked := false
 	for _, n := range s.Needs {
-		if n.Fails && (n.met(r) || len(r.Under(n.Path, n.Privileges...)) > 0) {
+		has := n.met(r) || len(r.Under(n.Path, n.Privileges...)) > 0
+		if n.Above && !has {
+			return true
+		}
+		if n.Fails && !n.Above && has {
 			return false
 		}
-		marked = marked || n.Fails
+		marked = marked || n.Fails && !n.Above
 	}
 	return marked
 }
