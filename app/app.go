@@ -24,6 +24,8 @@ type App struct {
 	Clock  func() time.Time
 	Stderr io.Writer
 	Here   func() change.Here // what it runs on; nil: not known
+	// Collector is the percentage of the garbage collector that a server goes on with after its start; 0: the one that is set.
+	Collector int
 
 	own ownLog // the log that read_log reads
 }

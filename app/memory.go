@@ -25,10 +25,16 @@ func boundHeap(live uint64) {
 }
 
 // rested keeps the collector from running until its result is called: what a start allocates would make it run once just before the
-// first answer, and it is a tenth of the time to that. The soft limit of memory holds meanwhile.
-func rested() (resume func()) {
-	percent := debug.SetGCPercent(-1)
-	return sync.OnceFunc(func() { debug.SetGCPercent(percent) })
+// first answer, and it is a tenth of the time to that.
+func (a *App) rested() (resume func()) {
+	percent := a.Collector
+	if percent == 0 { // main has set it aside already where it is not: each change stops the program for a moment
+		percent = debug.SetGCPercent(-1)
+	}
+	return sync.OnceFunc(func() {
+		boundHeap(0)
+		debug.SetGCPercent(percent)
+	})
 }
 
 // giveBack returns to the system what a sync needed and the server does not until the next one.

@@ -88,8 +88,7 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 }
 
 func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in io.Reader, out io.Writer, log *slog.Logger) error {
-	boundHeap(0)
-	resume := rested()
+	resume := a.rested()
 	defer resume()
 	ctx, cancel := context.WithCancel(ctx)
 	var ticking sync.WaitGroup
