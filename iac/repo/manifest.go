@@ -130,3 +130,18 @@ func (f *Folder) Read(p string) (data []byte, ok bool, err error) {
 	}
 	return data, true, nil
 }
+
+// Size is that of a plain file in bytes, ok = false when there is none: no folder and no link counts.
+func (f *Folder) Size(p string) (n int64, ok bool, err error) {
+	if f.root == nil {
+		return 0, false, nil
+	}
+	info, err := f.root.Lstat(p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fault.Wrap(fault.Store, err, "%s cannot be read", path.Join(f.Dir, p))
+	}
+	return info.Size(), info.Mode().IsRegular(), nil
+}
