@@ -121,7 +121,11 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 		}
 		return d.parts, nil
 	}}
-	err = a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
+	if o.HTTP != "" {
+		err = a.serveHTTP(ctx, l, tools.Caller{}, o.HTTPOptions, errOut, log)
+	} else {
+		err = a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
+	}
 	if d != nil {
 		_ = d.end.Close()
 		_ = os.RemoveAll(d.dir)

@@ -84,10 +84,27 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
 		caller.MultiCluster, logging = len(cfg.Clusters) > 1, cfg.Log
 	}
-	return a.serveStdio(ctx, l, caller, o.In, out, a.own.keep(configured(g, logging, errOut)))
+	log := a.own.keep(configured(g, logging, errOut))
+	if o.HTTP != "" {
+		return a.serveHTTP(ctx, l, caller, o.HTTPOptions, errOut, log)
+	}
+	return a.serveStdio(ctx, l, caller, o.In, out, log)
+}
+
+// door is one way in: it serves the MCP server until its client goes or ctx ends.
+type door struct {
+	name  string // as audit rows name it
+	serve func(ctx context.Context, srv *server.MCP) error
 }
 
 func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in io.Reader, out io.Writer, log *slog.Logger) error {
+	return a.serveDoor(ctx, l, caller, log, door{"stdio", func(ctx context.Context, srv *server.MCP) error {
+		return server.ServeStdio(ctx, srv, in, out, log)
+	}})
+}
+
+// serveDoor keeps the program up behind one door.
+func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *slog.Logger, d door) error {
 	resume := a.rested()
 	defer resume()
 	ctx, cancel := context.WithCancel(ctx)
@@ -105,12 +122,12 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 			if err != nil {
 				return tools.Deps{}, err
 			}
-			return a.deps(p, server.PrincipalOf(ctx), "stdio"), nil
+			return a.deps(p, server.PrincipalOf(ctx), d.name), nil
 		}})
 	ticking.Go(func() {
 		watchLevel(ctx, level, func() { srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) })
 	})
-	err := server.ServeStdio(ctx, srv, in, out, log)
+	err := d.serve(ctx, srv)
 	cancel()
 	ticking.Wait()
 	if cerr := l.Close(); err == nil {

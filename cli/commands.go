@@ -39,17 +39,33 @@ func printReport(s Streams, g Globals, r Report) error {
 func serveCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	o := ServeOptions{In: s.In}
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve MCP on standard input and output", Args: cobra.NoArgs,
+		Use: "serve", Short: "Serve MCP on standard input and output, or over HTTP", Args: cobra.NoArgs,
 		Long: `Serve MCP to one client on standard input and output: what Claude Desktop, Claude Code and the MCP Inspector start.
 Only JSON-RPC goes to standard output; logs go to standard error. Ends when the client closes standard input.`,
-		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve",
+		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve\n  proxmox-mcp serve --http 127.0.0.1:8811",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.HTTPOptions.check(); err != nil {
+				return err
+			}
 			return p.Serve(cmd.Context(), *g, o, s.Out, s.Err)
 		},
 	}
 	cmd.Flags().StringVar(&o.Allow, "allow", "", "allow changes up to a `TIER` (reversible, disruptive, destructive, host) in this process, within changes.maximum of the configuration")
 	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(tiers, cobra.ShellCompDirectiveNoFileComp))
+	httpFlags(cmd, &o.HTTPOptions)
 	return cmd
+}
+
+func httpFlags(cmd *cobra.Command, o *HTTPOptions) {
+	cmd.Flags().StringVar(&o.HTTP, "http", "", "serve Streamable HTTP at `HOST:PORT` (path /mcp) and not stdio, such as 127.0.0.1:8811")
+	cmd.Flags().BoolVar(&o.SSE, "sse", false, "with --http: the old HTTP+SSE transport at /sse as well")
+}
+
+func (o HTTPOptions) check() error {
+	if o.SSE && o.HTTP == "" {
+		return usageError{fmt.Errorf("--sse is for --http")}
+	}
+	return nil
 }
 
 func syncCommand(p Program, g *Globals, s Streams) *cobra.Command {
@@ -121,13 +137,17 @@ server may change the simulated cluster. --story change shows an agent that chan
 				if err := oneOf("story", o.Story, stories); err != nil {
 					return err
 				}
-			case o.Allow != "" && !o.Serve:
-				return usageError{fmt.Errorf("--allow is for --serve")}
+			case !o.Serve && (o.Allow != "" || o.HTTP != ""):
+				return usageError{fmt.Errorf("--allow and --http are for --serve")}
+			}
+			if err := o.HTTPOptions.check(); err != nil {
+				return err
 			}
 			return p.Demo(cmd.Context(), *g, o, s.Out, s.Err)
 		},
 	}
 	cmd.Flags().BoolVar(&o.Serve, "serve", false, "stay up as an MCP server on stdio")
+	httpFlags(cmd, &o.HTTPOptions)
 	cmd.Flags().StringVar(&o.Allow, "allow", "", "with --serve: allow changes of the simulated cluster up to a `TIER` (reversible, disruptive, destructive, host)")
 	cmd.Flags().StringVar(&o.Story, "story", "", "a `STORY` to tell: "+strings.Join(stories, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(tiers, cobra.ShellCompDirectiveNoFileComp))

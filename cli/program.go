@@ -31,6 +31,13 @@ type Session struct {
 type ServeOptions struct {
 	In    io.Reader
 	Allow string // --allow: a tier, for this process
+	HTTPOptions
+}
+
+// HTTPOptions are those of serving over HTTP.
+type HTTPOptions struct {
+	HTTP string // --http: host:port to listen on, "" = stdio
+	SSE  bool   // --sse: the deprecated HTTP+SSE transport as well
 }
 
 // SyncOptions are those of `sync`.
@@ -58,10 +65,11 @@ type IntentOptions struct {
 
 // DemoOptions are those of `demo`.
 type DemoOptions struct {
-	Serve bool   // stay up as an MCP server on stdio
+	Serve bool   // stay up as an MCP server on stdio, or over HTTP
 	Allow string // a tier that the served demo may use from the start
 	Story string // "change", "lifecycle": a session of an agent that changes something; "" = the tour
 	In    io.Reader
+	HTTPOptions
 }
 
 // SimServeOptions are those of `sim serve`.

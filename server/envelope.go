@@ -51,6 +51,15 @@ func readEnvelope(line []byte) (envelope, error) {
 	}
 }
 
+// invalidRequest is the line that answers a message which readEnvelope refused.
+func invalidRequest(id json.RawMessage, err error) []byte {
+	if len(id) == 0 {
+		id = json.RawMessage("null")
+	}
+	msg, _ := json.Marshal(err.Error()) // a string always encodes
+	return []byte(`{"jsonrpc":"2.0","id":` + string(id) + `,"error":{"code":-32600,"message":` + string(msg) + `}}` + "\n")
+}
+
 // The known keys by bit.
 const (
 	bitVersion = 1 << iota

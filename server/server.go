@@ -32,8 +32,11 @@ func (o Options) level(ctx context.Context) tools.Tier {
 	return o.Level(ctx)
 }
 
+// MCP is the protocol's server.
+type MCP = mcpserver.MCPServer
+
 // New makes the MCP server: the same one for every transport.
-func New(o Options) *mcpserver.MCPServer {
+func New(o Options) *MCP {
 	s := mcpserver.NewMCPServer("proxmox-mcp", o.Version,
 		mcpserver.WithTitle("Proxmox VE"),
 		mcpserver.WithHooks(instruct(o.level)),

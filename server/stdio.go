@@ -26,14 +26,16 @@ const drainOnEOF = 5 * time.Second
 const maxLine = 4 << 20
 
 // ServeStdio serves one client over in and out until in closes or ctx ends; both are a clean exit. Only JSON-RPC goes to out.
-func ServeStdio(ctx context.Context, s *mcpserver.MCPServer, in io.Reader, out io.Writer, logger *slog.Logger) error {
+func ServeStdio(ctx context.Context, s *MCP, in io.Reader, out io.Writer, logger *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	guard := &stdioGuard{in: bufio.NewReaderSize(in, 64<<10), out: out, pending: map[string]int{}, idle: make(chan struct{}, 1)}
 	std := mcpserver.NewStdioServer(s)
 	std.SetErrorLogger(log.New(logWriter{logger}, "", 0))
 	mcpserver.WithWorkerPoolSize(stdioWorkers)(std)
-	std.SetContextFunc(func(ctx context.Context) context.Context { return WithPrincipal(ctx, LocalPrincipal()) })
+	std.SetContextFunc(func(ctx context.Context) context.Context {
+		return WithIdentity(ctx, Identity{LocalPrincipal(), Everything()})
+	})
 	err := std.Listen(ctx, guard, guard)
 	if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
 		return nil
@@ -107,11 +109,7 @@ func (g *stdioGuard) admit(line []byte) []byte {
 }
 
 func (g *stdioGuard) refuse(id json.RawMessage, err error) {
-	if len(id) == 0 {
-		id = json.RawMessage("null")
-	}
-	msg, _ := json.Marshal(err.Error()) // a string always encodes
-	_, _ = g.Write([]byte(`{"jsonrpc":"2.0","id":` + string(id) + `,"error":{"code":-32600,"message":` + string(msg) + `}}` + "\n"))
+	_, _ = g.Write(invalidRequest(id, err))
 }
 
 // Write implements io.Writer: whole messages, one at a time.
