@@ -16,7 +16,7 @@ const module = "github.com/proxmox-mcp/proxmox-mcp"
 var layers = map[string]int{
 	"cmd/proxmox-mcp": 9,
 	"app":             8,
-	"cli":             7, "server": 7,
+	"cli":             7, "server": 7, "resources": 7, "prompts": 7,
 	"tools":     6,
 	"inventory": 5, "change": 5, "iac": 5, "iac/terraform": 5, "iac/ansible": 5, "iac/checks": 5, "iac/docs": 5, "iac/pulumi": 5, "iac/outside": 5, "iac/repo": 5, "iac/code": 5, "iac/runner": 5,
 	"proxmox": 4, "store": 4,
@@ -56,7 +56,7 @@ var homes = []struct {
 	{"github.com/uptrace/bun", "SQL has one home", []string{"store"}},
 	{"modernc.org/sqlite", "SQL has one home", []string{"store"}},
 	{"github.com/jackc/pgx", "SQL has one home", []string{"store"}},
-	{"github.com/mark3labs/mcp-go", "the domain does not know which door a call came through", []string{"server", "tools", "e2e/echo"}},
+	{"github.com/mark3labs/mcp-go", "the domain does not know which door a call came through", []string{"server", "resources", "prompts", "tools", "e2e/echo"}},
 	{"github.com/hashicorp/hcl", "HCL is written and merged in one tree", []string{"iac"}},
 	{"github.com/zclconf/go-cty", "HCL is written and merged in one tree", []string{"iac"}},
 	{"github.com/spf13/cobra", "commands are made in one place", []string{"cli"}},

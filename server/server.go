@@ -21,8 +21,18 @@ type Options struct {
 	// nothing but reading is allowed.
 	Level func(ctx context.Context) tools.Tier
 	// Deps is asked on each call: the first one opens the store and the clusters, so that listing tools touches neither.
-	Deps   func(ctx context.Context) (tools.Deps, error)
+	Deps func(ctx context.Context) (tools.Deps, error)
+	// Parts are what is offered beside tools; nil: nothing.
+	Parts  []Part
 	Logger *slog.Logger
+}
+
+// Part is something that the server offers beside tools, resources or prompts, with its own handlers and hooks.
+type Part interface {
+	// Options are asked for once, before the server is made. A hook that is added to h runs after those of the server.
+	Options(h *mcpserver.Hooks) []mcpserver.ServerOption
+	// Attach gives the part the server that was made.
+	Attach(s *MCP)
 }
 
 func (o Options) level(ctx context.Context) tools.Tier {
@@ -37,9 +47,10 @@ type MCP = mcpserver.MCPServer
 
 // New makes the MCP server: the same one for every transport.
 func New(o Options) *MCP {
-	s := mcpserver.NewMCPServer("proxmox-mcp", o.Version,
+	hooks := instruct(o.level)
+	with := []mcpserver.ServerOption{
 		mcpserver.WithTitle("Proxmox VE"),
-		mcpserver.WithHooks(instruct(o.level)),
+		mcpserver.WithHooks(hooks),
 		mcpserver.WithToolCapabilities(true),
 		mcpserver.WithToolFilter(listed(o)),
 		mcpserver.WithToolHandlerMiddleware(drain),
@@ -47,12 +58,19 @@ func New(o Options) *MCP {
 		mcpserver.WithToolHandlerMiddleware(recoverCalls(o.Logger)),
 		// Five minutes spare clients a round trip per turn; when what is allowed changes they are told.
 		mcpserver.WithMethodCacheHints(mcp.MethodToolsList, int64(5*time.Minute/time.Millisecond), mcp.CacheScopePublic),
-	)
+	}
+	for _, p := range o.Parts {
+		with = append(with, p.Options(hooks)...)
+	}
+	s := mcpserver.NewMCPServer("proxmox-mcp", o.Version, with...)
 	list := make([]mcpserver.ServerTool, 0, len(o.Specs))
 	for _, spec := range o.Specs {
 		list = append(list, spec.ServerTool(o.Deps))
 	}
 	s.AddTools(list...)
+	for _, p := range o.Parts {
+		p.Attach(s)
+	}
 	return s
 }
 
