@@ -26,6 +26,8 @@ func guard(o HTTPOptions, next http.Handler) http.Handler {
 			refuse(w, http.StatusForbidden, "this Origin may not call; list it under http.origins")
 		case r.ContentLength > maxBody:
 			refuse(w, http.StatusRequestEntityTooLarge, "a request has at most 1 MiB")
+		case share(o, w, r) && r.Method == http.MethodOptions:
+			w.WriteHeader(http.StatusNoContent)
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			if r.Method == http.MethodGet {
@@ -57,6 +59,27 @@ func ourOrigins(o HTTPOptions, origins []string) bool {
 	return true
 }
 
+const allowOrigin = "Access-Control-Allow-Origin"
+
+// share lets pages of a listed origin read answers (CORS) and says whether it did. Other pages of this machine get no such leave: browsers
+// keep them from calling at all.
+func share(o HTTPOptions, w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if !slices.Contains(o.Origins, origin) {
+		return false
+	}
+	h := w.Header()
+	h.Set(allowOrigin, origin)
+	h.Set("Vary", "Origin")
+	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate, Retry-After")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+		h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	return true
+}
+
 // loopbackName takes the names of this machine itself, with or without the brackets of IPv6.
 func loopbackName(name string) bool {
 	ip := net.ParseIP(strings.Trim(name, "[]"))
@@ -68,8 +91,13 @@ func unhurried(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a writer without deadlines has none to end
 }
 
-// strict refuses messages that mcp-go would read loosely, as the guard of stdio does, and a body that is too long.
-func strict(next http.Handler) http.Handler {
+// listenMethod opens a stream that only its client or the server's end closes.
+const listenMethod = "subscriptions/listen"
+
+// strict refuses messages that mcp-go would read loosely, as the guard of stdio does, and a body that is too long. What opens a stream goes
+// on as streams do.
+func strict(streams func(http.Handler) http.Handler, next http.Handler) http.Handler {
+	listening := streams(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			next.ServeHTTP(w, r)
@@ -84,7 +112,8 @@ func strict(next http.Handler) http.Handler {
 			refuse(w, http.StatusBadRequest, "the request ended early")
 			return
 		}
-		if env, err := readEnvelope(body); err != nil {
+		env, err := readEnvelope(body)
+		if err != nil {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write(invalidRequest(env.id, err)) // a client that went away reads nothing
@@ -92,6 +121,23 @@ func strict(next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		unhurried(w)
+		if env.name == listenMethod {
+			listening.ServeHTTP(w, r)
+			return
+		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// methods answers 405 to what the protocol has no use for; mcp-go calls it not found, or takes HEAD for well.
+func methods(next http.Handler, allowed ...string) http.Handler {
+	allow := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(allowed, r.Method) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Allow", allow)
+		refuse(w, http.StatusMethodNotAllowed, r.Method+" is no method of MCP: use "+allow)
 	})
 }

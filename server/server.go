@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -89,8 +90,18 @@ func listed(o Options) mcpserver.ToolFilterFunc {
 				out = append(out, spec.Tool(c))
 			}
 		}
+		if len(all) > len(o.Specs) {
+			out = append(out, beside(o.Specs, all)...)
+		}
 		return out
 	}
+}
+
+// beside are the tools that a Part added: the fixtures of the conformance suite, in a test binary.
+func beside(specs []tools.Spec, all []mcp.Tool) []mcp.Tool {
+	return slices.DeleteFunc(slices.Clone(all), func(t mcp.Tool) bool {
+		return slices.ContainsFunc(specs, func(s tools.Spec) bool { return s.Name == t.Name })
+	})
 }
 
 // logCalls logs each call once, at the edge: tool, principal, duration, outcome. Arguments stay out of the log.
