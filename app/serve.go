@@ -11,9 +11,15 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/buildinfo"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/sealed"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
+
+// sealKey names the variable of the environment whose key seals what clients carry between a question to their user and the answer:
+// replicas behind one address share it.
+const sealKey = "PROXMOX_MCP_SEAL_KEY"
 
 // warmUp is how long after its start a server begins to tick even if nobody has called a tool: late enough that the first
 // tools/list meets neither database nor network, early enough that the first question finds fresh data.
@@ -105,6 +111,10 @@ func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in i
 
 // serveDoor keeps the program up behind one door.
 func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *slog.Logger, d door) error {
+	state, err := sealed.New(a.Env(sealKey), a.Clock)
+	if err != nil {
+		return fault.Wrap(fault.Config, err, "%s", sealKey).WithHint("openssl rand -base64 32 makes a good one; without one each process has its own")
+	}
 	resume := a.rested()
 	defer resume()
 	ctx, cancel := context.WithCancel(ctx)
@@ -122,12 +132,14 @@ func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *
 			if err != nil {
 				return tools.Deps{}, err
 			}
-			return a.deps(p, server.PrincipalOf(ctx), d.name), nil
+			deps := a.deps(p, server.PrincipalOf(ctx), d.name)
+			deps.State = state
+			return deps, nil
 		}})
 	ticking.Go(func() {
 		watchLevel(ctx, level, func() { srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) })
 	})
-	err := d.serve(ctx, srv)
+	err = d.serve(ctx, srv)
 	cancel()
 	ticking.Wait()
 	if cerr := l.Close(); err == nil {

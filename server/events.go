@@ -1,11 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 	"sync"
 
@@ -113,8 +113,8 @@ func (s *events) after(session, after string) (stream string, missed []event, er
 	if err != nil || log == nil {
 		return "", nil, unknown
 	}
-	i := sort.Search(len(log.list), func(i int) bool { return log.list[i].id >= id })
-	if i == len(log.list) || log.list[i].id != id {
+	i, ok := slices.BinarySearchFunc(log.list, id, func(e event, id uint64) int { return cmp.Compare(e.id, id) })
+	if !ok {
 		return "", nil, unknown
 	}
 	stream = log.list[i].stream

@@ -94,7 +94,9 @@ func (o *outlet) Write(p []byte) (int, error) {
 }
 
 // hurry gives what is written next its own time; a writer without deadlines has none to set.
-func (o *outlet) hurry() { _ = http.NewResponseController(o.w).SetWriteDeadline(time.Now().Add(writeLimit)) }
+func (o *outlet) hurry() {
+	_ = http.NewResponseController(o.w).SetWriteDeadline(time.Now().Add(writeLimit))
+}
 
 // beat sends a comment, which clients skip. It is one line without the blank one that would end an event.
 func (o *outlet) beat() {

@@ -53,7 +53,9 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 			return errorResult(err), nil
 		}
 		d.Progress, d.Who.Elicits = progress(ctx, r), canElicit(ctx)
-		d.Agreed, d.Accepted = agreement(r)
+		if d.Agreed, d.Accepted, err = s.agreement(d, r); err != nil {
+			return errorResult(err), nil
+		}
 		raw, err := rawArguments(r)
 		if err != nil {
 			return errorResult(err), nil
@@ -61,7 +63,7 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 		res, err := s.Call(ctx, d, raw)
 		if q, ok := asks(res, err); ok {
 			if modern(ctx) {
-				return askModern(q), nil
+				return s.askModern(d, q), nil
 			}
 			if d.Agreed, d.Accepted, ok = askLegacy(ctx, q); ok {
 				res, err = s.Call(ctx, d, raw)
@@ -95,27 +97,36 @@ func modern(ctx context.Context) bool {
 	return i != nil && i.Modern
 }
 
-// canElicit says whether the client declared that it can ask its user: mcp-go would ask, and hang, without (facts: mcp.md 6.2).
+// canElicit says whether the client declared that it can show its user a form: mcp-go would ask, and hang, without (facts: mcp.md 6.2). The
+// old HTTP+SSE transport cannot carry the question.
 func canElicit(ctx context.Context) bool {
 	if i := server.RequestProtocolInfoFromContext(ctx); i != nil && i.Modern {
-		return i.ClientCapabilities != nil && i.ClientCapabilities.Elicitation != nil
+		return i.ClientCapabilities != nil && forms(i.ClientCapabilities.Elicitation)
 	}
 	s := server.ClientSessionFromContext(ctx)
 	if _, ok := s.(server.SessionWithElicitation); !ok {
 		return false
 	}
 	c, ok := s.(server.SessionWithClientInfo)
-	return ok && c.GetClientCapabilities().Elicitation != nil
+	return ok && forms(c.GetClientCapabilities().Elicitation)
 }
+
+// forms: a client that names neither form nor url means forms, as before there were two kinds.
+func forms(c *mcp.ElicitationCapability) bool { return c != nil && (c.Form != nil || c.URL == nil) }
 
 // agree is the form of the question: accepting it is the answer.
 func agree(q query) mcp.ElicitationParams {
 	return mcp.ElicitationParams{Message: q.question, RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}}}
 }
 
-// askModern answers a question; the client calls again with its user's answer under the plan's id.
-func askModern(q query) *mcp.CallToolResult {
-	return server.NewInputRequestBuilder(q.plan).Elicit(q.plan, agree(q)).ToolResult()
+// askLife is how long a question of the newer protocol can be answered: its state is of no use after it. The plan waits longer.
+const askLife = 15 * time.Minute
+
+// askModern answers a question; the client calls again with its user's answer under the plan's id, and the sealed state that proves who
+// was asked what by which tool.
+func (s Spec) askModern(d Deps, q query) *mcp.CallToolResult {
+	state := d.State.Seal(q.plan, askLife, d.Who.Principal, s.Name)
+	return server.NewInputRequestBuilder(state).Elicit(q.plan, agree(q)).ToolResult()
 }
 
 // askLimit is how long an older client's user may think: the call then answers the plan, which a second call applies.
@@ -136,16 +147,21 @@ func askLegacy(ctx context.Context, q query) (plan string, accepted, ok bool) {
 	return q.plan, res.Action == mcp.ElicitationResponseActionAccept, true
 }
 
-// agreement is the answer that a call brings to an earlier question. The state names the plan; only the answer under its id counts.
-func agreement(r mcp.CallToolRequest) (plan string, accepted bool) {
+// agreement is the answer that a call brings to an earlier question. The state names the plan and is sealed: nobody else's, no other
+// tool's, no changed and no old one opens. Only the answer under the plan's id counts.
+func (s Spec) agreement(d Deps, r mcp.CallToolRequest) (plan string, accepted bool, err error) {
 	if r.Params.RequestState == "" {
-		return "", false
+		return "", false, nil
 	}
-	res := server.ElicitationResponse(r.Params.InputResponses, r.Params.RequestState)
+	plan, err = d.State.Open(r.Params.RequestState, d.Who.Principal, s.Name)
+	if err != nil {
+		return "", false, fault.Wrap(fault.Denied, err, "the request state that came with the answer is not valid").WithHint("call the tool again without it: the question is asked anew")
+	}
+	res := server.ElicitationResponse(r.Params.InputResponses, plan)
 	if res == nil {
-		return "", false
+		return "", false, nil
 	}
-	return r.Params.RequestState, res.Action == mcp.ElicitationResponseActionAccept
+	return plan, res.Action == mcp.ElicitationResponseActionAccept, nil
 }
 
 func rawArguments(r mcp.CallToolRequest) (json.RawMessage, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/sealed"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -83,6 +84,8 @@ type Deps struct {
 	// Agreed is the plan that the client's user was asked about, with the answer; "" when nobody was.
 	Agreed   string
 	Accepted bool
+	// State seals what a client carries between a question to its user and the answer; doors that ask have one.
+	State *sealed.Box
 	// Taken are vmids that earlier calls of the same plan_batch chose: they are not free any more.
 	Taken []int
 	// Level is the highest tier that the caller may use now; nil: only reading.
