@@ -40,7 +40,7 @@ func (a *App) startDemo(log *slog.Logger) (*demo, error) {
 		return nil, err
 	}
 	p, err := a.build(&config.Config{
-		Clusters: []config.Cluster{{Name: "demo", Endpoints: []string{end.URL}, Token: redact.NewSecret(world.RootToken()),
+		Clusters: []config.Cluster{{Name: demoCluster, Endpoints: []string{end.URL}, Token: redact.NewSecret(world.RootToken()),
 			Fingerprints: []string{end.Fingerprint}}},
 		State: config.State{Path: filepath.Join(dir, "state.db")},
 	}, log)
@@ -101,6 +101,9 @@ func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, e
 	return nil
 }
 
+// demoCluster is the name of the simulated cluster.
+const demoCluster = "demo"
+
 // serveDemo keeps the simulated cluster up as an MCP server; the world starts at the first call, like any cluster's connection.
 func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, errOut io.Writer) error {
 	granted, err := processGrants(o.Allow)
@@ -109,7 +112,7 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 	}
 	log := a.logger(g, errOut)
 	var d *demo
-	l := &lazy{granted: granted, allowed: func() string { return "" }, open: func(ctx context.Context) (*parts, error) {
+	l := &lazy{granted: granted, clusters: []string{demoCluster}, allowed: func() string { return "" }, open: func(ctx context.Context) (*parts, error) {
 		var err error
 		if d, err = a.startDemo(log); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
@@ -39,6 +40,7 @@ type parts struct {
 	eng       *change.Engine
 	code      *code.Service
 	following follower
+	learnt    atomic.Pointer[func()] // told after each synchronisation; nil until somebody asks for it
 
 	mu sync.Mutex
 	db *store.DB
@@ -72,7 +74,7 @@ func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option
 	}
 	p.inv, err = inventory.New(inventory.Options{
 		Store: func(ctx context.Context) (inventory.Store, error) { return p.openStore(ctx, a.Clock) }, Sources: sources,
-		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(), AfterSync: func() { giveBack(); p.follow() }, OwnLog: a.own.read,
+		Clock: a.Clock, Waiting: proxmox.WithUserWaiting, Logger: log, Freshness: cfg.Freshness, TickIdle: cfg.Tick, Zone: cfg.Location(), AfterSync: p.synced, OwnLog: a.own.read,
 	})
 	if err != nil {
 		pool.Close()
@@ -126,6 +128,15 @@ func (p *parts) openStore(ctx context.Context, clock func() time.Time) (*store.D
 	p.db = db
 	p.knownTwins(ctx, db)
 	return db, nil
+}
+
+// synced is called after each synchronisation of this process.
+func (p *parts) synced() {
+	giveBack()
+	p.follow()
+	if told := p.learnt.Load(); told != nil {
+		(*told)()
+	}
 }
 
 // Close ends background work, then connections, then the store.

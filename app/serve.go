@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
@@ -28,9 +29,12 @@ const warmUp = time.Second
 // lazy builds the parts at the first call, so that a server starts and lists its tools even where the configuration is missing: the
 // call then says what to do. A failure is not remembered.
 type lazy struct {
-	open    func(ctx context.Context) (*parts, error)
-	granted []change.Grant // to this process alone
-	allowed func() string  // the file of what is allowed, "" = there is none; nil = that of this user
+	open     func(ctx context.Context) (*parts, error)
+	granted  []change.Grant // to this process alone
+	allowed  func() string  // the file of what is allowed, "" = there is none; nil = that of this user
+	clusters []string       // configured when the server began
+
+	opened atomic.Pointer[[]string] // clusters of p
 
 	mu      sync.Mutex
 	p       *parts
@@ -45,7 +49,9 @@ func (l *lazy) get(ctx context.Context) (*parts, error) {
 		if err != nil {
 			return nil, err
 		}
+		names := p.pool.Names()
 		l.p = p
+		l.opened.Store(&names)
 	}
 	return l.p, nil
 }
@@ -88,7 +94,7 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	var caller tools.Caller
 	var logging config.Log
 	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
-		caller.MultiCluster, logging = len(cfg.Clusters) > 1, cfg.Log
+		caller.MultiCluster, logging, l.clusters = len(cfg.Clusters) > 1, cfg.Log, clusterNames(cfg)
 	}
 	log := a.own.keep(configured(g, logging, errOut))
 	if o.HTTP != "" {
@@ -124,18 +130,20 @@ func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *
 	defer end()
 	ticking.Go(func() { a.stopOnSignal(ctx, signals, l, log) })
 	level := func(ctx context.Context) tools.Tier { return a.level(ctx, l, log) }
+	deps := func(ctx context.Context) (tools.Deps, error) {
+		resume()
+		p, err := l.get(ctx)
+		if err != nil {
+			return tools.Deps{}, err
+		}
+		deps := a.deps(p, server.PrincipalOf(ctx), d.name)
+		deps.State = state
+		return deps, nil
+	}
+	res := newResources(l, deps, offeredTo(level), log)
+	ticking.Go(func() { res.Serve(ctx) })
 	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: tools.All(), Caller: caller, Logger: log,
-		Level: level,
-		Deps: func(ctx context.Context) (tools.Deps, error) {
-			resume()
-			p, err := l.get(ctx)
-			if err != nil {
-				return tools.Deps{}, err
-			}
-			deps := a.deps(p, server.PrincipalOf(ctx), d.name)
-			deps.State = state
-			return deps, nil
-		}})
+		Level: level, Deps: deps, Parts: []server.Part{res}})
 	ticking.Go(func() {
 		watchLevel(ctx, level, func() { srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) })
 	})

@@ -37,6 +37,8 @@ func (f *fakeCode) Verify(context.Context, code.Place) (*code.Verdict, error) {
 		{Sort: checks.Health, Kind: store.KindGuest, ID: "105", Name: "db", Field: "status", Want: "running", Is: "stopped"},
 		{Sort: checks.Unknown, Kind: store.KindGuest, ID: "106", Name: "nas", Why: "node pve3 does not answer"}}}}, nil
 }
+func (f *fakeCode) File(context.Context, string, string) (*code.File, error) { return nil, nil }
+
 func (f *fakeCode) Describe(context.Context, string, string) (*code.Description, error) {
 	return &f.guest, nil
 }

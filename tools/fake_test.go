@@ -30,6 +30,7 @@ type fake struct {
 	place    inventory.Place
 	agent    inventory.AgentInfo
 	synced   []inventory.SyncOutcome
+	names    inventory.Names
 	err      error
 	fakePast
 	fakePlaces
@@ -44,6 +45,8 @@ type fake struct {
 }
 
 var _ Inventory = (*fake)(nil)
+
+func (f *fake) Names(context.Context, string) (inventory.Names, error) { return f.names, f.err }
 
 func (f *fake) Overview(context.Context, inventory.ReadOptions) (inventory.Overview, error) {
 	return f.overview, f.err

@@ -219,6 +219,14 @@ func ErrorText(err error) string {
 	return b.String()
 }
 
+// maxValues is the protocol's bound of a completion.
+const maxValues = 100
+
+// Completion is a list of values as the protocol wants it: at most 100, with how many there are.
+func Completion(values []string) *mcp.Completion {
+	return &mcp.Completion{Values: values[:min(len(values), maxValues)], Total: len(values), HasMore: len(values) > maxValues}
+}
+
 // progress sends notifications/progress where the client gave a token for the call.
 func progress(ctx context.Context, r mcp.CallToolRequest) func(done, total float64, text string) {
 	srv := server.ServerFromContext(ctx)

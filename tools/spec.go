@@ -71,6 +71,7 @@ type Inventory interface {
 	AskAddresses(ctx context.Context, cluster, guest string) ([]string, error)
 	PlaceFor(ctx context.Context, q inventory.PlaceQuery) (inventory.Place, error)
 	Clusters(ctx context.Context, o inventory.ReadOptions) (inventory.ClusterList, error)
+	Names(ctx context.Context, cluster string) (inventory.Names, error)
 	Saving
 	SyncWithin(ctx context.Context, q inventory.SyncRequest, limit time.Duration) ([]inventory.SyncOutcome, error)
 }

@@ -1,6 +1,7 @@
 package near
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,5 +23,21 @@ func TestWords(t *testing.T) {
 	}
 	if got := Word("nosuch", names); got != "" {
 		t.Errorf("nosuch is near %q", got)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	names := []string{"proxy", "web-1", "dbweb", "web-2", "w-e-b", "backup"}
+	for typed, want := range map[string][]string{
+		"":      names,
+		"web":   {"web-1", "web-2", "dbweb", "w-e-b"},
+		"WEB-":  {"web-1", "web-2"},
+		"bakp":  {"backup"},
+		"porxy": {"proxy"},
+		"zzzz":  nil,
+	} {
+		if got := Complete(typed, names); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", typed, got, want)
+		}
 	}
 }

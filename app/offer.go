@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/resources"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
+)
+
+// clusterNames are the configured clusters as they are stored.
+func clusterNames(cfg *config.Config) []string {
+	var out []string
+	for _, c := range cfg.Clusters {
+		out = append(out, storeName(c))
+	}
+	return out
+}
+
+// names are the clusters: those of the start until the configuration was read again. It waits for nothing.
+func (l *lazy) names() []string {
+	if now := l.opened.Load(); now != nil {
+		return *now
+	}
+	return l.clusters
+}
+
+// reach are the clusters that a caller's credential lets it ask.
+func (l *lazy) reach(ctx context.Context) []string {
+	all, allowed := l.names(), server.IdentityOf(ctx).Scope.Clusters
+	if allowed == nil {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !slices.Contains(allowed, name) })
+}
+
+// offeredTo says whether a caller is offered a tool.
+func offeredTo(level func(context.Context) tools.Tier) func(ctx context.Context, tool string) bool {
+	return func(ctx context.Context, tool string) bool {
+		spec, err := tools.Find(tool)
+		if err != nil || spec.Tier > tools.R0 && spec.Tier > level(ctx) {
+			return false
+		}
+		families := server.IdentityOf(ctx).Scope.Families
+		return families == nil || slices.Contains(families, spec.Family)
+	}
+}
+
+// newResources makes what a server offers under addresses. deps is asked for reads, as for calls.
+func newResources(l *lazy, deps func(context.Context) (tools.Deps, error), offered func(context.Context, string) bool, log *slog.Logger) *resources.Part {
+	who := func(ctx context.Context) string { return server.PrincipalOf(ctx).String() }
+	var part *resources.Part
+	part = resources.New(resources.Options{Deps: deps, Clusters: l.reach, Offered: offered, Who: who, Logger: log,
+		Values: tools.Completer{Deps: deps, Clusters: l.reach}.Values,
+		Follow: func(ctx context.Context, clusters []string, since inventory.Mark) ([]inventory.News, inventory.Mark, error) {
+			p, err := l.get(ctx)
+			if err != nil {
+				return nil, since, err
+			}
+			kick := part.Kick
+			p.learnt.Store(&kick)
+			return p.inv.Follow(ctx, clusters, since)
+		},
+		Operations: func(ctx context.Context) (int64, error) {
+			p, err := l.get(ctx)
+			if err != nil {
+				return 0, err
+			}
+			db, err := p.openStore(ctx, p.clock)
+			if err != nil {
+				return 0, err
+			}
+			head, err := db.AuditHead(ctx)
+			return head.Seq, err
+		}})
+	return part
+}
