@@ -29,7 +29,7 @@ type kind struct {
 	ttl      int64  // milliseconds for which a reader may keep it
 	tool     string // what is called, "" for files
 	argument string // of the tool that takes the variable's value
-	watched  bool // subscriptions are served
+	watched  bool   // subscriptions are served
 }
 
 // The lives of answers: what is asked live moves every 10 s with Proxmox VE's own statistics; the rest is as fresh as a read of the store.
