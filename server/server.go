@@ -155,7 +155,7 @@ func drain(next mcpserver.ToolHandlerFunc) mcpserver.ToolHandlerFunc {
 	return func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		res, err := next(ctx, r)
 		session := mcpserver.ClientSessionFromContext(ctx)
-		if session == nil || r.Params.Meta == nil || r.Params.Meta.ProgressToken == nil {
+		if session == nil || r.Params.Meta == nil || r.Params.Meta.ProgressToken == nil && r.Params.Meta.LogLevel() == "" {
 			return res, err
 		}
 		ch := session.NotificationChannel()

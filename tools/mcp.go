@@ -54,7 +54,7 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 		}
 		d.Progress, d.Who.Elicits = progress(ctx, r), canElicit(ctx)
 		if d.Agreed, d.Accepted, err = s.agreement(d, r); err != nil {
-			return errorResult(err), nil
+			return nil, err // the client's fault and no model's: an error of the protocol
 		}
 		raw, err := rawArguments(r)
 		if err != nil {
