@@ -151,6 +151,6 @@ func (p *parts) newEngine(clock func() time.Time) *change.Engine {
 	return change.New(change.Options{
 		Store:   func(ctx context.Context) (change.Store, error) { return open(ctx) },
 		Cluster: func(name string) (change.Cluster, error) { return p.pool.Get(name) },
-		Guests:  guests{p.inv}, Policy: p.sheriff, Secrets: p.vault, Clock: clock, Logger: p.log, Program: func() string { return p.program },
+		Guests:  guests{p.inv}, Policy: p.sheriff, Secrets: p.vault, Programs: programs{p}, Clock: clock, Logger: p.log, Program: func() string { return p.program },
 	})
 }

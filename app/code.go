@@ -33,7 +33,7 @@ func (a *App) newCode(p *parts) (*code.Service, error) {
 		Environment: func(ctx context.Context, cluster string) ([]string, func(), error) {
 			return a.codeEnvironment(ctx, p, cluster)
 		},
-		Program: p.cfg.Code.Terraform, Git: p.cfg.Code.Git, Zone: p.cfg.Location(),
+		Program: p.cfg.Code.Terraform, Git: p.cfg.Code.Git, Zone: p.cfg.Location(), Plans: a.plansFolder(p.cfg), Clock: a.Clock,
 	}), nil
 }
 
@@ -56,6 +56,24 @@ func (a *App) codeFolder(cfg *config.Config, cluster string) string {
 	if cfg.Code.Folder != "" {
 		return code.Default(cfg.Code.Folder, cluster)
 	}
+	data := a.dataFolder(cfg)
+	if data == "" {
+		return ""
+	}
+	return code.Default(filepath.Join(data, "code"), cluster)
+}
+
+// plansFolder is where saved plans of code lie; "" where no home folder is known.
+func (a *App) plansFolder(cfg *config.Config) string {
+	data := a.dataFolder(cfg)
+	if data == "" {
+		return ""
+	}
+	return filepath.Join(data, "plans")
+}
+
+// dataFolder is where the store lies, or would lie if it were a file; "" where no home folder is known.
+func (a *App) dataFolder(cfg *config.Config) string {
 	state := cfg.State.Path
 	if state == "" || config.IsDatabase(state) {
 		state = config.DefaultStatePath(config.LoadOptions{Env: a.Env, GOOS: a.GOOS, Home: a.Home})
@@ -63,5 +81,5 @@ func (a *App) codeFolder(cfg *config.Config, cluster string) string {
 	if state == "" {
 		return ""
 	}
-	return code.Default(filepath.Join(filepath.Dir(state), "code"), cluster)
+	return filepath.Dir(state)
 }

@@ -25,7 +25,7 @@ var planLines = []string{
 	"pveum user token add terraform@pve plan --privsep 0",
 }
 
-// code says whether the token can plan exported code, and what can. It is no fault that it cannot: only check_code needs it.
+// code says whether the token can plan exported code, and what can. It is no fault that it cannot: only check_code and plan_code need it.
 func (d *clusterDoctor) code(p proxmox.Privileges) {
 	var lacks, asks []string
 	for _, r := range planRights {

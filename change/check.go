@@ -24,6 +24,9 @@ func (r *run) check(ctx context.Context, s *Step, js store.PlanStep, was left) (
 			return nil, err
 		}
 	}
+	if err := r.programAsPlanned(ctx, s); err != nil {
+		return nil, err
+	}
 	switch k := kinds[s.Target.Kind]; {
 	case s.Target.Kind != "" && k.check != nil:
 		if err := k.check(ctx, r.c, s); err != nil {
@@ -61,6 +64,9 @@ func (r *run) guest(ctx context.Context, s *Step, js store.PlanStep, was left) (
 // concerned looks again at a guest that a step concerns beside its own: a source with a digest is read, of others what the inventory knows
 // has to pass the rules.
 func (r *run) concerned(ctx context.Context, s *Step, t Target) error {
+	if t.New || t.Kind != "" { // it is made by the step, or is read by no digest
+		return r.rules(ctx, s, t)
+	}
 	if t.Digest == "" {
 		f, err := r.e.opt.Guests.FindOne(ctx, t.Cluster, t.ID())
 		if err != nil {

@@ -21,15 +21,17 @@ const (
 	parallel = 4
 )
 
-// Options are what an Engine works with. All but Logger are needed.
+// Options are what an Engine works with. All but Logger and Programs are needed.
 type Options struct {
 	Store   func(ctx context.Context) (Store, error)
 	Cluster func(name string) (Cluster, error)
 	Guests  Guests
 	Policy  Policy
 	Secrets Secrets
-	Clock   func() time.Time
-	Logger  *slog.Logger
+	// Programs runs saved plans of code; nil: this process runs none.
+	Programs Programs
+	Clock    func() time.Time
+	Logger   *slog.Logger
 	// Program gives how the owner starts this program in a shell, for hints; nil: proxmox-mcp.
 	Program func() string
 	// Owner names this process in leases; empty: a random name.

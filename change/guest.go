@@ -63,7 +63,7 @@ func (r *run) chain(ctx context.Context, steps []int) {
 			r.skip(ctx, k, fault.New(fault.Conflict, "step %d before it did not end well; nothing was sent", bad))
 			continue
 		}
-		if err := held.take(ctx, r, s.Target); err != nil {
+		if err := held.takeAll(ctx, r, s); err != nil {
 			r.skip(ctx, k, err)
 			return
 		}
@@ -101,6 +101,19 @@ func (h *leases) take(ctx context.Context, r *run, t Target) error {
 	}
 	(*h)[t.key()] = l
 	go r.keepLease(ctx, l)
+	return nil
+}
+
+// takeAll takes the lease of a step's object, and for a program those of all guests that it changes, in the order of their numbers.
+func (h *leases) takeAll(ctx context.Context, r *run, s *Step) error {
+	if err := h.take(ctx, r, s.Target); err != nil || s.Program == nil {
+		return err
+	}
+	for _, t := range s.Also {
+		if err := h.take(ctx, r, t); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -229,7 +242,7 @@ func marshal(v any) json.RawMessage {
 // send writes the intent, sends the request once, and follows it to its end.
 func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Result, error) {
 	js.State, js.Sent, js.Error, js.Code = StepSent, r.e.now(), "", ""
-	if err := r.st.SaveStep(ctx, r.lease, js, r.entry("send", "", s, k, describe(s.Call))); err != nil {
+	if err := r.st.SaveStep(ctx, r.lease, js, r.entry("send", "", s, k, s.described())); err != nil {
 		r.skip(ctx, k, err)
 		return Result{Observed: "not sent: " + fault.Of(err).Error()}, err
 	}
@@ -247,6 +260,14 @@ func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 	return r.follow(ctx, k, s, js)
 }
 
+// described is what a step sends, for the audit.
+func (s *Step) described() string {
+	if s.Program != nil {
+		return s.Program.shown()
+	}
+	return describe(s.Call)
+}
+
 // describe names a request for the audit: parameter names, no values, because a value may be anything.
 func describe(c Call) string {
 	keys := make([]string, len(c.Params))
@@ -258,7 +279,10 @@ func describe(c Call) string {
 
 // dispatch is the only place that sends a write. Secrets are resolved here and go no further.
 func (r *run) dispatch(ctx context.Context, s *Step, before json.RawMessage) (upid string, err error) {
-	if s.Call.Method == "" {
+	switch {
+	case s.Program != nil:
+		return "", r.program(ctx, s)
+	case s.Call.Method == "":
 		return "", nil
 	}
 	if _, ok := TierOfCall(s.Call); !ok {
@@ -314,6 +338,10 @@ func (r *run) refused(ctx context.Context, k int, s *Step, js store.PlanStep, er
 			res.Diff, res.Digest, res.Status, res.Pending = now.diff, now.target.Digest, now.target.Status, now.pending
 			js.Error += "; changed was all the same: " + fields(now.diff)
 		}
+	}
+	if s.Program != nil { // what it did before it failed stands
+		res.Observed = fault.Of(err).Error()
+		r.resync(ctx, s)
 	}
 	js.Result = marshal(res)
 	r.save(ctx, js, r.entry("failed", "failed", s, k, coded(js)))

@@ -33,6 +33,7 @@ var kinds = map[string]kind{
 	"backup": {observe: backupsSeen, unmake: backupsGone},
 	"proof":  {observe: proven},
 	"job":    {check: jobAsPlanned, observe: jobSeen, unmake: jobBack},
+	kindCode: {observe: programSeen, unsure: true},
 }
 
 // VolumeTarget is a volume as a target: Object is its volume id (storage:content/name), of the storage as that node sees it. Rules about

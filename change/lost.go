@@ -29,20 +29,23 @@ func (r *run) lost(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 		}
 		if s.Task == "" {
 			if o, err := r.e.readBack(ctx, r.c, s, js); err == nil && o.ok && o.proof {
-				return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost())
+				return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost(s))
 			}
 		}
-		if !r.e.now().Before(deadline) {
+		if !r.e.now().Before(deadline) || s.Program != nil { // a program that was cut off does not go on: one look tells
 			break
 		}
 		if !sleep(ctx, r.e.opt.Timing.Poll) {
 			return Result{}, ctx.Err()
 		}
 	}
-	return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost())
+	return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost(s))
 }
 
-func errLost() error {
+func errLost(s *Step) error {
+	if s.Program != nil {
+		return fault.New(fault.UnknownOutcome, "%s was cut off: how much of it was done is not known", s.Program.Name).WithHint("check_code says what is left")
+	}
 	return fault.New(fault.UnknownOutcome, "the answer was lost, and neither the task list nor the object proves what became of the request").
 		WithHint("look at the guest and its tasks before it is asked for again")
 }

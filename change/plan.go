@@ -176,7 +176,7 @@ type Upload struct {
 	Content  []byte `json:"content"`
 }
 
-// Step is one request to Proxmox VE, with the state that it needs and the state that it makes.
+// Step is one request to Proxmox VE, or one run of a program, with the state that it needs and the state that it makes.
 type Step struct {
 	Action  string   `json:"action"` // guest.start
 	Tier    Tier     `json:"tier"`
@@ -200,6 +200,8 @@ type Step struct {
 	TaskID   string        `json:"task_id,omitempty"`  // the id within the UPID of its task, where that is not the target's vmid: a clone's is its source
 	Finds    bool          `json:"finds,omitempty"`    // reading back names what it made, and with that its way back
 	Patience time.Duration `json:"patience,omitempty"` // how long reading back may wait for what is wanted; 0 = Timing.Settle
+
+	Program *Program `json:"program,omitempty"` // is run in place of a request
 
 	made *Live // what a later step of the same plan may take its guest for; of Makes
 }

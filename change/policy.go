@@ -241,16 +241,18 @@ func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {
 // caps counts what was sent within the last hour, on top of what the plan wants.
 func (s *Sheriff) caps(ctx context.Context, b *Body) (Verdict, bool, error) {
 	c := s.Rules.Caps
-	if c.PerPlan > 0 && len(byObject(b.Steps)) > c.PerPlan {
-		return deny(fmt.Sprintf("the plan changes %d guests, at most %d are allowed at once", len(byObject(b.Steps)), c.PerPlan), "narrow the query"), false, nil
+	if n := b.objects(); c.PerPlan > 0 && n > c.PerPlan {
+		return deny(fmt.Sprintf("the plan changes %d guests, at most %d are allowed at once", n, c.PerPlan), "narrow the query"), false, nil
 	}
 	nodes, heavy, destroys := map[string]int{}, 0, 0
 	for k := range b.Steps {
 		if st := &b.Steps[k]; st.Noop == "" && st.Tier >= Disruptive {
-			heavy++
-			nodes[st.Target.Node]++
+			heavy += st.touches()
+			for _, node := range st.nodes() {
+				nodes[node]++
+			}
 			if st.Tier >= Destructive {
-				destroys++
+				destroys += st.touches()
 			}
 		}
 	}
@@ -303,6 +305,8 @@ func (s *Sheriff) decide(b *Body, who Caller) Verdict {
 		return Verdict{Decision: RunNow}
 	case s.Rules.SnapshotFirst && len(b.Blast.Unsaved) > 0:
 		return Verdict{Decision: Operator, Reasons: []string{"no snapshot can be taken first: an operator approves it"}}
+	case s.Rules.SnapshotFirst && slices.ContainsFunc(b.Steps, func(st Step) bool { return st.Program != nil }):
+		return Verdict{Decision: Operator, Reasons: []string{"no snapshot is taken before code is applied: an operator approves it"}}
 	case b.Tier == Disruptive && !s.Rules.OperatorForR2:
 		if who.Elicits {
 			return Verdict{Decision: Ask, Reasons: []string{"it is disruptive"}}

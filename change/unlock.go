@@ -18,6 +18,9 @@ func (s *Sheriff) unlocks(st *Step, t Target, grants []Grant) string {
 	if st.Want.Pool != nil {
 		after.Pool = *st.Want.Pool
 	}
+	if st.Program != nil {
+		after = st.Program.relabelled(after)
+	}
 	rules := slices.Concat(s.Rules.Deny, s.Rules.Allow, s.Rules.Protected)
 	for _, g := range grants {
 		rules = append(rules, g.Scope)

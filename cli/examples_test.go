@@ -142,7 +142,7 @@ func (r *rig) example(t *testing.T, line string) {
 		r.run(ctx, "intent", "set", args[2], "off")
 	case "code diff":
 		r.run(ctx, "code", "export")
-	case "code check", "demo --story":
+	case "code check", "code plan", "demo --story":
 		t.Setenv("PATH", t.TempDir()) // no terraform, which would ask the network: e2e lets it run
 		want = []int{map[bool]int{true: 1, false: 0}[args[0] == "code"]}
 	case "db backup":
@@ -152,6 +152,9 @@ func (r *rig) example(t *testing.T, line string) {
 		return
 	case "sim replay":
 		args[len(args)-1] = sharedFolder(t, "pve", args[len(args)-1])
+	case "code apply":
+		args[2] = r.plan(t, "--dry-run")
+		want = []int{2} // it is no plan of code
 	case "plan apply", "plan cancel", "plan show":
 		args[2] = r.plan(t, "--dry-run")
 	case "plan undo", "plan watch":

@@ -153,8 +153,8 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 	bar := newProgress(s.Err)
 	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
 	_, terminalErr := terminal(s, "", "")
-	// Who types plan apply has read the plan; everybody else at a terminal is asked.
-	session.Deps.Who.Elicits = terminalErr == nil && spec.Name != "apply_plan"
+	// Who types plan apply or code apply has read the plan; everybody else at a terminal is asked.
+	session.Deps.Who.Elicits = terminalErr == nil && spec.Name != "apply_plan" && spec.Name != "apply_code"
 	answer, err := ask(ctx, spec, raw, session, bar)
 	if plan, question := asks(answer); err == nil && question != "" {
 		bar.done()

@@ -45,6 +45,8 @@ func list() []Spec {
 		checkCode(),
 		listClusters(),
 		syncInventory(),
+		planCode(),
+		applyCode(),
 		powerGuest(),
 		updateGuest(),
 		snapshotGuest(),

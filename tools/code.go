@@ -23,6 +23,7 @@ type Code interface {
 	Describe(ctx context.Context, cluster, guest string) (*code.Description, error)
 	Check(ctx context.Context, p code.Place, wait time.Duration) (*code.Judgement, error)
 	File(ctx context.Context, cluster, path string) (*code.File, error)
+	Plan(ctx context.Context, r code.PlanRequest, wait time.Duration) (*code.Planned, error)
 }
 
 // place is the folder that a caller means. At a terminal it may be any, and starts where the person is.

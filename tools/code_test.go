@@ -47,6 +47,10 @@ func (f *fakeCode) Check(context.Context, code.Place, time.Duration) (*code.Judg
 	return &f.verdict, nil
 }
 
+func (f *fakeCode) Plan(context.Context, code.PlanRequest, time.Duration) (*code.Planned, error) {
+	return &code.Planned{Judgement: &f.verdict, Unnamed: f.verdict.Objects}, nil
+}
+
 // someCode is an export of a hundred guests, one of them unreadable, some files merged.
 func someCode() *fakeCode {
 	at := now.Add(-12 * time.Second)

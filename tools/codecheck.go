@@ -71,19 +71,23 @@ func checkCode() Spec {
 		if err != nil {
 			return nil, err
 		}
-		wait := checkWait
-		if p.Anywhere {
-			wait = checkTerminal
-		}
-		if d.Progress != nil {
-			d.Progress(0, 0, "terraform plans")
-		}
-		v, err := d.Code.Check(ctx, p, wait)
+		v, err := d.Code.Check(ctx, p, planning(d, p))
 		if err != nil {
 			return nil, err
 		}
 		return judged(v), nil
 	})
+}
+
+// planning tells the client that a plan begins, and is how long a call waits for it.
+func planning(d Deps, p code.Place) time.Duration {
+	if d.Progress != nil {
+		d.Progress(0, 0, "terraform plans")
+	}
+	if p.Anywhere {
+		return checkTerminal
+	}
+	return checkWait
 }
 
 func judged(v *code.Judgement) *checkOut {
@@ -120,10 +124,13 @@ const (
 )
 
 // View implements Answer.
-func (o *checkOut) View(d Deps) View {
+func (o *checkOut) View(d Deps) View { return o.view(d, "check_code") }
+
+// view is the verdict; tool is the one that is to be called again where it is not there yet.
+func (o *checkOut) view(d Deps, tool string) View {
 	v := View{}
 	if o.Running {
-		v.Line("still planning %s, for %s: call check_code again to wait for it", o.Folder, ago(d, o.since))
+		v.Line("still planning %s, for %s: call %s again to wait for it", o.Folder, ago(d, o.since), tool)
 		return v
 	}
 	if o.Planned {

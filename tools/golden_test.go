@@ -81,6 +81,7 @@ func TestGoldenViews(t *testing.T) {
 		{"diff_code.txt", "diff_code", `{}`},
 		{"run_checks.txt", "run_checks", `{}`},
 		{"check_code.txt", "check_code", `{}`},
+		{"plan_code.txt", "plan_code", `{}`},
 		{"describe_as_code.txt", "describe_as_code", `{"guest":"104"}`},
 		{"check_access.txt", "check_access", `{}`},
 		{"get_node.txt", "get_node", `{"node":"pve1"}`},

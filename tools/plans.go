@@ -124,17 +124,22 @@ func applyPlan() Spec {
 		Summary:  "Run a plan once, exactly as it was shown; refused when its guests changed since.",
 		Examples: []Example{{CLI: "plan apply p-xxxxxxxx", Args: map[string]any{"plan": "p-xxxxxxxx"}, Why: "after reading it"}},
 	}, func(ctx context.Context, d Deps, in *planIn) (*planOut, error) {
-		p, v, err := d.Changes.Judge(ctx, in.Plan, d.Who)
-		if err != nil {
-			return nil, err
-		}
-		if v.Decision == change.Ask && d.Who.Elicits && p.Approved.IsZero() && d.Agreed != p.ID {
-			out := planOf(d, p, nextOf(d, &p))
-			out.question = question(change.Proposal{Plan: p})
-			return out, nil
-		}
-		return apply(ctx, d, p.ID, in.wait(d), d.Agreed == p.ID && d.Accepted)
+		return applying(ctx, d, in.Plan, &in.Waiting)
 	})
+}
+
+// applying runs a plan, after the client's user was asked where policy says so.
+func applying(ctx context.Context, d Deps, id string, w *Waiting) (*planOut, error) {
+	p, v, err := d.Changes.Judge(ctx, id, d.Who)
+	if err != nil {
+		return nil, err
+	}
+	if v.Decision == change.Ask && d.Who.Elicits && p.Approved.IsZero() && d.Agreed != p.ID {
+		out := planOf(d, p, nextOf(d, &p))
+		out.question = question(change.Proposal{Plan: p})
+		return out, nil
+	}
+	return apply(ctx, d, p.ID, w.wait(d), d.Agreed == p.ID && d.Accepted)
 }
 
 func cancelPlan() Spec {

@@ -116,6 +116,14 @@ var schemas = map[string]schema{
 		single: `{"type":"object","properties":{"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
+	"plan_code": {
+		single: `{"type":"object","properties":{"folder":{"type":"string"},"format":{"type":"string","enum":["text","json"]},"change":{"type":"array","items":{"type":"string"},"description":"addresses that may change"},"destroy":{"type":"array","items":{"type":"string"},"description":"addresses that may be destroyed or replaced"}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]},"change":{"type":"array","items":{"type":"string"},"description":"addresses that may change"},"destroy":{"type":"array","items":{"type":"string"},"description":"addresses that may be destroyed or replaced"}},"additionalProperties":false}`,
+	},
+	"apply_code": {
+		single: `{"type":"object","properties":{"plan":{"type":"string"},"wait_s":{"type":"integer","description":"default 30"}},"required":["plan"],"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"plan":{"type":"string"},"wait_s":{"type":"integer","description":"default 30"}},"required":["plan"],"additionalProperties":false}`,
+	},
 	"power_guest": {
 		single: `{"type":"object","properties":{"action":{"type":"string","enum":["start","shutdown","reboot","stop","reset","suspend","resume"]},"timeout_s":{"type":"integer","minimum":1,"maximum":3600,"description":"for a shutdown or reboot"},"force":{"type":"boolean","description":"stop it when a shutdown times out"},"guest":{"type":"string"},"query":{"type":"string","description":"as find_guests"},"dry_run":{"type":"boolean","description":"plan only"},"wait_s":{"type":"integer","description":"default 30"}},"required":["action"],"additionalProperties":false}`,
 		multi:  `{"type":"object","properties":{"action":{"type":"string","enum":["start","shutdown","reboot","stop","reset","suspend","resume"]},"timeout_s":{"type":"integer","minimum":1,"maximum":3600,"description":"for a shutdown or reboot"},"force":{"type":"boolean","description":"stop it when a shutdown times out"},"cluster":{"type":"string","description":"configured name"},"guest":{"type":"string"},"query":{"type":"string","description":"as find_guests"},"dry_run":{"type":"boolean","description":"plan only"},"wait_s":{"type":"integer","description":"default 30"}},"required":["action"],"additionalProperties":false}`,

@@ -333,6 +333,9 @@ func stepOf(s *change.Step, n int, j store.PlanStep) stepOut {
 		return out
 	}
 	out.Call = s.Call.Method + " " + s.Call.Path
+	if s.Program != nil {
+		out.Call = s.Program.Name + " apply " + s.Program.SHA256[:min(12, len(s.Program.SHA256))]
+	}
 	for _, f := range s.Diff {
 		out.Diff = append(out.Diff, []string{f.Field, clean.Line(f.Old, 80), clean.Line(f.New, 80)})
 	}

@@ -31,6 +31,7 @@ type Judgement struct {
 	// Running is set while the plan is not there yet: the others are empty.
 	Running bool
 	Since   time.Time
+	saved   *Saved // the plan itself, where it is kept
 }
 
 // Zero says whether all is as it should be: formatted, valid, and an apply changes nothing but what is known to the state.
@@ -59,6 +60,7 @@ type underway struct {
 }
 
 type checking struct {
+	keep  bool // its plan is kept
 	since time.Time
 	done  chan struct{}
 	v     *Judgement
@@ -76,6 +78,11 @@ func (s *Service) Close() error {
 // waits as long as wait; a check that takes longer goes on, and the next call gets its result. Errors: fault.NotFound where no code was
 // exported, fault.Config without the program, fault.CheckFailed where it does not run.
 func (s *Service) Check(ctx context.Context, p Place, wait time.Duration) (*Judgement, error) {
+	return s.judgement(ctx, p, wait, false)
+}
+
+// judgement is Check; the plan is kept where keep says so.
+func (s *Service) judgement(ctx context.Context, p Place, wait time.Duration, keep bool) (*Judgement, error) {
 	cluster, dir, _, err := s.place(ctx, p, "")
 	if err != nil {
 		return nil, err
@@ -84,7 +91,10 @@ func (s *Service) Check(ctx context.Context, p Place, wait time.Duration) (*Judg
 	if err != nil {
 		return nil, err
 	}
-	c := s.begin(dir, func(ctx context.Context) (*Judgement, error) { return s.check(ctx, cluster, dir, program) })
+	c, err := s.begin(dir, keep, func(ctx context.Context) (*Judgement, error) { return s.check(ctx, cluster, dir, program, keep) })
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case <-c.done:
 		s.running.mu.Lock()
@@ -100,14 +110,21 @@ func (s *Service) Check(ctx context.Context, p Place, wait time.Duration) (*Judg
 	}
 }
 
-// begin starts a check unless one is under way.
-func (s *Service) begin(dir string, run func(ctx context.Context) (*Judgement, error)) *checking {
+// begin starts a check unless one is under way. One of the other kind that nobody waits for any more is given up.
+func (s *Service) begin(dir string, keep bool, run func(ctx context.Context) (*Judgement, error)) (*checking, error) {
 	s.running.mu.Lock()
 	defer s.running.mu.Unlock()
 	if c := s.running.by[dir]; c != nil {
-		return c
+		if c.keep == keep {
+			return c, nil
+		}
+		select {
+		case <-c.done:
+		default:
+			return nil, fault.New(fault.Conflict, "another check of %s is under way, for %s", dir, s.opt.Clock().Sub(c.since).Round(time.Second)).Retry()
+		}
 	}
-	c := &checking{since: time.Now(), done: make(chan struct{})}
+	c := &checking{keep: keep, since: s.opt.Clock(), done: make(chan struct{})}
 	s.running.by[dir] = c
 	s.running.wg.Go(func() {
 		defer close(c.done)
@@ -115,13 +132,13 @@ func (s *Service) begin(dir string, run func(ctx context.Context) (*Judgement, e
 		defer cancel()
 		c.v, c.err = run(ctx)
 	})
-	return c
+	return c, nil
 }
 
 var errSlow = errors.New("the check took more than 10 minutes: a guest agent that does not answer holds up the provider when the token may ask it; proxmox-mcp doctor prints the role that may not")
 
 // check runs the program.
-func (s *Service) check(ctx context.Context, cluster, dir, program string) (*Judgement, error) {
+func (s *Service) check(ctx context.Context, cluster, dir, program string, keep bool) (*Judgement, error) {
 	st, err := s.opt.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -138,21 +155,50 @@ func (s *Service) check(ctx context.Context, cluster, dir, program string) (*Jud
 		return nil, err
 	}
 	defer undo()
-	start := time.Now()
+	start := s.opt.Clock()
 	r := &runner.Runner{Program: program, Dir: filepath.Join(dir, describer), Env: env}
 	v := &Judgement{Cluster: cluster, Dir: r.Dir}
-	if err := v.run(ctx, r); err != nil {
+	private, err := s.private(keep)
+	if err != nil {
 		return nil, err
 	}
-	v.Took = time.Since(start)
+	defer func() { _ = os.RemoveAll(private) }()
+	file := filepath.Join(private, "plan")
+	if err := v.run(ctx, r, file); err != nil {
+		return nil, err
+	}
+	v.Took = s.opt.Clock().Sub(start)
+	if keep && v.Plan != nil && len(v.Plan.Errors) == 0 {
+		if err := s.keep(v, file); err != nil {
+			return nil, err
+		}
+	}
 	if v.Plan == nil {
 		return v, nil
 	}
 	return v, v.judge(ctx, st, drift)
 }
 
-// run goes through the stages as far as they hold.
-func (v *Judgement) run(ctx context.Context, r *runner.Runner) (err error) {
+// private is a folder for a plan, which holds what the state holds: nobody else can read it. A plan that is to be kept is made where it will
+// lie.
+func (s *Service) private(keep bool) (dir string, err error) {
+	below := ""
+	if keep {
+		if below = s.opt.Plans; below == "" {
+			return "", fault.New(fault.Config, "there is no place for saved plans: the home folder is not known").WithHint("set state.path in the configuration")
+		}
+		if err = os.MkdirAll(below, 0o700); err != nil {
+			return "", fault.Wrap(fault.Store, err, "there is no place for the plan")
+		}
+	}
+	if dir, err = os.MkdirTemp(below, "proxmox-mcp-plan-"); err != nil {
+		return "", fault.Wrap(fault.Store, err, "there is no place for the plan")
+	}
+	return dir, nil
+}
+
+// run goes through the stages as far as they hold, and plans into a file.
+func (v *Judgement) run(ctx context.Context, r *runner.Runner, file string) (err error) {
 	if v.Program, err = r.Version(ctx); err != nil {
 		return err
 	}
@@ -174,13 +220,7 @@ func (v *Judgement) run(ctx context.Context, r *runner.Runner) (err error) {
 	if len(v.Problems) > 0 {
 		return nil
 	}
-	// A plan holds what the state holds: it lies where nobody else can read it, and not for long.
-	private, err := os.MkdirTemp("", "proxmox-mcp-plan-")
-	if err != nil {
-		return fault.Wrap(fault.Store, err, "there is no place for the plan")
-	}
-	defer func() { _ = os.RemoveAll(private) }()
-	v.Plan, err = r.Plan(ctx, filepath.Join(private, "plan"))
+	v.Plan, err = r.Plan(ctx, file)
 	if err == nil {
 		v.Problems = v.Plan.Errors
 	}

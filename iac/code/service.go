@@ -45,7 +45,10 @@ type Options struct {
 	Git  string // none, init or commit, where an export does not say; "" = none
 	// Program is terraform or tofu, a name on PATH or a path; "" = what there is.
 	Program string
-	Zone    *time.Location
+	// Plans is the folder of saved plans, this program's own.
+	Plans string
+	Zone  *time.Location
+	Clock func() time.Time // nil: time.Now
 }
 
 // Service is safe for concurrent use.
@@ -58,6 +61,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Zone == nil {
 		o.Zone = time.Local
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
 	s := &Service{opt: o, running: underway{by: map[string]*checking{}}}
 	s.running.life, s.running.stop = context.WithCancel(context.Background())

@@ -28,12 +28,32 @@ type Plan struct {
 // Clean says whether an apply would change nothing.
 func (p *Plan) Clean() bool { return len(p.Errors) == 0 && p.Add+p.Change+p.Destroy == 0 }
 
+// Idle says that an apply would do nothing at all, not even write state.
+func (p *Plan) Idle() bool { return p.Clean() && p.Import+p.Forget == 0 }
+
+// Summary is what an apply would do: "25 to import, 0 to add, 1 to change, 0 to destroy".
+func (p *Plan) Summary() string {
+	s := fmt.Sprintf("%d to import, %d to add, %d to change, %d to destroy", p.Import, p.Add, p.Change, p.Destroy)
+	if p.Forget > 0 {
+		s += fmt.Sprintf(", %d to forget", p.Forget)
+	}
+	return s
+}
+
 // Object is a resource that would be changed.
 type Object struct {
 	Address string
+	Type    string // proxmox_virtual_environment_vm
 	Action  string // create, update, delete, replace
 	Reason  string // the program's own word for why it replaces or deletes
 	Fields  []Field
+	// VMID is of the guest that it is or belongs to, as it is now, or as it would be made; 0 for none.
+	VMID int
+	Node string // that it is on, "" for none
+	ID   string // the provider's; "" before it is made
+	// Tags and Pool are those that it would have afterwards; nil where they stay.
+	Tags []string
+	Pool *string
 }
 
 // Field is one value that would change. Live is what the cluster has, Code what the code says; "" = absent.
@@ -73,6 +93,7 @@ func errorsOf(stream []byte) []Diagnostic {
 type rawPlan struct {
 	Changes []struct {
 		Address string
+		Type    string
 		Mode    string
 		Reason  string `json:"action_reason"`
 		Change  struct {
@@ -129,15 +150,45 @@ func (raw *rawPlan) plan() *Plan {
 			p.Add++
 			p.Destroy++
 		}
-		o := Object{Address: clean.Line(c.Address, maxSummary), Action: action, Reason: clean.Line(strings.ReplaceAll(c.Reason, "_", " "), maxSummary)}
+		o := Object{Address: clean.Line(c.Address, maxSummary), Type: clean.Line(c.Type, maxSummary), Action: action,
+			Reason: clean.Line(strings.ReplaceAll(c.Reason, "_", " "), maxSummary)}
 		if action == "update" || action == "replace" {
 			d := fieldDiff{}
 			d.walk("", c.Change.Before, c.Change.After, c.Change.AfterUnknown, c.Change.BeforeSensitive, c.Change.AfterSensitive)
 			o.Fields = d.out
 		}
+		o.guest(c.Change.Before, c.Change.After)
 		p.Objects = append(p.Objects, o)
 	}
 	return p
+}
+
+// guest reads which guest a resource is or belongs to, and how that would be labelled afterwards.
+func (o *Object) guest(before, after any) {
+	now := before
+	if now == nil {
+		now = after
+	}
+	for _, key := range []string{"vm_id", "container_id"} {
+		if n, err := strconv.Atoi(text(at(now, key))); err == nil && n > 0 {
+			o.VMID = n
+			break
+		}
+	}
+	o.Node, o.ID = text(at(now, "node_name")), text(at(now, "id"))
+	if o.VMID == 0 || after == nil {
+		return
+	}
+	if text(at(before, "tags")) != text(at(after, "tags")) {
+		list, _ := at(after, "tags").([]any)
+		o.Tags = make([]string, len(list))
+		for i, t := range list {
+			o.Tags[i] = text(t)
+		}
+	}
+	if pool := text(at(after, "pool_id")); text(at(before, "pool_id")) != pool {
+		o.Pool = &pool
+	}
 }
 
 func actionOf(actions []string) string {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -121,12 +122,7 @@ func (r *Runner) Validate(ctx context.Context) ([]Diagnostic, error) {
 
 // run runs the program to its end and gives what it wrote.
 func (r *Runner) run(ctx context.Context, args ...string) (stdout, stderr []byte, err error) {
-	cmd := exec.CommandContext(ctx, r.Program, args...) //nolint:gosec // the program is the owner's choice; the arguments are this package's own
-	cmd.Dir = r.Dir
-	cmd.Env = r.environment()
-	// It gives up its locks and ends its providers by itself when it is asked to.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = patience
+	cmd := r.command(ctx, args)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err = cmd.Run()
@@ -141,6 +137,22 @@ func (r *Runner) run(ctx context.Context, args ...string) (stdout, stderr []byte
 		err = e
 	}
 	return stdout, stderr, err
+}
+
+// command is a run of the program whose files are for its owner alone: what it leaves behind, state above all, holds keys. The shell that
+// sees to that is replaced by the program.
+func (r *Runner) command(ctx context.Context, args []string) *exec.Cmd {
+	name := r.Program
+	if runtime.GOOS != "windows" {
+		name, args = "/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, r.Program}, args...)
+	}
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the program is the owner's choice; the arguments are this package's own
+	cmd.Dir = r.Dir
+	cmd.Env = r.environment()
+	// It gives up its locks and ends its providers by itself when it is asked to.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = patience
+	return cmd
 }
 
 // withoutSecrets masks what the environment gave the program to log in with, wherever it says it again.

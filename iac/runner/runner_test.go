@@ -37,7 +37,7 @@ const planned = `{"resource_changes":[
   "before":{"memory":[{"dedicated":4096}],"name":"web","id":"2","password":"old","tags":null,"disk":[{"size":1},{"size":2}]},
   "after":{"memory":[{"dedicated":2048}],"name":"web","password":"new","tags":["a"],"disk":[{"size":1}]},
   "after_unknown":{"id":true},"before_sensitive":{"password":true},"after_sensitive":{"password":true}}},
- {"address":"vm.amd","mode":"managed","action_reason":"replace_because_cannot_update","change":{"actions":["delete","create"],"before":{"sev":1},"after":{"sev":null}}},
+ {"address":"vm.amd","type":"proxmox_virtual_environment_vm","mode":"managed","action_reason":"replace_because_cannot_update","change":{"actions":["delete","create"],"before":{"vm_id":202,"node_name":"pve1","tags":["a"],"sev":1},"after":{"vm_id":202,"node_name":"pve1","tags":["b"],"pool_id":"lab","sev":null}}},
  {"address":"vm.new","mode":"managed","change":{"actions":["create"],"after":{}}},
  {"address":"vm.old","mode":"managed","action_reason":"delete_because_no_resource_config","change":{"actions":["delete"],"before":{}}},
  {"address":"vm.gone","mode":"managed","change":{"actions":["forget"],"before":{}}}]}`
@@ -54,8 +54,9 @@ func TestPlan(t *testing.T) {
 	}
 	want := &runner.Plan{Import: 2, Add: 2, Change: 1, Destroy: 2, Forget: 1, Same: 1, Objects: []runner.Object{
 		{Address: "vm.web", Action: "update", Fields: []runner.Field{{Path: "disk", Live: `[{"size":1},{"size":2}]`, Code: `[{"size":1}]`},
-			{Path: "memory[0].dedicated", Live: "4096", Code: "2048"}, {Path: "password", Live: "(secret)", Code: "(secret)"}, {Path: "tags", Code: `["a"]`}}},
-		{Address: "vm.amd", Action: "replace", Reason: "replace because cannot update", Fields: []runner.Field{{Path: "sev", Live: "1"}}},
+			{Path: "memory[0].dedicated", Live: "4096", Code: "2048"}, {Path: "password", Live: "(secret)", Code: "(secret)"}, {Path: "tags", Code: `["a"]`}}, ID: "2"},
+		{Address: "vm.amd", Type: "proxmox_virtual_environment_vm", Action: "replace", Reason: "replace because cannot update", VMID: 202, Node: "pve1",
+			Tags: []string{"b"}, Pool: new("lab"), Fields: []runner.Field{{Path: "pool_id", Code: "lab"}, {Path: "sev", Live: "1"}, {Path: "tags[0]", Live: "a", Code: "b"}}},
 		{Address: "vm.new", Action: "create"}, {Address: "vm.old", Action: "delete", Reason: "delete because no resource config"}}}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
@@ -104,6 +105,46 @@ esac
 	}
 	t.Setenv("PATH", t.TempDir())
 	if _, err := runner.Find(""); fault.CodeOf(err) != fault.Config || !strings.Contains(fault.Of(err).Hint, "OpenTofu") {
+		t.Error(err)
+	}
+}
+
+// TestApply: what was done and what failed is told, progress is heard, and nothing but the saved plan is run. What it leaves is for its owner alone.
+func TestApply(t *testing.T) {
+	var heard []string
+	tell := func(s string) { heard = append(heard, s) }
+	r := pretend(t, `case $1 in
+apply) touch state
+ echo '{"type":"version"}'
+ echo '{"type":"apply_complete","@message":"vm.a: Import complete of mine-secret"}'
+ echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"403","address":"vm.b"}}'
+ echo '{"type":"change_summary","changes":{"add":0,"change":1,"import":3,"remove":0,"operation":"apply"}}'
+ exit 1;;
+esac
+`)
+	got, err := r.Apply(t.Context(), "/tmp/plan", tell)
+	if err != nil || got.Import != 3 || got.Change != 1 || len(got.Errors) != 1 || got.Errors[0].Address != "vm.b" {
+		t.Errorf("%+v %v", got, err)
+	}
+	if diff := cmp.Diff([]string{"vm.a: Import complete of **********"}, heard); diff != "" {
+		t.Error(diff)
+	}
+	calls, err := os.ReadFile(filepath.Join(r.Dir, "calls"))
+	if err != nil || string(calls) != "apply -input=false -json -lock-timeout=10s /tmp/plan\n" {
+		t.Errorf("%v: %s", err, calls)
+	}
+	if info, err := os.Stat(filepath.Join(r.Dir, "state")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	if _, err := pretend(t, "echo stale >&2; exit 1\n").Apply(t.Context(), "x", nil); fault.CodeOf(err) != fault.CheckFailed || !strings.Contains(err.Error(), "stale") {
+		t.Error(err)
+	}
+	if _, err := pretend(t, "kill -9 $$\n").Apply(t.Context(), "x", nil); fault.CodeOf(err) != fault.UnknownOutcome {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := pretend(t, "exec sleep 60\n").Apply(ctx, "x", nil); fault.CodeOf(err) != fault.UnknownOutcome {
 		t.Error(err)
 	}
 }
