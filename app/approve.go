@@ -70,7 +70,7 @@ func (a *App) Approve(ctx context.Context, g cli.Globals, o cli.ApproveOptions, 
 		case o.Browser:
 			r, err = d.approveByPage(ctx, o.ID, t)
 		default:
-			r, err = d.approve(ctx, o.ID, t)
+			r, err = d.approve(ctx, o, t)
 		}
 		return err
 	})
@@ -113,10 +113,13 @@ func (d *desk) undecided(ctx context.Context, id string) (change.Plan, error) {
 	return p, nil
 }
 
-func (d *desk) approve(ctx context.Context, id string, t cli.Terminal) (cli.Report, error) {
-	p, err := d.undecided(ctx, id)
+func (d *desk) approve(ctx context.Context, o cli.ApproveOptions, t cli.Terminal) (cli.Report, error) {
+	p, err := d.undecided(ctx, o.ID)
 	if err != nil {
 		return cli.Report{}, err
+	}
+	if o.Shown {
+		return d.approveNow(ctx, p, t)
 	}
 	if err := cli.WriteView(t.Out, d.planReport(p).View); err != nil {
 		return cli.Report{}, err
@@ -124,7 +127,7 @@ func (d *desk) approve(ctx context.Context, id string, t cli.Terminal) (cli.Repo
 	t.Say("asked by %s", p.Requester)
 	typed := ""
 	if doomed(&p) != "" {
-		if typed, err = t.Ask("Type the id of each guest that is destroyed or rolled back: "); err != nil {
+		if typed, err = t.Ask(askIDs + ": "); err != nil {
 			return cli.Report{}, err
 		}
 	}
@@ -132,6 +135,45 @@ func (d *desk) approve(ctx context.Context, id string, t cli.Terminal) (cli.Repo
 		return cli.Report{}, err
 	}
 	if err := prove(ctx, d.keeper, t); err != nil {
+		return cli.Report{}, err
+	}
+	return d.carryOut(ctx, p, "on a terminal", func(pr change.Progress) { t.Progress(pr.Text, pr.Done, pr.Total) })
+}
+
+const askIDs = "Type the id of each guest that is destroyed or rolled back"
+
+// approveNow is approve for who has just made the plan and read it: an empty answer leaves it waiting, and so does a missing passphrase.
+func (d *desk) approveNow(ctx context.Context, p change.Plan, t cli.Terminal) (cli.Report, error) {
+	known, err := d.keeper.Known(ctx)
+	if err != nil {
+		return cli.Report{}, err
+	}
+	if !known {
+		return cli.Report{}, cli.ErrLeft
+	}
+	prompt := askPassphrase
+	if doomed(&p) == "" {
+		prompt = "To approve it now: " + prompt
+	} else {
+		typed, err := t.Ask("To approve it now: " + strings.ToLower(askIDs[:1]) + askIDs[1:] + " (Enter leaves it waiting): ")
+		switch {
+		case err != nil:
+			return cli.Report{}, err
+		case typed == "":
+			return cli.Report{}, cli.ErrLeft
+		}
+		if err := rightIDs(&p, typed); err != nil {
+			return cli.Report{}, err
+		}
+	}
+	pass, err := t.Secret(prompt)
+	switch {
+	case err != nil:
+		return cli.Report{}, err
+	case pass == "":
+		return cli.Report{}, cli.ErrLeft
+	}
+	if err := d.keeper.Prove(ctx, pass); err != nil {
 		return cli.Report{}, err
 	}
 	return d.carryOut(ctx, p, "on a terminal", func(pr change.Progress) { t.Progress(pr.Text, pr.Done, pr.Total) })

@@ -23,29 +23,45 @@ const (
 	setupToken = "proxmox-mcp"
 )
 
-var setupLines = []string{
-	"pveum user add " + setupUser + " --comment 'proxmox-mcp, reads only'",
-	"pveum acl modify / --users " + setupUser + " --roles PVEAuditor",
-	"pveum user token add " + setupUser + " " + setupToken + " --privsep 0",
-}
-
 // held is what an identity may do, judged by the needs of the tools: the table that check_access answers from.
 type held struct {
 	lacks   []tools.Lack // rights that tools miss; without a fix it is no fault
 	surplus []string     // privileges, on any path, that do more than read
 	none    bool         // there is no right at all
+	level   tools.Tier   // whose tools it was judged by
 }
 
-// weigh judges effective rights. grant makes the line that gives a privilege.
-func weigh(p proxmox.Privileges, v pve.Version, grant func(priv, path string) string) held {
-	reading := tools.Listed(tools.R0)
+// weigh judges effective rights by the tools of a level. grant makes the line that gives a privilege.
+func weigh(p proxmox.Privileges, v pve.Version, grant func(priv, path string) string, level tools.Tier) held {
+	reading := tools.Listed(level)
 	a := inventory.Access{Rights: inventory.Rights(p), Major: v.Major(), Grant: grant}
-	return held{lacks: tools.Lacks(a, reading), surplus: tools.Surplus(a.Rights, reading), none: len(p) == 0}
+	return held{lacks: tools.Lacks(a, reading), surplus: surplus(tools.Surplus(a.Rights, reading), level), none: len(p) == 0, level: level}
 }
 
 // missing are the lacks that are worth mending.
 func (h held) missing() []tools.Lack {
-	return slices.DeleteFunc(slices.Clone(h.lacks), func(l tools.Lack) bool { return l.Fix == "" || l.Extra })
+	return slices.DeleteFunc(slices.Clone(h.lacks), func(l tools.Lack) bool {
+		from, _ := withheld(l.Privilege)
+		return l.Fix == "" || l.Extra || from > h.level
+	})
+}
+
+// toolsText counts the tools of the level that work with these rights, and names those that do not.
+func (h held) toolsText() string {
+	var fail, part []string
+	for _, l := range h.missing() {
+		fail, part = addNew(fail, l.Fails...), addNew(part, l.Partial...)
+	}
+	part = slices.DeleteFunc(part, func(name string) bool { return slices.Contains(fail, name) })
+	n := len(tools.Listed(h.level))
+	text := fmt.Sprintf("%d of %d work", n-len(fail), n)
+	if len(part) > 0 {
+		text += fmt.Sprintf(", %d of them in part: %s", len(part), some(part, 4))
+	}
+	if len(fail) > 0 {
+		text += "; without answer: " + some(fail, 6)
+	}
+	return text
 }
 
 // says names the missing rights with the tools that miss them.
@@ -77,7 +93,7 @@ func (d *clusterDoctor) rights(ctx context.Context) {
 		d.unknown("rights", err)
 		return
 	}
-	h := weigh(p, d.version, d.client.GrantLine)
+	h := weigh(p, d.version, d.client.GrantLine, tools.R0)
 	switch {
 	case h.none:
 		d.bad(CheckFail, "rights", "as root on a node: "+d.client.GrantLine("VM.Audit", "/"), "%s", noRights(d.client.Identity()))
@@ -93,7 +109,7 @@ func (d *clusterDoctor) rights(ctx context.Context) {
 	case len(h.surplus) > 0 && !d.c.ReadOnly:
 		d.ok("surplus", "%s may also: %s; proxmox-mcp allow decides what of it is used", d.client.Identity(), some(h.surplus, 6))
 	case len(h.surplus) > 0:
-		d.bad(CheckWarn, "surplus", "make a token that only reads: "+strings.Join(setupLines, "; ")+"; then: proxmox-mcp init --name "+d.c.Name+" --force",
+		d.bad(CheckWarn, "surplus", "make a token that only reads: "+strings.Join(recipeFor(tools.R0).Lines, "; ")+"; then: proxmox-mcp init --name "+d.c.Name+" --force",
 			"read_only is set for this cluster, but %s may also: %s", d.client.Identity(), some(h.surplus, 6))
 	}
 }

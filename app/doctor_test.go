@@ -21,6 +21,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
 // clinic writes the configuration of a lab and gives what Doctor takes.
@@ -282,7 +283,7 @@ func TestWeigh(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := weigh(c.p, pve.Version{Version: c.version}, func(priv, path string) string { return "grant " + priv + " " + path })
+			h := weigh(c.p, pve.Version{Version: c.version}, func(priv, path string) string { return "grant " + priv + " " + path }, tools.R0)
 			var missing []string
 			for _, l := range h.missing() {
 				missing = append(missing, l.Privilege+" on "+l.Path)

@@ -13,6 +13,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
 // InitOptions is what Init talks through and writes to.
@@ -27,6 +28,13 @@ type InitOptions struct {
 	Force      bool                                // replace a cluster of that name without asking
 	Clock      func() time.Time                    // nil: time.Now
 	Dial       proxmox.Dialer                      // nil: the network
+
+	// What setup knows besides.
+	Ask   func(prompt string) (string, error) // instead of In
+	Token redact.Secret                       // instead of ReadSecret
+	Pins  []string                            // the certificate has to have one of these fingerprints; nobody is asked about it
+	Alone bool                                // nobody is there to answer
+	Level tools.Tier                          // what the token is to be good for
 }
 
 // attempts is how often a wrong answer is asked again.
@@ -39,55 +47,71 @@ func Init(ctx context.Context, o InitOptions) error {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	d := &initDialogue{InitOptions: o, lines: bufio.NewScanner(o.In)}
-	if err := d.target(); err != nil {
-		return err
-	}
-	d.intro()
-	if err := d.address(ctx); err != nil {
-		return err
-	}
-	seen, err := d.login(ctx)
-	if err != nil {
-		return err
-	}
-	d.show(seen)
-	if err := d.pickName(seen); err != nil {
-		return err
-	}
-	d.adoptNodes(seen)
-	if err := config.SaveCluster(d.path, d.cluster, d.Force); err != nil {
+	d := &initDialogue{InitOptions: o}
+	if _, err := d.connectCluster(ctx); err != nil {
 		return err
 	}
 	d.connect()
 	return nil
 }
 
+// connectCluster is the dialogue up to the configuration that is written.
+func (d *initDialogue) connectCluster(ctx context.Context) (clusterSeen, error) {
+	if d.Ask == nil {
+		d.Ask = asker(d.In, d.Out)
+	}
+	if err := d.target(); err != nil {
+		return clusterSeen{}, err
+	}
+	if !d.Token.IsSet() {
+		d.intro()
+	}
+	if err := d.address(ctx); err != nil {
+		return clusterSeen{}, err
+	}
+	seen, err := d.login(ctx)
+	if err != nil {
+		return seen, err
+	}
+	d.show(seen)
+	if err := d.pickName(seen); err != nil {
+		return seen, err
+	}
+	d.adoptNodes(seen)
+	if d.kept, err = config.Backup(d.path, d.Clock()); err != nil {
+		return seen, err
+	}
+	return seen, config.SaveCluster(d.path, d.cluster, d.Force)
+}
+
 type initDialogue struct {
 	InitOptions
-	lines   *bufio.Scanner
 	path    string
+	kept    string // the copy of the configuration as it was, "" where there was none
 	cluster config.Cluster
+}
+
+// asker reads lines; the end of the input stops the dialogue.
+func asker(in io.Reader, out io.Writer) func(string) (string, error) {
+	lines := bufio.NewScanner(in)
+	return func(prompt string) (string, error) {
+		_, _ = fmt.Fprint(out, prompt)
+		if !lines.Scan() {
+			_, _ = fmt.Fprintln(out)
+			return "", fault.New(fault.Cancelled, "the input ended before all was answered; nothing was written").
+				WithHint("run init in a terminal")
+		}
+		return strings.TrimSpace(lines.Text()), nil
+	}
 }
 
 func (d *initDialogue) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.Out, format+"\n", args...) // a terminal that went away ends the dialogue at its next question
 }
 
-// ask reads one line; the end of the input stops the dialogue.
-func (d *initDialogue) ask(prompt string) (string, error) {
-	_, _ = fmt.Fprint(d.Out, prompt)
-	if !d.lines.Scan() {
-		d.say("")
-		return "", fault.New(fault.Cancelled, "the input ended before all was answered; nothing was written").
-			WithHint("run init in a terminal")
-	}
-	return strings.TrimSpace(d.lines.Text()), nil
-}
-
 // confirm wants a plain yes; everything else is no.
 func (d *initDialogue) confirm(question string) (bool, error) {
-	a, err := d.ask(question + " [y/N]: ")
+	a, err := d.Ask(question + " [y/N]: ")
 	a = strings.ToLower(a)
 	return a == "y" || a == "yes", err
 }
@@ -117,6 +141,10 @@ func (d *initDialogue) claim(name string) error {
 		return err
 	}
 	d.say("%s already has a cluster named %s.", d.path, name)
+	if d.Alone {
+		return fault.New(fault.Conflict, "%s already has a cluster named %s; nothing was written", d.path, name).
+			WithHint("--force replaces it, --name gives this one another name")
+	}
 	if d.Force, err = d.confirm("Replace it?"); err != nil || d.Force {
 		return err
 	}
@@ -166,12 +194,20 @@ func (d *initDialogue) token() error {
 	}
 }
 
-// connect says where the settings are and how clients start this program.
-func (d *initDialogue) connect() {
+// written says where the settings are.
+func (d *initDialogue) written() {
 	d.say("\nWritten: %s (mode 0600, cluster %s)", d.path, d.cluster.Name)
+	if d.kept != "" {
+		d.say("As it was before: %s", d.kept)
+	}
 	if get := d.Config.Env; get != nil && get("PROXMOX_VE_ENDPOINT") != "" {
 		d.say("Note: PROXMOX_VE_ENDPOINT is set here and goes before this file; unset it to use the file.")
 	}
+}
+
+// connect says where the settings are and how clients start this program.
+func (d *initDialogue) connect() {
+	d.written()
 	serve := append([]string{}, d.Command...)
 	serve = append(serve, "serve")
 	if _, named := d.Config.File(); named {

@@ -19,10 +19,14 @@ import (
 const initLimit = 45 * time.Second
 
 func (d *initDialogue) intro() {
+	r := recipeFor(d.Level)
 	d.say("This connects proxmox-mcp to a Proxmox VE cluster. Nothing is changed there.\n")
-	d.say("1. Make an API token that can only read. As root in a shell of any node:\n")
-	for _, l := range setupLines {
+	d.say("1. Make an API token that can %s. As root in a shell of any node:\n", r.can())
+	for _, l := range r.Lines {
 		d.say("   %s", l)
+	}
+	for _, w := range r.Without {
+		d.say("   Not with it: %s.", w)
 	}
 	d.say(`
    PVEAuditor suffices to read everything, and can change nothing. With --privsep 0 the token has the rights
@@ -41,7 +45,7 @@ func (d *initDialogue) address(ctx context.Context) error {
 		typed := d.Endpoint
 		if typed == "" {
 			var err error
-			if typed, err = d.ask("Address of a node, such as https://192.0.2.10:8006: "); err != nil {
+			if typed, err = d.Ask("Address of a node, such as https://192.0.2.10:8006: "); err != nil {
 				return err
 			}
 		}
@@ -85,11 +89,26 @@ func (d *initDialogue) tryAddress(ctx context.Context, typed string) error {
 		return err
 	}
 	d.cluster.Endpoints = []string{endpoint}
+	if len(d.Pins) > 0 {
+		return d.matches(shown)
+	}
 	if shown.Distrust == nil {
 		d.say("  The certificate is trusted by an authority of this machine (%s).", shown.Issuer)
 		return nil
 	}
 	return d.pin(shown)
+}
+
+// matches takes a certificate whose fingerprint was told beforehand, and no other.
+func (d *initDialogue) matches(c shownCert) error {
+	if slices.Contains(d.Pins, c.Fingerprint) {
+		d.cluster.Fingerprints = []string{c.Fingerprint}
+		d.say("  The certificate is the one that was named: %s", c.Fingerprint)
+		return nil
+	}
+	f := fault.New(fault.Untrusted, "%s shows another certificate than the one that was named; nothing was written", d.cluster.Endpoints[0])
+	f.Cause = "it shows " + c.Fingerprint
+	return f.WithHint("compare it on the node with: %s", compareLine)
 }
 
 // pin shows a certificate that no authority vouches for, as each new Proxmox VE has one, and trusts it if a person says so (S17: trust on
@@ -105,6 +124,10 @@ func (d *initDialogue) pin(c shownCert) error {
 	d.say("  Compare the fingerprint on the node itself:")
 	d.say("    %s\n    or: openssl x509 -noout -fingerprint -sha256 -in /etc/pve/local/pve-ssl.pem", compareLine)
 	d.say("    (a certificate of your own is pveproxy-ssl.pem there)")
+	if d.Alone {
+		return fault.New(fault.Untrusted, "no authority vouches for the certificate of %s, and nobody is here to compare it; nothing was written", d.cluster.Endpoints[0]).
+			WithHint("compare it, then add: --fingerprint %s", c.Fingerprint)
+	}
 	yes, err := d.confirm("  Is it the same? Pin it?")
 	if err != nil {
 		return err
@@ -137,7 +160,9 @@ type clusterSeen struct {
 // login asks for a token until Proxmox VE takes it, and looks around with it.
 func (d *initDialogue) login(ctx context.Context) (clusterSeen, error) {
 	for try := 1; ; try++ {
-		if err := d.token(); err != nil {
+		if d.Token.IsSet() {
+			d.cluster.Token, try = d.Token, attempts // there is no other to try
+		} else if err := d.token(); err != nil {
 			return clusterSeen{}, err
 		}
 		d.say("  Testing the login ...")
@@ -172,7 +197,7 @@ func (d *initDialogue) look(ctx context.Context) (clusterSeen, error) {
 		return s, err
 	}
 	p, err := client.Permissions(ctx)
-	s.rights, s.rightsErr = weigh(p, s.version, client.GrantLine), err
+	s.rights, s.rightsErr = weigh(p, s.version, client.GrantLine, d.Level), err
 	s.members, s.membersErr = client.ClusterStatus(ctx)
 	s.nameCluster()
 	s.countGuests(ctx, client)
@@ -237,8 +262,9 @@ func (d *initDialogue) showRights(s clusterSeen) {
 	case len(h.missing()) > 0:
 		d.say("  rights: missing: %s\n    As root on a node: %s", h.says(), h.fix())
 	default:
-		d.say("  rights: can read everything%s", h.note())
+		d.say("  rights: can %s%s", recipeFor(d.Level).can(), h.note())
 	}
+	d.say("  tools: %s", h.toolsText())
 	if len(h.surplus) > 0 {
 		d.say("  This server only reads until you allow more (proxmox-mcp allow), but the token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
 	}

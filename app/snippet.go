@@ -27,6 +27,14 @@ func selfCommand() []string {
 // ownLine is how the owner starts this program in a shell for the same configuration and store.
 func (a *App) ownLine(g cli.Globals) string {
 	words := selfCommand()
+	for _, f := range a.ownFlags(g) {
+		words = append(words, f[0], f[1])
+	}
+	return shellLine(words)
+}
+
+// ownFlags are the flags that name configuration and store, where they are not the default ones; their paths are absolute.
+func (a *App) ownFlags(g cli.Globals) (flags [][2]string) {
 	for _, f := range [][2]string{{"--config", g.ConfigPath}, {"--state", g.StatePath}} {
 		if f[1] == "" {
 			continue
@@ -35,9 +43,9 @@ func (a *App) ownLine(g cli.Globals) string {
 		if abs, err := filepath.Abs(place); err == nil && !strings.Contains(place, "://") {
 			place = abs
 		}
-		words = append(words, f[0], place)
+		flags = append(flags, [2]string{f[0], place})
 	}
-	return shellLine(words)
+	return flags
 }
 
 // shellLine quotes words as a POSIX shell reads them.

@@ -275,7 +275,7 @@ func (s *story) approve(ctx context.Context, id string) {
 		s.show(review.String())
 		return ask(prompt)
 	}
-	r, err := s.desk.approve(ctx, id, t)
+	r, err := s.desk.approve(ctx, cli.ApproveOptions{ID: id}, t)
 	if err == nil && r.Failed {
 		err = cli.ErrFailed
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ var errDiffers = errors.New("there are differences")
 
 // errNotApplied ends a command whose change was planned and waits for a second command or an operator: exit code 5.
 var errNotApplied = errors.New("the plan was not applied")
+
+// ErrLeft ends Approve where whoever was asked left the plan waiting.
+var ErrLeft = errors.New("the plan was left waiting")
 
 // errNotEnded ends a command whose change goes on, or of whose outcome nobody knows: exit code 7.
 var errNotEnded = errors.New("the change has not ended")
@@ -100,4 +104,31 @@ func agreed(ctx context.Context, spec tools.Spec, raw json.RawMessage, session S
 		return nil, err
 	}
 	return res.Answer, nil
+}
+
+// waits is the plan that an answer leaves for an operator, "" where it leaves none.
+func waits(answer tools.Answer) string {
+	id, _ := asks(answer)
+	if o, ok := answer.(interface{ Outcome() string }); !ok || o.Outcome() != change.Waiting {
+		return ""
+	}
+	return id
+}
+
+// decideNow lets the one at the terminal approve what was just planned, as plan approve does: Enter leaves it waiting.
+func decideNow(ctx context.Context, p Program, g Globals, s Streams, id string, answer tools.Answer, view tools.View) error {
+	if err := writeView(s.Err, view, width(s.Err), false); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(s.Err)
+	bar := newProgress(s.Err)
+	r, err := p.Approve(ctx, g, ApproveOptions{ID: id, Shown: true}, person(ctx, s, bar))
+	bar.done()
+	if errors.Is(err, ErrLeft) {
+		if err := printAnswer(s, g, answer, view); err != nil {
+			return err
+		}
+		return errNotApplied
+	}
+	return report(s, g)(r, err)
 }

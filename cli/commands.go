@@ -11,7 +11,7 @@ import (
 func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	for group, cmds := range map[string][]*cobra.Command{
 		groupRun:     {serveCommand(p, g, s), syncCommand(p, g, s), demoCommand(p, g, s), intentCommand(p, g, s)},
-		groupSetUp:   {initCommand(p, g, s), doctorCommand(p, g, s), dbCommand(p, g, s), versionCommand(p, g, s)},
+		groupSetUp:   {setupCommand(p, g, s), initCommand(p, g, s), doctorCommand(p, g, s), dbCommand(p, g, s), versionCommand(p, g, s)},
 		groupDecide:  ownerCommands(p, g, s),
 		groupDevelop: {simCommand(p, g, s)},
 	} {

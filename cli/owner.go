@@ -50,6 +50,7 @@ type StopOptions struct {
 type ApproveOptions struct {
 	ID      string
 	Browser bool // on a page of this machine instead of the terminal
+	Shown   bool // the plan was shown just now, by the command that made it; an empty answer leaves it waiting (ErrLeft)
 }
 
 // Terminal is a person at a terminal. Secret and Ask fail where there is none; Out takes what is said beside the answer.

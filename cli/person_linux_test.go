@@ -25,8 +25,10 @@ type typist struct {
 	mu      sync.Mutex
 	said    bytes.Buffer
 	seen    int
-	answers [][2]string // prompt, answer
+	answers [][2]string // prompt, answer, in order
+	always  [][2]string // the same, whenever the prompt shows
 	keys    *os.File
+	typed   func(line string, hidden bool) string // how what is typed looks; nil: not at all
 }
 
 // Write implements io.Writer: the program's standard error.
@@ -40,10 +42,31 @@ func (p *typist) Write(b []byte) (int, error) {
 			break
 		}
 		p.seen += at + len(p.answers[0][0])
-		_, _ = p.keys.WriteString(p.answers[0][1] + "\n")
+		p.enter(p.answers[0][1])
 		p.answers = p.answers[1:]
 	}
+	for _, a := range p.always {
+		if at := strings.Index(p.said.String()[p.seen:], a[0]); at >= 0 {
+			p.seen += at + len(a[0])
+			p.enter(a[1])
+		}
+	}
 	return len(b), nil
+}
+
+// enter types a line. Where the terminal shows what is typed, it is part of what is seen.
+func (p *typist) enter(line string) {
+	_, _ = p.keys.WriteString(line + "\n")
+	if p.typed == nil {
+		return
+	}
+	seen := p.said.String()
+	prompt := seen[strings.LastIndexByte(seen, '\n')+1:]
+	if strings.Contains(prompt, "not shown while you type") || strings.HasPrefix(prompt, "once more") {
+		p.said.WriteString(p.typed("", true)) // the program ends the line
+		return
+	}
+	p.said.WriteString(p.typed(line, false) + "\n")
 }
 
 // person runs a command line at a terminal and answers its prompts in order.

@@ -113,6 +113,8 @@ type Program interface {
 	Sync(ctx context.Context, g Globals, o SyncOptions) (Report, error)
 	Doctor(ctx context.Context, g Globals) (Report, error)
 	Init(ctx context.Context, g Globals, o InitOptions, out io.Writer) error
+	// Setup connects a cluster, sets the passphrase and registers with clients, as far as each is wanted.
+	Setup(ctx context.Context, g Globals, o SetupOptions, t Terminal) (Report, error)
 	Demo(ctx context.Context, g Globals, o DemoOptions, out, errOut io.Writer) error
 	// IntentSet, IntentList and IntentClear keep what a person means objects to be: in the store alone, nothing changes in Proxmox VE.
 	IntentSet(ctx context.Context, g Globals, o IntentOptions) (Report, error)

@@ -118,7 +118,7 @@ Every tool of the server is a command here, with the same inputs.
 Exit codes: 0 ok, 1 error or a change that failed, 2 usage, 3 partial answer (a node is silent), 4 not allowed or not agreed to, 5 a plan
 waits for plan apply or an operator, 6 a comparison found differences, 7 timeout, outcome unknown or not ended yet, 8 stale plan, 130 interrupted.`,
 		Example: `  proxmox-mcp demo                                   # try everything on a simulated cluster
-  proxmox-mcp init                                   # connect your own cluster
+  proxmox-mcp setup                                  # connect your own cluster and your MCP clients
   proxmox-mcp overview
   proxmox-mcp guest list 'state:running cpu>50' -o json`,
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, DisableFlagsInUseLine: true,

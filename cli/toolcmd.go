@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -149,7 +150,12 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 	if err != nil {
 		return err
 	}
-	defer func() { _ = session.Close() }()
+	open := true
+	defer func() {
+		if open {
+			_ = session.Close()
+		}
+	}()
 	bar := newProgress(s.Err)
 	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
 	_, terminalErr := terminal(s, "", "")
@@ -165,6 +171,10 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 		return err
 	}
 	view := answer.View(session.Deps)
+	if id := waits(answer); id != "" && terminalErr == nil {
+		open = false
+		return errors.Join(session.Close(), decideNow(ctx, p, g, s, id, answer, view))
+	}
 	if err := printAnswer(s, g, answer, view); err != nil {
 		return err
 	}

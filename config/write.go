@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -233,4 +234,20 @@ func replaceFile(path string, data []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
+}
+
+// Backup keeps a copy of the file at path beside it, readable by its owner alone, and gives the copy's path; "" where there is no file.
+func Backup(path string, now time.Time) (string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fileFault(path, systemReason(err))
+	}
+	kept := path + now.UTC().Format(".20060102-150405.bak")
+	if err := replaceFile(kept, data); err != nil {
+		return "", fault.Wrap(fault.Config, err, "no copy of the configuration file could be made: %s", kept)
+	}
+	return kept, nil
 }
