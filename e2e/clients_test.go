@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,20 +88,57 @@ type session struct {
 		InputSchema       struct{ Type string }
 		Annotations       struct{ ReadOnlyHint, DestructiveHint *bool }
 	}
-	Results []toolResult
+	Results   []toolResult
+	Resources []struct{ URI, Of, Text, Error string }
+	Prompts   []struct {
+		Name     string
+		Messages []string
+	}
+	Completions map[string][]string // by address template or prompt, and argument
 }
 
-// TestSDKClients calls every tool over stdio with both TypeScript SDK clients.
+// goSDK builds the client of the official Go SDK, which has a module of its own.
+func goSDK(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "gosdk")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "tools/gosdk", "-mod=readonly", "-o", bin, ".").CombinedOutput(); err != nil {
+		missing(t, "the official Go SDK: "+string(out))
+	}
+	return bin
+}
+
+// TestSDKClients calls every tool, resource, template and prompt with the TypeScript SDK's two clients and the Go SDK's, over every transport
+// that they speak.
 func TestSDKClients(t *testing.T) {
-	node := node(t)
-	for _, c := range []struct{ script, version string }{{"sdk-v1.mjs", ""}, {"sdk-v2.mjs", "2026-07-28"}} {
-		t.Run(c.script, func(t *testing.T) {
+	ts := func(script string) []string { return []string{node(t), filepath.Join("clients", script)} }
+	for _, c := range []struct {
+		name, transport, version string
+		client                   func() []string
+	}{
+		{"TypeScript v1", "stdio", "", func() []string { return ts("sdk-v1.mjs") }},
+		{"TypeScript v1", "http", "", func() []string { return ts("sdk-v1.mjs") }},
+		{"TypeScript v1", "sse", "", func() []string { return ts("sdk-v1.mjs") }},
+		{"TypeScript v2", "stdio", "2026-07-28", func() []string { return ts("sdk-v2.mjs") }},
+		{"TypeScript v2", "http", "2026-07-28", func() []string { return ts("sdk-v2.mjs") }},
+		{"Go", "http", "2026-07-28", func() []string { return []string{goSDK(t)} }},
+		{"Go", "sse", "2026-07-28", func() []string { return []string{goSDK(t)} }},
+	} {
+		t.Run(c.name+" "+c.transport, func(t *testing.T) {
 			cl := startCluster(t, callsWorld(t), recordedToken)
 			list, err := json.Marshal(calls(t, recordedTask(t)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := run(t, cl.env, "", node, filepath.Join("clients", c.script), string(list), program(t), "serve")
+			args := append(c.client(), string(list))
+			switch c.transport {
+			case "stdio":
+				args = append(args, program(t), "serve")
+			case "http":
+				args = append(args, cl.serveHTTP(t).url)
+			case "sse":
+				args = append(args, cl.serveHTTP(t).base+"/sse")
+			}
+			o := run(t, cl.env, "", args[0], args[1:]...)
 			if o.code != 0 {
 				t.Fatalf("exit %d\n%s", o.code, o.stderr)
 			}
@@ -109,7 +147,29 @@ func TestSDKClients(t *testing.T) {
 				t.Errorf("negotiated %q, want %q", s.Version, c.version)
 			}
 			checkSession(t, s)
+			checkOffers(t, s)
 		})
+	}
+}
+
+// checkOffers: every resource and template can be read, every prompt is got, and their arguments are completed.
+func checkOffers(t *testing.T, s session) {
+	t.Helper()
+	read := map[string]bool{}
+	for _, r := range s.Resources {
+		if read[r.Of] = true; r.Text == "" || r.Error != "" || strings.Contains(r.Text, canaryPassword) {
+			t.Errorf("resource %s: %q %s", r.URI, r.Text, r.Error)
+		}
+	}
+	for _, want := range []string{"pve://test/overview", "pve://test/health", "pve://{cluster}/guests/{vmid}", "pve://{cluster}/nodes/{node}", "pve://{cluster}/storage/{id}", "pve://docs/{name}"} {
+		if !read[want] {
+			t.Errorf("%s was not read; completions %v", want, s.Completions)
+		}
+	}
+	for _, p := range s.Prompts {
+		if len(p.Messages) == 0 || p.Messages[0] == "" {
+			t.Errorf("prompt %s: %q", p.Name, p.Messages)
+		}
 	}
 }
 
@@ -138,13 +198,8 @@ func checkSession(t *testing.T, s session) {
 
 // TestInspector runs the MCP Inspector's command line: handshake, portable schemas, every tool.
 func TestInspector(t *testing.T) {
-	node := node(t)
 	cl := startCluster(t, callsWorld(t), recordedToken)
-	inspector := "node_modules/@modelcontextprotocol/inspector"
-	entry := inspectorEntry(t, inspector)
-	inspect := func(args ...string) output {
-		return run(t, cl.env, "", node, append([]string{entry, "--cli", program(t), "serve"}, args...)...)
-	}
+	inspect := inspector(t, cl.env, program(t), "serve")
 	if o := inspect("--method", "tools/list", "--strict"); o.code != 0 {
 		t.Fatalf("tools/list --strict: exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
@@ -164,6 +219,47 @@ func TestInspector(t *testing.T) {
 	}
 	if o := inspect("--method", "tools/call", "--tool-name", "get_guest", "--tool-arg", "guest=nosuch"); o.code != 5 || !strings.Contains(o.stdout, "not_found") {
 		t.Errorf("an unknown guest: exit %d, want 5 (isError)\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// inspector gives what runs the Inspector against a server, a command line or an address with what the Inspector has to know of it.
+func inspector(t *testing.T, env []string, target ...string) func(args ...string) output {
+	t.Helper()
+	node := node(t)
+	entry := inspectorEntry(t, "node_modules/@modelcontextprotocol/inspector")
+	return func(args ...string) output {
+		return run(t, env, "", node, append(append([]string{entry, "--cli"}, target...), args...)...)
+	}
+}
+
+// TestInspectorTransports: the Inspector reads, lists and loads over each transport and in both eras.
+func TestInspectorTransports(t *testing.T) {
+	cl := startCluster(t, callsWorld(t), recordedToken)
+	s := cl.serveHTTP(t)
+	for name, target := range map[string][]string{
+		"http, older":  {s.url, "--transport", "http", "--protocol-era", "legacy"},
+		"http, newer":  {s.url, "--transport", "http", "--protocol-era", "modern"},
+		"sse":          {s.base + "/sse", "--transport", "sse"},
+		"stdio, newer": {program(t), "serve", "--protocol-era", "modern"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inspect := inspector(t, cl.env, target...)
+			for _, c := range []struct {
+				code int
+				text string
+				args []string
+			}{
+				{0, `"get_overview"`, []string{"--method", "tools/list", "--strict"}},
+				{0, "vm 100 web on pve1", []string{"--method", "tools/call", "--tool-name", "get_guest", "--tool-arg", "guest=100"}},
+				{5, "guest: is required", []string{"--method", "tools/call", "--tool-name", "get_guest"}},
+				{0, "pve://test/overview", []string{"--method", "resources/list"}},
+				{0, "pve1", []string{"--method", "resources/read", "--uri", "pve://test/overview"}},
+			} {
+				if o := inspect(c.args...); o.code != c.code || !strings.Contains(o.stdout, c.text) {
+					t.Errorf("%v: exit %d, want %d and %q\n%s%s", c.args[1:], o.code, c.code, c.text, o.stdout, o.stderr)
+				}
+			}
+		})
 	}
 }
 

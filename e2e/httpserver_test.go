@@ -84,6 +84,12 @@ func demoHTTP(t *testing.T, more ...string) *httpServer {
 	return startHTTP(t, []string{"HOME=" + t.TempDir(), "TZ=UTC"}, args...)
 }
 
+// serveHTTP is the program over the cluster, at every HTTP transport.
+func (c *cluster) serveHTTP(t *testing.T, more ...string) *httpServer {
+	t.Helper()
+	return startHTTP(t, c.env, append([]string{program(t), "serve", "--http", "127.0.0.1:0", "--sse"}, more...)...)
+}
+
 // memory is a line of the process's status file, in bytes.
 func (s *httpServer) memory(key string) float64 {
 	return (&client{t: s.t, cmd: s.cmd}).memory(key)
