@@ -45,6 +45,7 @@ var calls = []struct {
 	{"POST", "/nodes/{node}/{type}/{vmid}/migrate", Disruptive, "qmigrate", "vzmigrate"},
 	{"POST", "/nodes/{node}/{type}/{vmid}/template", Disruptive, "qmtemplate", ""},
 	{"POST", "/nodes/{node}/wakeonlan", Host, "", ""},
+	{"POST", "/nodes/{node}/qemu/{vmid}/agent/exec", Disruptive, "", ""},
 	{"POST", "/pools", Reversible, "", ""},
 	{"DELETE", "/pools", Reversible, "", ""},
 

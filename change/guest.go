@@ -29,6 +29,8 @@ type Result struct {
 	Log      []string `json:"log,omitempty"`  // last lines
 	Undo     []Call   `json:"undo,omitempty"` // the way back, as planned
 	ByState  bool     `json:"by_state,omitempty"`
+	PID      int      `json:"pid,omitempty"`    // of a program that was started in the guest
+	Output   *Output  `json:"output,omitempty"` // what it wrote
 }
 
 // left is what the steps that are done left of an object: what the next one has to find.
@@ -246,7 +248,10 @@ func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 		r.skip(ctx, k, err)
 		return Result{Observed: "not sent: " + fault.Of(err).Error()}, err
 	}
-	upid, err := r.dispatch(ctx, s, js.Before)
+	raw, err := r.dispatch(ctx, s, js.Before)
+	if s.Want.Ran && started(err) {
+		err = fault.Wrap(fault.UnknownOutcome, err, "the guest agent did not answer in its time")
+	}
 	switch {
 	case err != nil && ctx.Err() != nil: // this process ends: the journal says sent, and the next one finds out
 		return Result{}, ctx.Err()
@@ -255,7 +260,10 @@ func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 	case err != nil:
 		return r.refused(ctx, k, s, js, err)
 	}
-	js.State, js.UPID = StepRunning, upid
+	js.State, js.UPID = StepRunning, taskIn(raw)
+	if s.Want.Ran {
+		js.Result = marshal(Result{PID: pidIn(raw)})
+	}
 	r.save(ctx, js)
 	return r.follow(ctx, k, s, js)
 }
@@ -278,22 +286,22 @@ func describe(c Call) string {
 }
 
 // dispatch is the only place that sends a write. Secrets are resolved here and go no further.
-func (r *run) dispatch(ctx context.Context, s *Step, before json.RawMessage) (upid string, err error) {
+func (r *run) dispatch(ctx context.Context, s *Step, before json.RawMessage) (raw json.RawMessage, err error) {
 	switch {
 	case s.Program != nil:
-		return "", r.program(ctx, s)
+		return nil, r.program(ctx, s)
 	case s.Call.Method == "":
-		return "", nil
+		return nil, nil
 	}
 	if _, ok := TierOfCall(s.Call); !ok {
-		return "", fault.New(fault.Internal, "%s %s is not a write that this server knows", s.Call.Method, s.Call.Path)
+		return nil, fault.New(fault.Internal, "%s %s is not a write that this server knows", s.Call.Method, s.Call.Path)
 	}
 	var params proxmox.Params
 	for _, p := range s.Call.Params {
 		value := p.Value
 		if name, ok := p.reference(); ok {
 			if value, err = r.e.opt.Secrets.Resolve(ctx, name); err != nil {
-				return "", err
+				return nil, err
 			}
 		}
 		if p.Key == "digest" && value == lastSeen {
@@ -301,11 +309,7 @@ func (r *run) dispatch(ctx context.Context, s *Step, before json.RawMessage) (up
 		}
 		params = params.Str(p.Key, value)
 	}
-	raw, err := r.write(proxmox.WithPermit(ctx), &s.Call, params)
-	if err != nil {
-		return "", err
-	}
-	return taskIn(raw), nil
+	return r.write(proxmox.WithPermit(ctx), &s.Call, params)
 }
 
 func (r *run) write(ctx context.Context, c *Call, params proxmox.Params) (json.RawMessage, error) {
@@ -426,7 +430,7 @@ func (r *run) settle(ctx context.Context, k int, s *Step, js store.PlanStep, res
 		js.State, res.ByState = StepDone, true
 	case terr != nil:
 		fail(&js, StepUnknown, terr)
-	case !seen.ok && kinds[s.Target.Kind].unsure:
+	case !seen.ok && (s.Want.Ran || kinds[s.Target.Kind].unsure):
 		fail(&js, StepUnknown, fault.New(fault.UnknownOutcome, "Proxmox VE accepted it; so far reading back shows: %s", seen.text))
 	case !seen.ok:
 		fail(&js, StepFailed, fault.New(fault.Upstream, "Proxmox VE accepted it, but reading back shows: %s", seen.text))

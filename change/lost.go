@@ -21,6 +21,9 @@ const skewAllowance = 5 * time.Second
 // object proves that it was carried out, else its outcome is unknown.
 func (r *run) lost(ctx context.Context, k int, s *Step, js store.PlanStep) (Result, error) {
 	r.progress(nil, s.Target.Label()+": the answer was lost; looking for what became of it")
+	if s.Want.Ran { // without its number there is nothing to look for
+		return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost())
+	}
 	for deadline := r.e.now().Add(r.e.opt.Timing.Lost); ; {
 		if upid := r.theirs(ctx, s, js); upid != "" {
 			js.State, js.UPID = StepRunning, upid

@@ -33,6 +33,7 @@ type shot struct {
 	was  *then
 	vmid int
 	plan Proposal
+	lost bool // the answer to its write does not arrive, though it is carried out
 }
 
 func (s *shot) method() string { return s.plan.Body.Steps[0].Call.Method }
@@ -221,6 +222,7 @@ func (s *shot) fire(row *faultRow) {
 func (s *shot) inject(row *faultRow) (heal func()) {
 	var ends []func()
 	for _, f := range row.fault(s) {
+		s.lost = s.lost || f.Method == s.method() && f.Executes
 		ends = append(ends, s.sim.AddFault(f))
 	}
 	return func() {
@@ -248,7 +250,7 @@ func (s *shot) judge(row *faultRow, got Plan, err error, took time.Duration) {
 	if ends == nil {
 		ends = []string{Done}
 	}
-	if s.slow && slices.Contains(ends, Done) {
+	if s.slow && slices.Contains(ends, Done) || s.blind && s.lost {
 		ends = eitherWay
 	}
 	if !slices.Contains(ends, got.State) {

@@ -27,10 +27,14 @@ type seen struct {
 	diff    []Diff
 	pending []string
 	undo    []Call // the way back, of a step that finds it
+	over    bool   // looking again shows nothing else
+	pid     int    // of a program in the guest
+	output  *Output
 }
 
 func (o *seen) into(r *Result) {
 	r.Observed, r.Status, r.Digest, r.Diff, r.Pending, r.Node = o.text, o.target.Status, o.target.Digest, o.diff, o.pending, o.target.Node
+	r.PID, r.Output = o.pid, o.output
 	if o.undo != nil {
 		r.Undo = o.undo
 	}
@@ -45,7 +49,7 @@ func (e *Engine) observe(ctx context.Context, c Cluster, s *Step, js store.PlanS
 	}
 	for deadline := e.now().Add(wait); ; {
 		o, err := e.readBack(ctx, c, s, js)
-		if err == nil && o.ok || !patient && err == nil || !e.now().Before(deadline) {
+		if err == nil && (o.ok || o.over) || !patient && err == nil || !e.now().Before(deadline) {
 			return o, err
 		}
 		pause := e.opt.Timing.Poll
@@ -62,6 +66,9 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 	w, t := &s.Want, s.Target
 	if k, ok := kinds[t.Kind]; ok {
 		return k.observe(ctx, e, c, s, js)
+	}
+	if w.Ran {
+		return e.ran(ctx, c, s, js)
 	}
 	if w.Pool != nil {
 		return e.pooled(ctx, c, s, js)

@@ -154,6 +154,7 @@ type Want struct {
 	Backups    string            `json:"backups,omitempty"`     // storage that holds a new backup of each guest of Also
 	Sizes      map[string]int64  `json:"sizes,omitempty"`       // disks by slot that have at least so many bytes
 	Moved      map[string]Moved  `json:"moved,omitempty"`       // disks by slot that have another volume than they had
+	Ran        bool              `json:"ran,omitempty"`         // the program that it started has ended
 }
 
 // Moved is where the new volume of a disk is to be. Not is the volume that it had.

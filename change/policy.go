@@ -39,6 +39,7 @@ type Rules struct {
 	Caps          Caps
 	BackupWithin  time.Duration // R3 needs a backup younger than this; 0: none is demanded
 	ImageHosts    []string      // what nodes may download from
+	Exec          ExecRules     // what may be run in guests
 	SnapshotFirst bool          // R2 and R3 take a snapshot first, where one brings back what they change
 }
 
@@ -203,6 +204,9 @@ func (s *Sheriff) object(ctx context.Context, st *Step, t Target, grants []Grant
 		if why := s.touchesUs(ctx, st, t); why != "" {
 			return deny(fmt.Sprintf("%s: %s", t.named(), why), "a change here could end this server: do it by hand"), false
 		}
+	}
+	if why, hint := r.refusesRun(st, t); why != "" {
+		return deny(fmt.Sprintf("%s: %s", t.named(), why), hint), false
 	}
 	if why := s.unlocks(st, t, grants); why != "" {
 		return deny(fmt.Sprintf("%s: %s", t.named(), why), "its owner changes it in Proxmox VE"), false

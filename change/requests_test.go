@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,7 +87,7 @@ func TestRequests(t *testing.T) {
 			if err := finishPlan(t.Context(), e, p.ID); err != nil {
 				t.Errorf("%s: %v", s.name, err)
 			}
-			if diff := cmp.Diff(planText(&p), look.sent); diff != "" || !s.carried(r, was) {
+			if diff := cmp.Diff(planText(&p), asPlanned(&p, look.sent)); diff != "" || !s.carried(r, was) {
 				t.Errorf("%s: carried out: %v (-planned +sent):\n%s", s.name, s.carried(r, was), diff)
 			}
 			before, after := readsOf(r, p.Body.Steps[0].Call.Method)
@@ -100,11 +101,25 @@ func TestRequests(t *testing.T) {
 func planText(p *Proposal) []string {
 	var out []string
 	for _, s := range p.Body.Steps {
+		if s.Call.Method == "" {
+			continue
+		}
 		var params proxmox.Params
 		for _, q := range s.Call.Params {
 			params = params.Str(q.Key, q.Value)
 		}
 		out = append(out, strings.TrimSpace(s.Call.Method+" "+s.Call.Path+" "+params.Encode()))
+	}
+	return out
+}
+
+// asPlanned is what was sent, without the digests that a plan leaves to what its earlier steps make.
+func asPlanned(p *Proposal, sent []string) []string {
+	out := slices.Clone(sent)
+	for k, text := range planText(p) {
+		if head, ok := strings.CutSuffix(text, "digest="); ok && k < len(out) && strings.HasPrefix(out[k], head) {
+			out[k] = digits.ReplaceAllString(out[k], "digest=")
+		}
 	}
 	return out
 }

@@ -105,7 +105,7 @@ func (r *rig) start() {
 		r.t.Fatal(err)
 	}
 	r.db = db
-	r.sheriff = &Sheriff{Rules: Rules{Maximum: Host, Caps: DefaultCaps, ImageHosts: []string{"cloud.debian.org", "ghcr.io"}}, Clock: time.Now,
+	r.sheriff = &Sheriff{Rules: Rules{Maximum: Host, Caps: DefaultCaps, ImageHosts: []string{"cloud.debian.org", "ghcr.io"}, Exec: execRules("echo ...", "sleep *", "cat /etc/*", "nosuch")}, Clock: time.Now,
 		Grants:  func(context.Context) ([]Grant, error) { return r.grants, nil },
 		Stopped: func(context.Context) (bool, string, error) { return r.stopped != "", r.stopped, nil },
 		Self:    func(Target) string { return "" },

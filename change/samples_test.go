@@ -20,6 +20,7 @@ type sample struct {
 	action Action                                 // nil: direct, or act
 	act    func(vmid int) Action                  // in place of action, where it names what it makes
 	over   func(w *pvesim.World) Action           // the same, where it needs what the simulator has
+	pair   bool                                   // it is about two guests: its own, and madeOf(vmid), which prep makes
 	made   bool                                   // it makes a guest, madeOf(vmid)
 	slow   bool                                   // what it waits for takes longer than answers are looked for
 	away   bool                                   // it asks nothing of the guest's node
@@ -27,6 +28,7 @@ type sample struct {
 	worked func(w *pvesim.World, was *then) bool  // whether the simulator is as it was wanted
 	undo   bool                                   // apply and undo leave nothing behind
 	hidden bool                                   // no state shows that it was done, only its task
+	blind  bool                                   // neither state nor task shows that it was done: where its answer is lost nobody knows
 	apart  bool                                   // its undo is about what it made, whatever the guest has become
 }
 
@@ -183,7 +185,7 @@ func samples() []sample {
 				return CancelTask{Cluster: "home", UPID: runningTask(w, vmid).UPID, Handle: "t-test"}
 			}},
 	}
-	return slices.Concat(list, backupSamples(), diskSamples(), createSamples())
+	return slices.Concat(list, backupSamples(), diskSamples(), createSamples(), execSamples(), proofSamples())
 }
 
 // twin makes a guest like another one, with disks and an identity of its own.
@@ -244,6 +246,9 @@ func (s *sample) make(r *rig, vmid int) *then {
 // request asks for a sample on its guest.
 func (s *sample) request(r *rig, vmid int) Request {
 	q := Request{Tool: "test", Cluster: "home", Guest: fmt.Sprint(vmid), Action: s.action, Caller: agent}
+	if s.pair {
+		q.Guest, q.Guests = "", []string{fmt.Sprint(vmid), fmt.Sprint(madeOf(vmid))}
+	}
 	if s.act != nil {
 		q.Action = s.act(vmid)
 	}

@@ -22,6 +22,9 @@ func (s *Sheriff) unlocks(st *Step, t Target, grants []Grant) string {
 		after = st.Program.relabelled(after)
 	}
 	rules := slices.Concat(s.Rules.Deny, s.Rules.Allow, s.Rules.Protected)
+	if len(s.Rules.Exec.Allow) > 0 {
+		rules = append(rules, Scope{Tag: s.Rules.Exec.Tag})
+	}
 	for _, g := range grants {
 		rules = append(rules, g.Scope)
 	}

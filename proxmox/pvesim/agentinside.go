@@ -135,3 +135,6 @@ func (in *inside) cat(p *program, names []string, input string) {
 		p.out += content
 	}
 }
+
+// Programs is how many programs the guest's agent has started since the guest was.
+func (g *Guest) Programs() int { return g.inside().last - firstProgram }
