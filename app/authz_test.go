@@ -18,7 +18,7 @@ func TestNothingSentUnallowed(t *testing.T) {
 	list := h.ask("tools/list", map[string]any{})
 	calls := 0
 	for _, s := range tools.All() {
-		if listed := strings.Contains(list, `"name":"`+s.Name+`"`); listed != (s.Tier == tools.R0) {
+		if listed := strings.Contains(list, `"name":"`+s.Name+`"`); listed != s.Shown(tools.Caller{}) {
 			t.Errorf("%s (%s): listed %v by a server that only reads", s.Name, s.Tier, listed)
 		}
 		for _, args := range variants(s) {
@@ -42,7 +42,7 @@ func TestLevels(t *testing.T) {
 		h.serve(cli.ServeOptions{})
 		list := h.ask("tools/list", map[string]any{})
 		for _, s := range tools.All() {
-			if listed := strings.Contains(list, `"name":"`+s.Name+`"`); listed != (s.Tier <= level) {
+			if listed := strings.Contains(list, `"name":"`+s.Name+`"`); listed != s.Shown(tools.Caller{Level: level}) {
 				t.Errorf("%s: %s is listed: %v", level, s.Name, listed)
 			}
 		}

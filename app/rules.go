@@ -18,7 +18,7 @@ func rulesOf(cfg *config.Config) change.Rules {
 	}
 	d := change.DefaultCaps
 	return change.Rules{Maximum: most, OperatorForR2: c.OperatorToo, Deny: scopesOf(cfg, c.Deny), Allow: scopesOf(cfg, c.Allow),
-		Protected: scopesOf(cfg, c.Protected), BackupWithin: c.BackupWithin, SnapshotFirst: c.SnapshotFirst, ImageHosts: imageHosts(c.Images),
+		Protected: scopesOf(cfg, c.Protected), BackupWithin: c.BackupWithin, SnapshotFirst: c.SnapshotFirst, Exec: change.ExecRules{Allow: cfg.Agent.Exec.Allow, Tag: cfg.Agent.Exec.Tag}, ImageHosts: imageHosts(c.Images),
 		Caps: change.Caps{PerPlan: cmp.Or(c.Caps.PerPlan, d.PerPlan), PerHour: cmp.Or(c.Caps.PerHour, d.PerHour),
 			DestroyPerHour: cmp.Or(c.Caps.DestroyPerHour, d.DestroyPerHour), PerNode: cmp.Or(c.Caps.PerNode, d.PerNode)}}
 }

@@ -94,7 +94,7 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	var caller tools.Caller
 	var logging config.Log
 	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
-		caller.MultiCluster, logging, l.clusters = len(cfg.Clusters) > 1, cfg.Log, clusterNames(cfg)
+		caller.MultiCluster, caller.Exec, logging, l.clusters = len(cfg.Clusters) > 1, len(cfg.Agent.Exec.Allow) > 0, cfg.Log, clusterNames(cfg)
 	}
 	log := a.own.keep(configured(g, logging, errOut))
 	if o.HTTP != "" {

@@ -21,9 +21,6 @@ const skewAllowance = 5 * time.Second
 // object proves that it was carried out, else its outcome is unknown.
 func (r *run) lost(ctx context.Context, k int, s *Step, js store.PlanStep) (Result, error) {
 	r.progress(nil, s.Target.Label()+": the answer was lost; looking for what became of it")
-	if s.Want.Ran { // without its number there is nothing to look for
-		return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost())
-	}
 	for deadline := r.e.now().Add(r.e.opt.Timing.Lost); ; {
 		if upid := r.theirs(ctx, s, js); upid != "" {
 			js.State, js.UPID = StepRunning, upid
@@ -35,7 +32,7 @@ func (r *run) lost(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 				return r.settle(ctx, k, s, js, Result{Undo: s.Undo}, errLost(s))
 			}
 		}
-		if !r.e.now().Before(deadline) || s.Program != nil { // a program that was cut off does not go on: one look tells
+		if !r.e.now().Before(deadline) || s.Program != nil || s.Want.Ran { // a program that was cut off does not go on, and one in a guest has no name without its number: one look tells
 			break
 		}
 		if !sleep(ctx, r.e.opt.Timing.Poll) {

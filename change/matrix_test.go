@@ -222,7 +222,7 @@ func (s *shot) fire(row *faultRow) {
 func (s *shot) inject(row *faultRow) (heal func()) {
 	var ends []func()
 	for _, f := range row.fault(s) {
-		s.lost = s.lost || f.Method == s.method() && f.Executes
+		s.lost = s.lost || !row.early && f.Executes && f.Method == s.method()
 		ends = append(ends, s.sim.AddFault(f))
 	}
 	return func() {

@@ -169,6 +169,8 @@ func (r *rig) example(t *testing.T, line string) {
 		}
 	case "secret rm":
 		want = []int{1} // not found: nothing was set
+	case "guest exec":
+		want = []int{4} // denied: programs in guests are off unless the configuration allows some
 	case "task cancel":
 		want = []int{1} // a conflict: the task that is named has ended
 	}

@@ -111,13 +111,21 @@ func positional(spec tools.Spec) cobra.PositionalArgs {
 		if len(args) < required {
 			return fmt.Errorf("%s is missing", strings.ToUpper(spec.Args[len(args)]))
 		}
+		if words(spec) {
+			return nil
+		}
 		return cobra.MaximumNArgs(len(spec.Args))(cmd, args)
 	}
 }
 
+// words says that the last argument is a list whose entries hold commas: it takes the words that follow.
+func words(spec tools.Spec) bool {
+	return len(spec.Args) > 0 && slices.ContainsFunc(spec.Inputs(tools.Caller{}), func(i tools.Input) bool { return i.Name == spec.Args[len(spec.Args)-1] && i.Type == "array" && i.Lines })
+}
+
 // arguments makes the tool's JSON input out of flags, words and the output that programs read; the Spec checks it, as for every door.
 func arguments(spec tools.Spec, args []string, flags map[string]*input, output string) (json.RawMessage, error) {
-	in := map[string]string{}
+	in := map[string]any{}
 	if slices.Contains([]string{"json", "yaml"}, output) && slices.ContainsFunc(spec.Inputs(tools.Caller{}), func(i tools.Input) bool { return i.Name == "format" }) {
 		in["format"] = "json"
 	}
@@ -131,8 +139,11 @@ func arguments(spec tools.Spec, args []string, flags map[string]*input, output s
 			break
 		}
 		in[name] = args[i]
-		if name == "query" {
+		switch {
+		case name == "query":
 			in[name] = strings.Join(args[i:], " ")
+		case i == len(spec.Args)-1 && words(spec):
+			in[name] = args[i:]
 		}
 	}
 	return json.Marshal(in)

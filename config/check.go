@@ -22,7 +22,7 @@ type loader struct {
 // general checks the settings that are not a cluster's.
 func (l *loader) general(cfg *Config, raw rawFile) {
 	cfg.State = l.state(raw.state)
-	cfg.Code = l.code(raw.code)
+	cfg.Code, cfg.Agent = l.code(raw.code), l.agent(raw.agent)
 	cfg.Log.Level = l.oneOf(raw.logLevel, defaultLogLevel, "debug", "info", "warn", "error")
 	cfg.Log.Format = l.oneOf(raw.logFormat, defaultLogFormat, "auto", "text", "json")
 	cfg.Freshness = l.duration(raw.freshness, defaultFreshness, time.Second, 24*time.Hour)

@@ -16,6 +16,7 @@ type Config struct {
 	Tick      time.Duration // pause between ticks while serving (5s..1h)
 	Changes   Changes
 	Code      Code
+	Agent     Agent
 	Zone      string // IANA name of the zone that times are asked and shown in, "" = the machine's
 }
 

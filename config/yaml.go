@@ -46,6 +46,7 @@ type rawFile struct {
 	state                                      rawState
 	changes                                    rawChanges
 	code                                       rawCode
+	agent                                      rawAgent
 	logLevel, logFormat, freshness, tick, zone setting
 }
 
@@ -89,6 +90,7 @@ func (r *reader) topFields(f *rawFile) fields {
 		},
 		"changes":   r.changes(&f.changes),
 		"code":      r.code(&f.code),
+		"agent":     r.agent(&f.agent),
 		"freshness": r.text(&f.freshness),
 		"tick":      r.text(&f.tick),
 		"zone":      r.text(&f.zone),

@@ -86,7 +86,7 @@ func listed(o Options) mcpserver.ToolFilterFunc {
 		c.Level = o.level(ctx)
 		out := make([]mcp.Tool, 0, len(all))
 		for _, spec := range o.Specs {
-			if spec.Tier <= c.Level {
+			if spec.Shown(c) {
 				out = append(out, spec.Tool(c))
 			}
 		}

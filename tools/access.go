@@ -74,7 +74,7 @@ func (d Deps) level(ctx context.Context) (Tier, error) {
 }
 
 func accessIs(d Deps, a inventory.Access, level Tier) accessOf {
-	specs := Listed(level)
+	specs := ListedTo(Caller{Level: level, Exec: d.Exec})
 	user, token, _ := strings.Cut(a.Identity, "!")
 	o := accessOf{Cluster: a.Cluster, Identity: a.Identity, User: user, Token: token, Realm: user[strings.LastIndexByte(user, '@')+1:],
 		Separated: a.Separated, Unknown: a.Hidden, ReadOnly: a.ReadOnly, Rights: holdings(a.Rights), Surplus: Surplus(a.Rights, specs),

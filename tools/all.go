@@ -60,6 +60,7 @@ func list() []Spec {
 		drainNode(),
 		wakeNode(),
 		deleteGuest(),
+		execGuest(),
 		planBatch(),
 		backupGuest(),
 		downloadImage(),

@@ -6,16 +6,23 @@ import (
 	"strings"
 )
 
-// Listed are the tools whose lowest action a caller of that level may use, in order: what is not allowed is not shown (S01).
-func Listed(level Tier) []Spec {
+// Listed are the tools whose lowest action a caller of that level may use, in order: what is not allowed is not shown (S01). What the owner
+// has to turn on is not among them.
+func Listed(level Tier) []Spec { return ListedTo(Caller{Level: level}) }
+
+// ListedTo are the tools that a caller is shown, in order.
+func ListedTo(c Caller) []Spec {
 	var out []Spec
 	for _, s := range All() {
-		if s.Tier <= level {
+		if s.Shown(c) {
 			out = append(out, s)
 		}
 	}
 	return out
 }
+
+// Shown says whether a caller is shown this tool.
+func (s Spec) Shown(c Caller) bool { return s.Tier <= c.Level && (!s.Option || c.Exec) }
 
 // Highest is the tier of the highest action that a caller of that level sees: what annotations speak of.
 func (s Spec) Highest(level Tier) Tier {

@@ -91,6 +91,8 @@ type Deps struct {
 	Taken []int
 	// Level is the highest tier that the caller may use now; nil: only reading.
 	Level func(ctx context.Context) (Tier, error)
+	// Exec says that the configuration lets programs be run in guests.
+	Exec bool
 	// Several says that more than one cluster is configured: rows then name theirs.
 	Several bool
 	// Program is how the owner starts this program in a shell, with the flags that name its configuration and store; "" = proxmox-mcp.
@@ -106,6 +108,7 @@ type Deps struct {
 type Caller struct {
 	MultiCluster bool // the input "cluster" exists only where several clusters are configured
 	Level        Tier // tools and actions above it are not shown
+	Exec         bool // the configuration lets programs be run in guests
 }
 
 // Example is a call that works in the demo world: documentation, help texts and tests use it.
@@ -123,6 +126,7 @@ type Spec struct {
 	Command  string   // noun verb, the CLI form
 	Args     []string // inputs that the CLI takes as positional arguments, in order
 	Tier     Tier     // the lowest of its actions
+	Option   bool     // it is listed only where the owner turned it on: running programs in guests
 	Acts     []Act    // values of the input "action", in order; nil where there is none
 	Summary  string   // what a model reads: when to use it, what it answers
 	Examples []Example

@@ -265,6 +265,7 @@ type stepOut struct {
 	Pending []string   `json:"pending_restart,omitempty"`
 	Error   string     `json:"error,omitempty"`
 	Code    string     `json:"code,omitempty"` // of the error
+	Output  *outputOut `json:"output,omitempty"`
 }
 
 func planned(d Deps, p change.Proposal, next string) *planOut {
@@ -342,6 +343,10 @@ func stepOf(s *change.Step, n int, j store.PlanStep) stepOut {
 	var res change.Result
 	if len(j.Result) > 0 && json.Unmarshal(j.Result, &res) == nil {
 		out.Seen, out.Task, out.Pending = clean.Line(res.Observed, 200), res.Task, res.Pending
+		if res.Output != nil {
+			o := outputOut(*res.Output)
+			out.Output = &o
+		}
 	}
 	return out
 }
@@ -400,6 +405,11 @@ func (o *planOut) View(Deps) View {
 	v.Table(t)
 	if more := len(o.Steps) - len(t.Rows); more > 0 {
 		v.Line("and %d steps more: format json shows all", more)
+	}
+	for _, s := range o.Steps {
+		if s.Output != nil {
+			s.Output.wrote(&v)
+		}
 	}
 	for _, line := range [][2]string{{"lost for good", asManyAs(o.Lost, "; ", roomForLost)}, {"left out", asManyAs(o.Skipped, "; ", roomForBlast)}, {"note", o.Note}} {
 		if line[1] != "" {

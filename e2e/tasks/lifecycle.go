@@ -179,13 +179,17 @@ func restores() []Task {
 			}},
 		{Name: "back to yesterday", Say: "The update broke caddy. Bring it back to what it was yesterday.",
 			Solution: []Call{call("find_recovery", "guest", "caddy", "at", "yesterday"), call("restore_guest", "guest", "caddy", "action", "over", "at", "yesterday"), approved()},
-			Check: func(w *pvesim.World, _, _ string) error {
-				for _, t := range w.Node("pve1").Tasks {
-					if t.Type == "vzrestore" && t.ID == "103" && (t.Exit == "OK" || strings.HasPrefix(t.Exit, "WARNINGS")) {
-						return guest(w, 103, func(*pvesim.Guest) error { return nil })
-					}
+			Break:    func(w *pvesim.World) { w.SetConfig(103, "memory", 16); w.SetConfig(103, "nameserver", "192.0.2.1") },
+			Check:    all(has(103, "memory", "1024"), has(103, "nameserver", ""), is(103, "running"))},
+		{Name: "what it says inside", Say: "Which host name does the file /etc/hostname name inside of the machine nas?",
+			Prepare:  func(w *pvesim.World) { w.SetConfig(200, "tags", "ops") },
+			Settings: "agent: {exec: {allow: [cat /etc/hostname], tag: ops}}\n",
+			Solution: []Call{call("exec_guest", "guest", "nas", "command", []string{"cat", "/etc/hostname"}), apply()},
+			Check: func(w *pvesim.World, _, said string) error {
+				if name := w.Guest(200).Agent.HostName; w.Guest(200).Programs() != 1 || !strings.Contains(said, "| "+name) {
+					return fmt.Errorf("it does not say %q", name)
 				}
-				return fmt.Errorf("nothing was restored")
+				return nil
 			}},
 		{Name: "beside", Say: "Give me yesterday's gitlab beside the one of today, so that I can compare. It must not talk to anybody.",
 			Solution: []Call{call("restore_guest", "guest", "gitlab", "action", "beside", "at", "yesterday", "name", "gitlab-old")},

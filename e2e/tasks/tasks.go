@@ -21,6 +21,10 @@ type Task struct {
 	Solution []Call
 	// Check says what is missing: w is the homelab afterwards, was what Before noted, said all answers.
 	Check func(w *pvesim.World, was string, said string) error
+	// Settings are appended to the configuration of the program.
+	Settings string
+	// Break is what goes wrong once the homelab runs: the backups that it came with do not have it; nil: nothing.
+	Break func(w *pvesim.World)
 	// Before notes something of the homelab as it was; nil: nothing.
 	Before func(w *pvesim.World) string
 }

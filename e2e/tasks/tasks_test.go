@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -38,12 +39,12 @@ type homelab struct {
 	id   int
 }
 
-func open(t *testing.T, prepare func(*pvesim.World)) *homelab {
+func open(t *testing.T, task *Task) *homelab {
 	t.Helper()
 	w := pvesim.DemoWorld(time.Now())
 	w.Pace = 0.02
-	if prepare != nil {
-		prepare(w)
+	if task.Prepare != nil {
+		task.Prepare(w)
 	}
 	h := &homelab{home: t.TempDir()}
 	token := w.RootToken()
@@ -58,6 +59,12 @@ func open(t *testing.T, prepare func(*pvesim.World)) *homelab {
 	if err := config.SaveCluster(file, config.Cluster{Name: "home", Endpoints: []string{end.URL}, Token: redact.NewSecret(token),
 		Fingerprints: []string{end.Fingerprint}}, true); err != nil {
 		t.Fatal(err)
+	}
+	if err := addTo(file, task.Settings); err != nil {
+		t.Fatal(err)
+	}
+	if task.Break != nil {
+		h.sim.Update(task.Break)
 	}
 	a := &app.App{Env: env, Home: h.home, GOOS: "linux", Clock: time.Now, Stderr: io.Discard}
 	global := []string{"--config", file, "--state", h.state()}
@@ -82,6 +89,15 @@ func open(t *testing.T, prepare func(*pvesim.World)) *homelab {
 	h.ask(t, "initialize", map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "tasks", "version": "1"}}, nil)
 	h.send(t, map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
 	return h
+}
+
+func addTo(file, text string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("\n" + text)
+	return errors.Join(err, f.Close())
 }
 
 func (h *homelab) state() string { return filepath.Join(h.home, "state.db") }
@@ -192,7 +208,7 @@ func TestTasks(t *testing.T) {
 	}
 	for _, task := range All() {
 		t.Run(strings.ReplaceAll(task.Name, " ", "-"), func(t *testing.T) {
-			h := open(t, task.Prepare)
+			h := open(t, &task)
 			was, said := "", ""
 			h.sim.Update(func(w *pvesim.World) {
 				if task.Before != nil {
