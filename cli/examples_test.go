@@ -152,6 +152,11 @@ func (r *rig) example(t *testing.T, line string) {
 		return
 	case "sim replay":
 		args[len(args)-1] = sharedFolder(t, "pve", args[len(args)-1])
+	case "code show":
+		if k := slices.Index(args, "p-xxxxxxxx"); k > 0 {
+			out, _, _ := r.run(ctx, "guest", "clone", "900", "drafted", "--dry-run")
+			args[k] = planID.FindString(out)
+		}
 	case "code apply":
 		args[2] = r.plan(t, "--dry-run")
 		want = []int{2} // it is no plan of code

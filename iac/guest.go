@@ -52,10 +52,23 @@ func NewGuest(row *store.Guest, raw json.RawMessage) (Guest, error) {
 		g.Unread = "its configuration was never read"
 		return g, nil
 	}
-	var err error
-	if g.Config, err = pve.DecodeConfig(raw); err != nil {
-		return g, err
+	c, err := pve.DecodeConfig(raw)
+	if err == nil {
+		g.configured(c)
 	}
+	return g, err
+}
+
+// NewDraft makes a guest that does not exist yet out of its configuration.
+func NewDraft(row *store.Guest, c pve.Config) Guest {
+	g := Guest{VMID: row.VMID, Life: max(row.Life, 1), Type: pve.GuestType(row.Type), Node: row.Node, Status: row.Status, Pool: row.Pool}
+	g.configured(c)
+	return g
+}
+
+// configured takes over a configuration, and what follows from it.
+func (g *Guest) configured(c pve.Config) {
+	g.Config = c
 	delete(g.Config, "digest")
 	delete(g.Config, "lock")
 	g.Tags = pve.SplitTags(g.Config.Str("tags"))
@@ -65,7 +78,6 @@ func NewGuest(row *store.Guest, raw json.RawMessage) (Guest, error) {
 	g.Base = baseOf(g.Config, g.VMID)
 	// Lists call a guest without a name after its number.
 	g.Name = g.Config.Str(map[pve.GuestType]string{pve.Qemu: "name", pve.LXC: "hostname"}[g.Type])
-	return g, nil
 }
 
 // ID is the vmid as text.

@@ -12,6 +12,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
@@ -21,6 +22,7 @@ type Code interface {
 	Diff(ctx context.Context, p code.Place) (*code.Drift, error)
 	Verify(ctx context.Context, p code.Place) (*code.Verdict, error)
 	Describe(ctx context.Context, cluster, guest string) (*code.Description, error)
+	DescribeDraft(ctx context.Context, cluster string, draft func(config func(vmid int) pve.Config) (iac.Guest, error)) (*code.Description, error)
 	Check(ctx context.Context, p code.Place, wait time.Duration) (*code.Judgement, error)
 	File(ctx context.Context, cluster, path string) (*code.File, error)
 	Plan(ctx context.Context, r code.PlanRequest, wait time.Duration) (*code.Planned, error)
@@ -216,67 +218,3 @@ func filesTable(files []fileOut) Table {
 	t.Rows = capped(t.Rows, shownFiles, func(r []string) []string { return r })
 	return t
 }
-
-type describeIn struct {
-	Guest   string `json:"guest" req:"true" example:"104" help:"vmid or name"`
-	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Format  string `json:"format" enum:"text,json"`
-}
-
-func (in *describeIn) wantsJSON() bool { return in.Format == "json" }
-
-type describeOut struct {
-	Envelope
-	Cluster string   `json:"cluster"`
-	Address string   `json:"address,omitempty"`
-	Status  string   `json:"status"`
-	Why     string   `json:"why,omitempty"`
-	HCL     string   `json:"hcl,omitempty"`
-	Keys    []keyOut `json:"keys,omitempty"` // of the configuration, that are not written as they are
-}
-
-type keyOut struct {
-	Key string `json:"key"`
-	How string `json:"how"`
-	Why string `json:"why,omitempty"`
-}
-
-func describeAsCode() Spec {
-	return define(Spec{
-		Name: "describe_as_code", Title: "Guest as code", Family: "code", Command: "code show", Args: []string{"guest"}, Tier: R0,
-		Summary: "One guest as Terraform: import block, resource, and which config keys the provider ignores or cannot hold.",
-		Examples: []Example{
-			{CLI: "code show 104", Args: map[string]any{"guest": "104"}, Why: "by vmid"},
-		},
-	}, func(ctx context.Context, d Deps, in *describeIn) (*describeOut, error) {
-		x, err := d.Code.Describe(ctx, in.Cluster, in.Guest)
-		if err != nil {
-			return nil, err
-		}
-		out := &describeOut{Envelope: stored(d, x.AsOf), Cluster: x.Cluster, Address: x.Coverage.Address, Status: string(x.Coverage.Status),
-			Why: cell(x.Coverage.Why, 300), HCL: x.Text}
-		for _, k := range x.Coverage.Keys {
-			if k.How == iac.Ignored || k.How == iac.Unrepresented {
-				out.Keys = append(out.Keys, keyOut{cell(k.Key, 80), string(k.How), cell(k.Why, 160)})
-			}
-		}
-		return out, nil
-	})
-}
-
-// View implements Answer.
-func (o *describeOut) View(Deps) View {
-	v := View{Warnings: o.Warnings}
-	if o.HCL == "" {
-		v.Line("%s: %s", o.Status, o.Why)
-	} else {
-		v.Line("%s", strings.TrimRight(o.HCL, "\n"))
-	}
-	v.Table(Table{Name: "not compared by Terraform", Main: true, Columns: []string{"key", "how", "why"}, Rows: capped(o.Keys, shownKeys,
-		func(k keyOut) []string { return []string{k.Key, k.How, k.Why} })})
-	v.Line("as of %s", o.AsOf)
-	return v
-}
-
-// shownKeys is more than any guest of the zoo has.
-const shownKeys = 40

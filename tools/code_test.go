@@ -14,6 +14,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/runner"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -40,6 +41,10 @@ func (f *fakeCode) Verify(context.Context, code.Place) (*code.Verdict, error) {
 func (f *fakeCode) File(context.Context, string, string) (*code.File, error) { return nil, nil }
 
 func (f *fakeCode) Describe(context.Context, string, string) (*code.Description, error) {
+	return &f.guest, nil
+}
+
+func (f *fakeCode) DescribeDraft(context.Context, string, func(func(int) pve.Config) (iac.Guest, error)) (*code.Description, error) {
 	return &f.guest, nil
 }
 

@@ -97,8 +97,8 @@ var schemas = map[string]schema{
 		multi:  `{"type":"object","properties":{"folder":{"type":"string"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
 	"describe_as_code": {
-		single: `{"type":"object","properties":{"guest":{"type":"string"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
-		multi:  `{"type":"object","properties":{"guest":{"type":"string"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"required":["guest"],"additionalProperties":false}`,
+		single: `{"type":"object","properties":{"guest":{"type":"string"},"plan":{"type":"string","description":"of a guest to be made"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
+		multi:  `{"type":"object","properties":{"guest":{"type":"string"},"plan":{"type":"string","description":"of a guest to be made"},"cluster":{"type":"string","description":"configured name"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,
 	},
 	"run_checks": {
 		single: `{"type":"object","properties":{"folder":{"type":"string"},"format":{"type":"string","enum":["text","json"]}},"additionalProperties":false}`,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -32,6 +33,32 @@ func (s *Service) Describe(ctx context.Context, cluster, guest string) (*Descrip
 	if err != nil {
 		return nil, err
 	}
+	return s.describe(ctx, cluster, func(*iac.World) (int, error) { return vmid, nil })
+}
+
+// DescribeDraft gives the code of a guest that does not exist yet. draft makes it; it gets the configurations of those that do, nil for one
+// that is not known.
+func (s *Service) DescribeDraft(ctx context.Context, cluster string, draft func(config func(vmid int) pve.Config) (iac.Guest, error)) (*Description, error) {
+	return s.describe(ctx, cluster, func(w *iac.World) (int, error) {
+		g, err := draft(func(vmid int) pve.Config {
+			if known := w.Guest(vmid); known != nil && known.Unread == "" {
+				return known.Config
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		if w.Guest(g.VMID) == nil {
+			w.Guests = append(w.Guests, g)
+			w.Sort()
+		}
+		return g.VMID, nil
+	})
+}
+
+// describe writes the code of the guest that choose names in the cluster as it is stored.
+func (s *Service) describe(ctx context.Context, cluster string, choose func(w *iac.World) (vmid int, err error)) (*Description, error) {
 	list, err := s.emitters(describer)
 	if err != nil {
 		return nil, err
@@ -40,13 +67,18 @@ func (s *Service) Describe(ctx context.Context, cluster, guest string) (*Descrip
 	if err != nil {
 		return nil, err
 	}
-	w, err := iac.Load(ctx, st, cluster, iac.Options{Only: map[int]bool{vmid: true}, Held: map[string]bool{}})
+	w, err := iac.Load(ctx, st, cluster, iac.Options{Held: map[string]bool{}})
+	if err != nil {
+		return nil, err
+	}
+	vmid, err := choose(w)
 	if err != nil {
 		return nil, err
 	}
 	if w.Guest(vmid) == nil {
 		return nil, fault.New(fault.NotFound, "there is no guest %d in cluster %s", vmid, cluster)
 	}
+	w.Options.Only = map[int]bool{vmid: true}
 	r, err := list[0].Emit(w)
 	if err != nil {
 		return nil, err
