@@ -9,7 +9,7 @@ TOOLS := $(CURDIR)/.tools
 RACE := -race -gcflags='modernc.org/...=-race=false -d=checkptr=0'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test limits test-fast lint bench fuzz cross golden tidy-check e2e-deps e2e-full
+.PHONY: help build test limits test-fast lint bench fuzz cross golden mcpb tidy-check e2e-deps e2e-full
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,7 +44,10 @@ cross: ## build for Linux, macOS and Windows on amd64 and arm64
 	./.ci/cross
 
 golden: ## write the golden files and the generated docs anew
-	UPDATE_GOLDEN=1 $(GO) test ./tools ./inventory ./cli
+	UPDATE_GOLDEN=1 $(GO) test ./tools ./inventory ./cli ./deploy
+
+mcpb: e2e-deps ## pack bin/proxmox-mcp.mcpb, a bundle for Claude Desktop on this kind of machine
+	GO='$(GO)' ./deploy/mcpb/pack bin/proxmox-mcp.mcpb
 
 tidy-check: ## go.mod and go.sum are as go mod tidy writes them
 	$(GO) mod tidy -diff

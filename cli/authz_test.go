@@ -14,7 +14,7 @@ import (
 // verbs are the commands outside of the tool table, with what they take. A command that is in neither fails the test.
 var verbs = map[string]string{
 	"serve": "the tools, as far as they are allowed", "demo": "a simulated cluster", "init": "writes the configuration; a terminal",
-	"setup": "writes the configuration, and the clients' files after a yes; the passphrase on a terminal alone",
+	"setup":  "writes the configuration, and the clients' files after a yes; the passphrase on a terminal alone",
 	"doctor": "reads", "version": "nothing", "db path": "nothing", "db check": "reads the store", "db backup": "reads the store",
 	"sim serve": "a simulated cluster", "sim replay": "a simulated cluster", "sim faults": "nothing",
 	"intent set": "what is meant to be so, in the store", "intent clear": "what is meant to be so, in the store", "intent list": "reads the store",
