@@ -2,11 +2,14 @@ package change
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -32,7 +35,8 @@ type Operations struct {
 }
 
 // Operations answers from the audit: what was sent and how it ended, what was refused, and what people decided. Rows that only begin
-// something are left out. Errors: those of resolving the guest, and of the store.
+// something are left out. Errors: those of resolving the guest, fault.Invalid for a principal of whom nothing is
+// recorded, and those of the store.
 func (e *Engine) Operations(ctx context.Context, q OperationQuery) (Operations, error) {
 	st, err := e.opt.Store(ctx)
 	if err != nil {
@@ -64,7 +68,45 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) (Operations, 
 		rows, out.Next = rows[:q.Limit], rows[q.Limit-1].Seq
 	}
 	out.Rows = rows
+	if out.Total == 0 {
+		return out, e.knowsOperations(ctx, st, &q, f.Object)
+	}
 	return out, nil
+}
+
+// knowsOperations tells an empty answer from a question about a guest or a principal of which nothing is known.
+func (e *Engine) knowsOperations(ctx context.Context, st Store, q *OperationQuery, object string) error {
+	if object != "" {
+		all, err := st.Audit(ctx, store.AuditFilter{Object: object, Limit: 1})
+		if err != nil || len(all) > 0 {
+			return err
+		}
+		if _, err := e.opt.Guests.FindOne(ctx, q.Cluster, object); err != nil {
+			return err
+		}
+	}
+	if q.Principal == "" {
+		return nil
+	}
+	rows, err := st.Audit(ctx, store.AuditFilter{Limit: operationRows})
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for k := range rows {
+		seen[rows[k].Principal] = true
+	}
+	if seen[q.Principal] || len(rows) == operationRows {
+		return nil
+	}
+	known := slices.Sorted(maps.Keys(seen))
+	rule := "no operation of it is recorded"
+	if like := near.Words(q.Principal, known, 3); len(like) > 0 {
+		rule += "; did you mean " + strings.Join(like, ", ") + "?"
+	} else if len(known) > 0 {
+		rule += "; recorded: " + strings.Join(known[:min(len(known), 10)], ", ")
+	}
+	return fault.BadField("user", rule, "local:1000")
 }
 
 // telling says that a row tells how something ended or what was decided. The end of a plan is told by its steps.

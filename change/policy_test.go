@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -193,6 +194,30 @@ func TestSelf(t *testing.T) {
 			}
 			if p := r.propose(c.guest, Power{Verb: "reboot"}); p.ID == "" {
 				t.Errorf("%s: %+v", name, p)
+			}
+		}
+	})
+}
+
+// TestOperationsOfNobody: a guest or a principal that nothing is known of is an error that names what was meant, not an empty answer.
+func TestOperationsOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.do(208, Tags{Verb: "add", Tags: []string{"seen"}})
+		for _, c := range []struct {
+			q    OperationQuery
+			rows int
+			want string
+		}{
+			{OperationQuery{Guest: "208"}, 1, ""}, {OperationQuery{Principal: "local:1000"}, 1, ""}, {OperationQuery{Guest: "101"}, 0, ""},
+			{OperationQuery{Principal: "local:1000", Since: r.now().Add(time.Hour)}, 0, ""},
+			{OperationQuery{Guest: "9999"}, 0, "9999"}, {OperationQuery{Principal: "lcal:1000"}, 0, "did you mean local:1000?"},
+		} {
+			c.q.Limit = 50
+			p, err := r.Operations(t.Context(), c.q)
+			if said := fmt.Sprint(err); p.Total != c.rows || (err != nil) != (c.want != "") || !strings.Contains(said, c.want) {
+				t.Errorf("%+v: %d, %v", c.q, p.Total, err)
 			}
 		}
 	})

@@ -82,3 +82,16 @@ func (c *clusterView) backupStores(only string) []string {
 	}
 	return sortedNames(names)
 }
+
+// holdsNone says that a storage is not set up for backups: that there are none on it tells nothing.
+func (c *clusterView) holdsNone(storage string) (Warning, bool) {
+	k := slices.IndexFunc(c.storages, func(s Storage) bool { return s.Name == storage })
+	if k < 0 || len(c.backupStores(storage)) > 0 {
+		return Warning{}, false
+	}
+	why := "it holds " + c.storages[k].Content
+	if c.storages[k].Status == "disabled" {
+		why = "it is switched off"
+	}
+	return Warning{"scope", fmt.Sprintf("storage %s takes no backups (%s); these do: %s", storage, why, strings.Join(c.backupStores(""), ", "))}, true
+}

@@ -90,7 +90,7 @@ type BackupPage struct {
 
 // Backups answers which backups each guest has and which jobs cover it. It asks Proxmox VE: two calls (jobs, permissions) and one per storage that takes
 // backups, per node unless it is shared; the answers are kept for the time of freshness, and storages that do not answer in time are warnings.
-// Errors: fault.NotFound for a guest that is neither known nor has backups, fault.Ambiguous, and those of FindGuests.
+// Errors: fault.NotFound for a storage that is not known and a guest that is neither known nor has backups, fault.Ambiguous, and those of FindGuests.
 func (i *Inventory) Backups(ctx context.Context, q BackupQuery) (BackupPage, error) {
 	offset, err := decodePage(q.Cursor, q.sum())
 	if err != nil {
@@ -99,6 +99,9 @@ func (i *Inventory) Backups(ctx context.Context, q BackupQuery) (BackupPage, err
 	began := i.now()
 	scope, err := i.ready(ctx, q.ReadOptions)
 	if err != nil {
+		return BackupPage{}, err
+	}
+	if err := i.knownStorage(scope, q.Storage); err != nil {
 		return BackupPage{}, err
 	}
 	r, err := i.backupsOf(scope, &q)
@@ -211,6 +214,9 @@ func (c *cluster) readBackups(ctx context.Context, q *BackupQuery, only *row) ba
 	out.all = len(cv.rows)
 	out.join(c, cv, q, only, byGuest, see)
 	if w, ok := see.warning(); ok {
+		out.warnings = append(out.warnings, w)
+	}
+	if w, ok := cv.holdsNone(q.Storage); ok {
 		out.warnings = append(out.warnings, w)
 	}
 	return out

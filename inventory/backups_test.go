@@ -113,6 +113,12 @@ func TestBackups(t *testing.T) {
 	if _, err := r.Backups(t.Context(), BackupQuery{Guest: "998"}); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("neither guest nor backup: %v", err)
 	}
+	if _, err := r.Backups(t.Context(), BackupQuery{Storage: "nsa"}); fault.CodeOf(err) != fault.NotFound || !strings.Contains(fault.Of(err).Hint, "did you mean nas") {
+		t.Errorf("a storage that nobody knows: %v", err)
+	}
+	if p := r.backups(BackupQuery{Storage: "local-zfs"}); !hasWarning(p.Warnings, "scope") {
+		t.Errorf("a storage that takes no backups: %+v", p.Warnings)
+	}
 }
 
 // TestBackupsUnseen: what the token may not see is unknown, not missing; that an auditor sees backups is believed when one is seen.

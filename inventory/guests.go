@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ func (i *Inventory) FindGuests(ctx context.Context, q GuestQuery) (GuestPage, er
 	v := i.proj.view.Load()
 	rows, counts := i.selectRows(v, scope, &parsed)
 	page := GuestPage{Meta: i.meta(scope), Counts: counts}
-	page.Warnings = append(page.Warnings, backupWarning(v, scope, &parsed)...)
+	page.Warnings = append(page.Warnings, slices.Concat(backupWarning(v, scope, &parsed), parsed.strangers(v, scope, counts.Total == 0))...)
 	end := min(len(rows), offset+pageSize(q.Limit))
 	page.Rows = make([]Guest, 0, max(0, end-offset))
 	for k := offset; k < end; k++ {

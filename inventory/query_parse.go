@@ -26,6 +26,7 @@ type term struct {
 	key    string // "" for free text
 	negate bool
 	any    []matcher
+	values []string // as written, one an alternative
 }
 
 // matcher says whether a guest fulfils one alternative.
@@ -164,7 +165,7 @@ func unknownKey(key string) error {
 func parseTerm(t token) (term, error) {
 	tm := term{key: t.key, negate: t.negate}
 	if t.key == "" {
-		tm.any = []matcher{freeText(t.value)}
+		tm.any, tm.values = []matcher{freeText(t.value)}, []string{t.value}
 		return tm, nil
 	}
 	k := queryKeys[t.key]
@@ -180,7 +181,7 @@ func parseTerm(t token) (term, error) {
 		if err != nil {
 			return tm, fault.BadField("query", fmt.Sprintf("%s: %s", t.key, err.Error()), k.example)
 		}
-		tm.any = append(tm.any, m)
+		tm.any, tm.values = append(tm.any, m), append(tm.values, v)
 	}
 	if tm.any == nil {
 		return tm, badQuery(fmt.Sprintf("%s needs a value, e.g. %s", t.key, k.example))

@@ -84,6 +84,26 @@ func TestQueryErrors(t *testing.T) {
 	}
 }
 
+// TestStrangers: a name in a query that nothing bears is told, with what it may have meant; one that something bears is not.
+func TestStrangers(t *testing.T) {
+	r := newRig(t, queryWorld())
+	r.sync()
+	for q, want := range map[string]string{
+		"node:pve9": `no node "pve9" is known; did you mean pve1, pve2?`, "tag:wbe": `no tag "wbe" is known; did you mean db, web?`, "-tag:wbe": `no tag "wbe" is known; did you mean db, web?`,
+		"pool:production": `no pool "production" is known; known: lab`, "storage:locla-zfs": `no storage "locla-zfs" is known; did you mean local-zfs?`,
+		"node:pve1,pve9": `no node "pve9" is known; did you mean pve1, pve2?`, "web-servr": `no guest "web-servr" is known; did you mean Web Server?`, "name:vm10x": `no guest "vm10x" is known; did you mean`,
+		"node:pve? tag:none pool:lab": "", "tag:WEB storage:ceph*": "", "nothing": "", "vm10* -name:zzz": "",
+	} {
+		var got string
+		if p := r.find(q); hasWarning(p.Warnings, "unknown_name") {
+			got = p.Warnings[len(p.Warnings)-1].Text
+		}
+		if !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%s: %q, want %q", q, got, want)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	r := newRig(t, newWorld(2, 120))
 	r.sync()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -164,7 +165,7 @@ func (h *historian) knowsTasksOf(q *TaskListQuery) error {
 			return cmp.Or(err, h.i.unknownGuest(h.view, h.scope, q.Guest))
 		}
 	}
-	types := map[string]bool{}
+	types, users := map[string]bool{}, map[string]bool{}
 	node := q.Node == ""
 	for _, c := range h.scope {
 		cv := h.view.clusters[c.name]
@@ -172,7 +173,7 @@ func (h *historian) knowsTasksOf(q *TaskListQuery) error {
 			node = true
 		}
 		for k := range cv.tasks.list {
-			types[cv.tasks.list[k].Type] = true
+			types[cv.tasks.list[k].Type], users[cv.tasks.list[k].User] = true, true
 		}
 	}
 	if !node {
@@ -183,5 +184,22 @@ func (h *historian) knowsTasksOf(q *TaskListQuery) error {
 		return fault.New(fault.NotFound, "no task of the type %q is known", clean.Line(q.Type, maxTag)).
 			WithHint("types that were seen: %s", shortList(known, 30))
 	}
-	return nil
+	return knowsUser(sortedNames(users), q.User)
+}
+
+// knowsUser refuses a user of whom no task was seen. As in the store, user stands for user@realm, and both for their tokens.
+func knowsUser(seen []string, user string) error {
+	if user == "" || slices.ContainsFunc(seen, func(s string) bool {
+		return s == user || strings.HasPrefix(s, user+"@") || strings.HasPrefix(s, user+"!")
+	}) {
+		return nil
+	}
+	for k := range seen {
+		seen[k] = clean.Line(seen[k], maxName)
+	}
+	e := fault.New(fault.NotFound, "no task of user %q is known", clean.Line(user, maxName))
+	if like := near.Words(user, seen, 3); len(like) > 0 {
+		return e.WithHint("did you mean %s?", strings.Join(like, ", "))
+	}
+	return e.WithHint("users whose tasks were seen: %s", shortList(seen, 10))
 }

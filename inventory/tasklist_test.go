@@ -45,7 +45,7 @@ func TestTaskList(t *testing.T) {
 		"qmdestroy 999, vzdump , vzdump 105, qmstop 101, qmstart 100": {},
 		"qmstop 101, qmstart 100":                                     {Type: "qmst*"}, "qmstart 100": {Guest: "vm100"}, "vzdump 105": {Guest: "vm105"}, "qmdestroy 999": {Guest: "999"},
 		"qmdestroy 999, qmstop 101": {Node: "pve2"}, "qmstop 101": {State: "failed"}, "vzdump ": {State: "running"}, "vzdump , vzdump 105": {Type: "vzdump", User: "root"},
-		"": {User: "nobody@pam"}, "vzdump 105, qmstop 101": {Since: at(8 * time.Hour), Until: at(4 * time.Hour)},
+		"vzdump 105, qmstop 101": {Since: at(8 * time.Hour), Until: at(4 * time.Hour)},
 	} {
 		p := list(q)
 		if got := types(p); got != want || p.Total != len(p.Rows) {
@@ -69,6 +69,7 @@ func TestTaskList(t *testing.T) {
 		says string
 	}{
 		{TaskListQuery{Guest: "nosuch"}, fault.NotFound, "nosuch"}, {TaskListQuery{Guest: "998"}, fault.NotFound, "998"}, {TaskListQuery{Node: "pve9"}, fault.NotFound, "pve9"},
+		{TaskListQuery{User: "nobody@pam"}, fault.NotFound, "nobody@pam"}, {TaskListQuery{User: "rot@pam"}, fault.NotFound, "rot@pam"},
 		{TaskListQuery{Type: "backup"}, fault.NotFound, "backup"}, {TaskListQuery{Since: at(0), Until: at(time.Hour)}, fault.Invalid, "until"},
 		{TaskListQuery{Cursor: first.NextCursor, State: "ok"}, fault.Invalid, "cursor"},
 	} {

@@ -10,7 +10,7 @@ import (
 // Warning is something that an answer does not know or could not read: a silent node, a missing privilege, a stale part.
 // An answer without warnings was observed completely.
 type Warning struct {
-	Code string `json:"code"` // node_silent, forbidden, stale, loading, partial, unreachable, odd_data, scope
+	Code string `json:"code"` // node_silent, forbidden, stale, loading, partial, unreachable, odd_data, scope, unknown_name
 	Text string `json:"text"` // one sentence; says since when and what is shown instead
 }
 

@@ -121,15 +121,18 @@ func (i *Inventory) volumeScope(scope []*cluster, q *VolumeQuery) (*row, error) 
 }
 
 // knownStorage refuses the name of a storage that no cluster in scope has; "" passes.
-func (i *Inventory) knownStorage(scope []*cluster, name string) error {
+func (i *Inventory) knownStorage(scope []*cluster, asked string) error {
 	var names []string
 	for _, c := range scope {
 		cv := i.proj.cluster(c.name)
 		for k := range cv.storages {
 			names = append(names, cv.storages[k].Name)
 		}
+		for id := range cv.defs { // defined, and maybe reported by no node
+			names = append(names, name(id))
+		}
 	}
-	return i.unknownName(scope, "storage", name, names)
+	return i.unknownName(scope, "storage", asked, names)
 }
 
 // knownNode refuses the name of a node that no cluster in scope has; "" passes.

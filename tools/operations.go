@@ -63,6 +63,11 @@ func findOperations() Spec {
 		if err != nil {
 			return nil, err
 		}
+		if p.Total == 0 && in.Tool != "" {
+			if _, err := Find(in.Tool); err != nil {
+				return nil, err
+			}
+		}
 		return operationsOf(d, p), nil
 	})
 }
