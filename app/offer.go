@@ -7,6 +7,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/prompts"
 	"github.com/proxmox-mcp/proxmox-mcp/resources"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -50,12 +51,21 @@ func offeredTo(level func(context.Context) tools.Tier) func(ctx context.Context,
 	}
 }
 
-// newResources makes what a server offers under addresses. deps is asked for reads, as for calls.
-func newResources(l *lazy, deps func(context.Context) (tools.Deps, error), offered func(context.Context, string) bool, log *slog.Logger) *resources.Part {
+// newParts makes what a server offers beside tools. deps is asked for reads, as for calls.
+func newParts(l *lazy, deps func(context.Context) (tools.Deps, error), offered func(context.Context, string) bool, log *slog.Logger) (*resources.Part, *prompts.Part) {
+	values := tools.Completer{Deps: deps, Clusters: l.reach}.Values
+	return newResources(l, deps, offered, values, log),
+		prompts.New(prompts.Options{Folder: l.prompts, Offered: offered, Values: values, Logger: log})
+}
+
+// completing lists values of an argument.
+type completing = func(ctx context.Context, kind tools.Completed, typed, cluster string) []string
+
+func newResources(l *lazy, deps func(context.Context) (tools.Deps, error), offered func(context.Context, string) bool, values completing, log *slog.Logger) *resources.Part {
 	who := func(ctx context.Context) string { return server.PrincipalOf(ctx).String() }
 	var part *resources.Part
 	part = resources.New(resources.Options{Deps: deps, Clusters: l.reach, Offered: offered, Who: who, Logger: log,
-		Values: tools.Completer{Deps: deps, Clusters: l.reach}.Values,
+		Values: values,
 		Follow: func(ctx context.Context, clusters []string, since inventory.Mark) ([]inventory.News, inventory.Mark, error) {
 			p, err := l.get(ctx)
 			if err != nil {

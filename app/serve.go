@@ -33,6 +33,7 @@ type lazy struct {
 	granted  []change.Grant // to this process alone
 	allowed  func() string  // the file of what is allowed, "" = there is none; nil = that of this user
 	clusters []string       // configured when the server began
+	prompts  string         // folder of the owner\'s prompts, "" = none
 
 	opened atomic.Pointer[[]string] // clusters of p
 
@@ -91,6 +92,7 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 		}
 		return p, err
 	}}
+	l.prompts = config.PromptsFolder(a.loadOptions(g))
 	var caller tools.Caller
 	var logging config.Log
 	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
@@ -140,12 +142,15 @@ func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *
 		deps.State = state
 		return deps, nil
 	}
-	res := newResources(l, deps, offeredTo(level), log)
+	res, prm := newParts(l, deps, offeredTo(level), log)
 	ticking.Go(func() { res.Serve(ctx) })
 	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: tools.All(), Caller: caller, Logger: log,
-		Level: level, Deps: deps, Parts: []server.Part{res}})
+		Level: level, Deps: deps, Parts: []server.Part{res, prm}})
 	ticking.Go(func() {
-		watchLevel(ctx, level, func() { srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) })
+		watchLevel(ctx, level, func() {
+			srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+			srv.SendNotificationToAllClients("notifications/prompts/list_changed", nil)
+		})
 	})
 	err = d.serve(ctx, srv)
 	cancel()

@@ -19,6 +19,15 @@ func DefaultStatePath(o LoadOptions) string {
 	return o.inFolder("XDG_STATE_HOME", filepath.Join(".local", "state"), "LocalAppData", "state.db")
 }
 
+// PromptsFolder is where the owner's prompts and recipes are looked for: prompts.d beside the configuration file. "" where no place is known.
+func PromptsFolder(o LoadOptions) string {
+	path, _ := o.File()
+	if path == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), "prompts.d")
+}
+
 func (o LoadOptions) inFolder(xdg, unixDir, winVar, file string) string {
 	switch o.GOOS {
 	case "windows":
