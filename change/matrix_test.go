@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -137,6 +138,32 @@ func writeFaults() []faultRow {
 	}
 }
 
+// meets says whether an action can meet a fault.
+func (row *faultRow) meets(s *sample) bool {
+	return !(s.away && (row.id == "F11" || row.id == "F12")) && (row.fit == nil || row.fit(s))
+}
+
+// few is the part that runs beside the race detector: each action meets a fourth of the faults, each fault a fourth of the actions.
+func few(action, fault int) bool { return action%4 == fault%4 }
+
+// TestBudgetMatrix says how large the matrix is, and which part of it runs where.
+func TestBudgetMatrix(t *testing.T) {
+	t.Parallel()
+	all, some := 0, 0
+	for n, row := range writeFaults() {
+		for k, s := range samples() {
+			if row.meets(&s) {
+				all++
+				if few(k, n) {
+					some++
+				}
+			}
+		}
+	}
+	limits.Report(t, limits.Row{Name: "fault matrix of writes: in full (make e2e-full) over in CI", Measured: fmt.Sprintf("%d actions x %d faults: %d, in CI %d", len(samples()), len(writeFaults()), all, some),
+		Value: float64(all) / float64(some), Limit: 4.2})
+}
+
 // TestWriteFaults runs every action under every fault that a write can meet, in virtual time, and holds four invariants over each:
 //
 //	a  a step is sent at most once
@@ -158,13 +185,10 @@ func TestWriteFaults(t *testing.T) {
 				r.sheriff.Rules.Caps = Caps{}
 				ran := 0
 				for k, s := range samples() {
-					if (testing.Short() || raceEnabled) && k%4 != n%4 { // each action meets a fourth of the faults, each fault a fourth of the actions
+					if (testing.Short() || raceEnabled) && !few(k, n) {
 						continue
 					}
-					if s.away && (row.id == "F11" || row.id == "F12") {
-						continue
-					}
-					if row.fit == nil || row.fit(&s) {
+					if row.meets(&s) {
 						(&shot{rig: r, sample: s, vmid: 1000 + k}).fire(&row)
 						ran++
 					}
