@@ -22,21 +22,25 @@ func createRig(t *testing.T, m *matrixRig) func(tool string, args map[string]any
 	t.Helper()
 	m.parts.sheriff.Grants = func(context.Context) ([]change.Grant, error) { return []change.Grant{{Tier: change.Host}}, nil }
 	deps := tools.Deps{Inventory: m.parts.inv, Changes: m.parts.eng, Who: change.Caller{Principal: "local:1000", Door: "stdio"}, Now: time.Now, Zone: time.UTC}
-	return func(tool string, args map[string]any) (string, error) {
-		spec, err := tools.Find(tool)
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, err := json.Marshal(args)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := spec.Call(t.Context(), deps, raw)
-		if err != nil {
-			return tools.ErrorText(err), err
-		}
-		return res.Answer.View(deps).Compact(), nil
+	return func(tool string, args map[string]any) (string, error) { return answered(t, deps, tool, args) }
+}
+
+// answered calls a tool and gives its text.
+func answered(t *testing.T, deps tools.Deps, tool string, args map[string]any) (string, error) {
+	t.Helper()
+	spec, err := tools.Find(tool)
+	if err != nil {
+		t.Fatal(err)
 	}
+	raw, err := json.Marshal(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := spec.Call(t.Context(), deps, raw)
+	if err != nil {
+		return tools.ErrorText(err), err
+	}
+	return res.Answer.View(deps).Compact(), nil
 }
 
 // creatingRow is the simulated cluster without a guest, and a login that may change it.

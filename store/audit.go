@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -184,7 +185,11 @@ func (d *DB) Audit(ctx context.Context, f AuditFilter) ([]AuditRow, error) {
 	if !f.Until.IsZero() {
 		q.Where("at < ?", millis(f.Until))
 	}
-	whereEqual(q, "principal", f.Principal, "cluster", f.Cluster, "object", f.Object, "tool", f.Tool, "plan", f.Plan)
+	whereEqual(q, "principal", f.Principal, "cluster", f.Cluster, "tool", f.Tool, "plan", f.Plan)
+	if f.Object != "" {
+		one := clean(f.Object)
+		q.Where("(object = ? OR ',' || object || ',' LIKE ? ESCAPE '\\')", one, "%,"+escapeLike.Replace(one)+",%")
+	}
 	whereIn(q, "event", f.Events)
 	whereIn(q, "outcome", f.Outcomes)
 	if err := q.Scan(ctx); err != nil {
@@ -199,6 +204,9 @@ func (d *DB) AuditHead(ctx context.Context) (AuditHead, error) {
 	err := d.read.NewSelect().Model(&row).Where("id = 1").Scan(ctx)
 	return AuditHead{row.Seq, row.Hash}, d.fault(err)
 }
+
+// escapeLike makes a text mean itself in LIKE.
+var escapeLike = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
 
 // whereEqual adds a condition for each pair of column and value whose value is not "".
 func whereEqual(q *bun.SelectQuery, pairs ...string) {

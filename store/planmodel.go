@@ -124,7 +124,7 @@ type AuditFilter struct {
 	Until     time.Time // before
 	Principal string
 	Cluster   string
-	Object    string
+	Object    string // also where it is one of several: 104 finds 103,104
 	Tool      string
 	Plan      string
 	Events    []string

@@ -33,6 +33,7 @@ type backupsOut struct {
 	NextCursor   string      `json:"next_cursor,omitempty"`
 	one          bool
 	src          inventory.BackupPage
+	proven       map[string]time.Time // by cluster and volume: when a backup was last restored and seen to run
 }
 
 type backupOut struct {
@@ -42,6 +43,7 @@ type backupOut struct {
 	At        string `json:"at,omitempty"`
 	Size      *int64 `json:"size_bytes,omitempty"`
 	Verified  string `json:"verified,omitempty"`
+	Proven    string `json:"proven,omitempty"` // when verify_backup last saw it run
 	Protected bool   `json:"protected"`
 	Encrypted bool   `json:"encrypted"`
 	Notes     string `json:"notes,omitempty"`
@@ -59,7 +61,7 @@ type jobOut struct {
 	Comment  string `json:"comment,omitempty"`
 }
 
-var backupColumns = []string{"vmid", "name", "type", "node", "newest", "backups", "bytes", "verified", "protected", "jobs", "next_run", "note", "cluster"}
+var backupColumns = []string{"vmid", "name", "type", "node", "newest", "backups", "bytes", "verified", "proven", "protected", "jobs", "next_run", "note", "cluster"}
 
 func listBackups() Spec {
 	return define(Spec{
@@ -81,23 +83,59 @@ func listBackups() Spec {
 		if err != nil {
 			return nil, err
 		}
-		return backupsOf(d, p, in.Guest != ""), nil
+		proven, err := provenIn(ctx, d, &p)
+		if err != nil {
+			return nil, err
+		}
+		return backupsOf(d, p, in.Guest != "", proven), nil
 	})
 }
 
-func backupsOf(d Deps, p inventory.BackupPage, one bool) *backupsOut {
+// provenIn are the backups of a page's clusters that were seen to restore, by provenKey.
+func provenIn(ctx context.Context, d Deps, p *inventory.BackupPage) (map[string]time.Time, error) {
+	out, asked := map[string]time.Time{}, map[string]bool{}
+	for k := range p.Guests {
+		cluster := p.Guests[k].Cluster
+		if d.Changes == nil || asked[cluster] {
+			continue
+		}
+		asked[cluster] = true
+		list, err := d.Changes.Proven(ctx, cluster)
+		if err != nil {
+			return nil, err
+		}
+		for volume, at := range list {
+			out[provenKey(cluster, volume)] = at
+		}
+	}
+	return out, nil
+}
+
+func provenKey(cluster, volume string) string { return cluster + " " + volume }
+
+// lastProof is when a backup of a guest was last seen to restore, the zero time for never.
+func (o *backupsOut) lastProof(g *inventory.GuestBackups) (at time.Time) {
+	for k := range g.Backups {
+		if t := o.proven[provenKey(g.Cluster, g.Backups[k].Volume)]; t.After(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+func backupsOf(d Deps, p inventory.BackupPage, one bool, proven map[string]time.Time) *backupsOut {
 	out := &backupsOut{Envelope: envelope(d, p.Meta), Total: p.Total, Unsure: p.Unsure, Templates: p.Templates, Excluded: p.Excluded, Guests: p.All,
-		Columns: backupColumns, Rows: [][]any{}, NextCursor: p.NextCursor, src: p, one: one}
+		Columns: backupColumns, Rows: [][]any{}, NextCursor: p.NextCursor, src: p, one: one, proven: proven}
 	if !p.MissingSince.IsZero() {
 		out.MissingSince = stamp(d, p.MissingSince)
 	}
 	for k := range p.Guests {
 		g := &p.Guests[k]
 		n, bytes, verified, protected := tally(g.Backups)
-		out.Rows = append(out.Rows, []any{g.VMID, word(g.Name), word(g.Type.Short()), word(g.Node), moment(d, g.Newest()), n, bytes, verified, protected,
+		out.Rows = append(out.Rows, []any{g.VMID, word(g.Name), word(g.Type.Short()), word(g.Node), moment(d, g.Newest()), n, bytes, verified, moment(d, out.lastProof(g)), protected,
 			g.Jobs, moment(d, g.NextRun), word(backupNote(&p, g)), g.Cluster})
 		if one {
-			out.Backups = append(out.Backups, backupsList(d, g.Backups)...)
+			out.Backups = append(out.Backups, out.backupsList(d, g)...)
 		}
 	}
 	if p.JobsKnown {
@@ -109,15 +147,18 @@ func backupsOf(d Deps, p inventory.BackupPage, one bool) *backupsOut {
 	return out
 }
 
-func backupsList(d Deps, list []inventory.Backup) []backupOut {
+func (o *backupsOut) backupsList(d Deps, g *inventory.GuestBackups) []backupOut {
 	var out []backupOut
-	for k := range list {
-		b := &list[k]
-		o := backupOut{Volume: b.Volume, Storage: b.Storage, Node: b.Node, Size: b.Size, Verified: b.Verified, Protected: b.Protected, Encrypted: b.Encrypted, Notes: b.Notes}
+	for k := range g.Backups {
+		b := &g.Backups[k]
+		row := backupOut{Volume: b.Volume, Storage: b.Storage, Node: b.Node, Size: b.Size, Verified: b.Verified, Protected: b.Protected, Encrypted: b.Encrypted, Notes: b.Notes}
 		if !b.At.IsZero() {
-			o.At = stamp(d, b.At)
+			row.At = stamp(d, b.At)
 		}
-		out = append(out, o)
+		if at := o.proven[provenKey(g.Cluster, b.Volume)]; !at.IsZero() {
+			row.Proven = stamp(d, at)
+		}
+		out = append(out, row)
 	}
 	return out
 }
@@ -227,6 +268,15 @@ func (o *backupsOut) View(d Deps) View {
 	return v
 }
 
+// proofNote adds to a note when one of the guest's backups was last seen to restore.
+func (o *backupsOut) proofNote(d Deps, g *inventory.GuestBackups, note string) string {
+	at := o.lastProof(g)
+	if at.IsZero() {
+		return note
+	}
+	return strings.TrimPrefix(note+"; proven to restore "+ago(d, at)+" ago", "; ")
+}
+
 // among says which of those that lack a backup lack it perhaps, or on purpose.
 func (o *backupsOut) among() string {
 	if s := nonzero(o.Unsure, "not sure", o.Templates, "templates", o.Excluded, "excluded by a job"); s != "" {
@@ -254,7 +304,7 @@ func (o *backupsOut) guestTable(d Deps) Table {
 			newest = "never"
 		}
 		t.Rows = append(t.Rows, []string{strconv.Itoa(g.VMID), cell(g.Name, 63), newest, count, sizeOf(bytes), cell(strings.Join(g.Jobs, ","), 60), ahead(d, g.NextRun),
-			backupNote(&o.src, g)})
+			o.proofNote(d, g, backupNote(&o.src, g))})
 	}
 	return t.in(d, at)
 }
@@ -267,6 +317,9 @@ func (o *backupsOut) backupTable(d Deps) Table {
 			var flags []string
 			if b.Verified != "" {
 				flags = append(flags, "verified "+b.Verified)
+			}
+			if at := o.proven[provenKey(o.src.Guests[k].Cluster, b.Volume)]; !at.IsZero() {
+				flags = append(flags, "proven to restore "+ago(d, at)+" ago")
 			}
 			if b.Protected {
 				flags = append(flags, "protected")

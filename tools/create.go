@@ -47,14 +47,18 @@ func makes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (ch
 		}
 		answer, err := once(ctx, d, in)
 		for range 2 {
-			if c.common().VMID != 0 || fault.CodeOf(err) != fault.Stale && !taken(answer) {
+			if c.common().VMID != 0 || err != nil || !taken(answer) {
 				break
 			}
 			answer, err = once(ctx, d, in)
 		}
 		out, ok := answer.(*planOut)
-		if err != nil || !ok || c.common().WaitFor == "" || out.State != change.Done {
+		if err != nil || !ok || out == nil || c.common().WaitFor == "" {
 			return answer, err
+		}
+		if out.State != change.Done {
+			out.later()
+			return out, nil
 		}
 		return withAddress(ctx, d, out, c.common().wait(d)-d.Now().Sub(began))
 	}
@@ -75,14 +79,26 @@ const addressPause = 3 * time.Second
 // addressLimit bounds the wait at a terminal: a guest that has no address after it mostly gets none.
 const addressLimit = 3 * time.Minute
 
-// withAddress waits until the new guest tells its address.
-func withAddress(ctx context.Context, d Deps, out *planOut, left time.Duration) (Answer, error) {
-	vmid := ""
-	for _, s := range out.Steps {
+// made is the vmid of the guest that a plan makes.
+func (o *planOut) made() (vmid string) {
+	for _, s := range o.Steps {
 		if s.Action == "guest.create" {
 			vmid, _, _ = strings.Cut(s.Guest, " ")
 		}
 	}
+	return vmid
+}
+
+// later says where the address is to be had when the plan goes on, or begins, after this call: whoever follows it does not wait for one.
+func (o *planOut) later() {
+	if o.ID != "" && o.Next != "" && !o.dry {
+		o.Next += "; once it is done get_guest " + o.made() + " shows the address"
+	}
+}
+
+// withAddress waits until the new guest tells its address.
+func withAddress(ctx context.Context, d Deps, out *planOut, left time.Duration) (Answer, error) {
+	vmid := out.made()
 	for deadline := d.Now().Add(min(left, addressLimit)); ; {
 		if ips, err := d.Inventory.AskAddresses(ctx, out.cluster, vmid); err == nil && len(ips) > 0 {
 			out.Addresses = ips

@@ -140,7 +140,7 @@ func TestPlacesUnknown(t *testing.T) {
 	f := &fake{fakePlaces: p}
 	for tool, parts := range map[string][]string{
 		"list_storage": {`"state":"unknown","why":"node pve3 is offline","unknown_on":["pve3"],"used_bytes":null,"total_bytes":null`},
-		"list_backups": {`"jobs":null`, `[109,"ollama","ct","pve3",null,0,null,0,0`},
+		"list_backups": {`"jobs":null`, `[109,"ollama","ct","pve3",null,0,null,0,null,0`},
 		"list_volumes": {`"nas:iso/debian.iso",null,"iso","iso",null,null,null`},
 		"get_node":     {`"updates":null`, `"unread":{"updates":`},
 	} {

@@ -96,12 +96,11 @@ func writes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (c
 		if !ok {
 			return nil, fault.New(fault.Internal, "the input of %s has neither dry_run nor wait_s", name)
 		}
-		r, err := request(ctx, d, in)
-		if err != nil {
-			return nil, err
-		}
-		r.Tool, r.Caller = name, d.Who
-		return perform(ctx, d, r, w)
+		return perform(ctx, d, w, func() (change.Request, error) {
+			r, err := request(ctx, d, in)
+			r.Tool, r.Caller = name, d.Who
+			return r, err
+		})
 	})
 	s.request = func(ctx context.Context, d Deps, in any) (change.Request, error) {
 		typed, ok := in.(*In)
@@ -114,8 +113,12 @@ func writes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (c
 }
 
 // perform takes a change as far as policy lets it go now: a no-op is said, a dry run planned, what may run now is applied and watched. A
-// vmid that was chosen and is taken before it is used is chosen anew.
-func perform(ctx context.Context, d Deps, r change.Request, in writing) (*planOut, error) {
+// vmid that was chosen and is taken before it is used is chosen anew, by making the request again.
+func perform(ctx context.Context, d Deps, in writing, request func() (change.Request, error)) (*planOut, error) {
+	r, err := request()
+	if err != nil {
+		return nil, err
+	}
 	p, err := d.Changes.Propose(ctx, r)
 	if err != nil {
 		return nil, err
@@ -125,7 +128,7 @@ func perform(ctx context.Context, d Deps, r change.Request, in writing) (*planOu
 	}
 	out, err := carryOn(ctx, d, p, in.wait(d))
 	for range takenAtMost {
-		again, ok := retaken(ctx, d, r, p, err)
+		again, ok := retaken(ctx, d, request, p, err)
 		if !ok {
 			break
 		}
@@ -139,9 +142,13 @@ func perform(ctx context.Context, d Deps, r change.Request, in writing) (*planOu
 const takenAtMost = 3
 
 // retaken plans again what was refused because the vmid that it chose was taken meanwhile.
-func retaken(ctx context.Context, d Deps, r change.Request, p change.Proposal, err error) (change.Proposal, bool) {
+func retaken(ctx context.Context, d Deps, request func() (change.Request, error), p change.Proposal, err error) (change.Proposal, bool) {
 	was := makesID(p)
 	if fault.CodeOf(err) != fault.Stale || was == 0 {
+		return p, false
+	}
+	r, rerr := request()
+	if rerr != nil {
 		return p, false
 	}
 	again, perr := d.Changes.Propose(ctx, r)

@@ -63,6 +63,7 @@ func testAuditFilter(t *testing.T, s *suite) {
 		{Event: "plan", Principal: "local:1", Cluster: "a", Object: "100", Tool: "power_guest", Plan: "p-a", Outcome: "ok"},
 		{Event: "deny", Principal: "local:2", Cluster: "a", Object: "101", Tool: "delete_guest", Plan: "p-b", Outcome: "denied"},
 		{Event: "stop", Principal: "operator", Cluster: "b", Object: "100", Tool: "power_guest", Outcome: "ok"},
+		{Event: "done", Principal: "operator", Cluster: "b", Object: "1001,103,105", Tool: "backup_guest", Outcome: "ok"},
 	} {
 		e.At = t0.Add(time.Duration(i) * time.Minute)
 		must(s.AppendAudit(t.Context(), e))(t)
@@ -71,16 +72,19 @@ func testAuditFilter(t *testing.T, s *suite) {
 		f    store.AuditFilter
 		want string
 	}{
-		{store.AuditFilter{}, "3 2 1"},
-		{store.AuditFilter{Limit: 2}, "3 2"},
+		{store.AuditFilter{}, "4 3 2 1"},
+		{store.AuditFilter{Limit: 2}, "4 3"},
 		{store.AuditFilter{Limit: 2, After: 2}, "1"},
 		{store.AuditFilter{Forward: true, Limit: 2}, "1 2"},
-		{store.AuditFilter{Forward: true, After: 2}, "3"},
-		{store.AuditFilter{Since: t0.Add(time.Minute)}, "3 2"},
+		{store.AuditFilter{Forward: true, After: 2}, "3 4"},
+		{store.AuditFilter{Since: t0.Add(time.Minute)}, "4 3 2"},
 		{store.AuditFilter{Until: t0.Add(time.Minute)}, "1"},
 		{store.AuditFilter{Principal: "local:1"}, "1"},
 		{store.AuditFilter{Cluster: "a"}, "2 1"},
 		{store.AuditFilter{Cluster: "a", Object: "100"}, "1"},
+		{store.AuditFilter{Object: "100"}, "3 1"},
+		{store.AuditFilter{Object: "103"}, "4"},
+		{store.AuditFilter{Object: "10_"}, ""},
 		{store.AuditFilter{Tool: "power_guest"}, "3 1"},
 		{store.AuditFilter{Plan: "p-b"}, "2"},
 		{store.AuditFilter{Events: []string{"plan", "stop"}}, "3 1"},
