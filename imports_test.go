@@ -16,14 +16,14 @@ const module = "github.com/proxmox-mcp/proxmox-mcp"
 var layers = map[string]int{
 	"cmd/proxmox-mcp": 9, "cli/refdocs": 9, "deploy": 9,
 	"app":             8,
-	"cli":             7, "server": 7, "resources": 7, "prompts": 7,
+	"cli":             7, "server": 7, "server/auth": 7, "resources": 7, "prompts": 7,
 	"tools":     6,
 	"inventory": 5, "change": 5, "iac": 5, "iac/terraform": 5, "iac/ansible": 5, "iac/checks": 5, "iac/docs": 5, "iac/pulumi": 5, "iac/outside": 5, "iac/repo": 5, "iac/code": 5, "iac/runner": 5,
 	"proxmox": 4, "store": 4,
 	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, "store/pgtest": 4, // simulator and conformance suite: app and tests use them
 	"config":          2,
 	"internal/images": 2, "internal/nocloud": 2, "internal/argv": 1, "internal/clients": 2,
-	"docs": 1, "internal/early": 1, "internal/sealed": 1, "internal/limits": 1, "internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,
+	"docs": 1, "internal/early": 1, "internal/reach": 1, "internal/sealed": 1, "internal/limits": 1, "internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,
 	"e2e": 9, "e2e/echo": 9, "e2e/conformance": 9, "e2e/tasks": 9,
 }
 
@@ -43,6 +43,7 @@ var sideways = map[string]bool{
 	"iac/code -> iac/repo":                    true,
 	"iac/code -> iac/checks":                  true,
 	"iac/code -> iac/runner":                  true,
+	"server/auth -> server":                   true,
 	"internal/pve -> internal/lazy":           true,
 	"internal/redact -> internal/lazy":        true,
 }

@@ -124,10 +124,10 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 		}
 		return d.parts, nil
 	}}
-	if o.HTTP != "" {
-		err = a.serveHTTP(ctx, l, tools.Caller{}, o.HTTPOptions, errOut, log)
+	if o.Over {
+		err = a.serveHTTP(ctx, l, tools.Caller{}, httpOf(&config.Config{}, tools.Toolset{}, o.Address, o.SSE), errOut, log)
 	} else {
-		err = a.serveStdio(ctx, l, tools.Caller{}, o.In, out, log)
+		err = a.serveStdio(ctx, l, tools.Caller{}, tools.Toolset{}, o.In, out, log)
 	}
 	if d != nil {
 		_ = d.end.Close()

@@ -39,15 +39,11 @@ func (l *lazy) reach(ctx context.Context) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !slices.Contains(allowed, name) })
 }
 
-// offeredTo says whether a caller is offered a tool.
-func offeredTo(level func(context.Context) tools.Tier) func(ctx context.Context, tool string) bool {
+// offeredTo says whether a caller is offered a tool of the operator's set.
+func offeredTo(level func(context.Context) tools.Tier, set tools.Toolset) func(ctx context.Context, tool string) bool {
 	return func(ctx context.Context, tool string) bool {
 		spec, err := tools.Find(tool)
-		if err != nil || spec.Tier > tools.R0 && spec.Tier > level(ctx) {
-			return false
-		}
-		families := server.IdentityOf(ctx).Scope.Families
-		return families == nil || slices.Contains(families, spec.Family)
+		return err == nil && set.Has(spec) && (spec.Tier == tools.R0 || spec.Tier <= level(ctx)) && server.Offered(ctx, &spec)
 	}
 }
 

@@ -95,24 +95,60 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	l.prompts = config.PromptsFolder(a.loadOptions(g))
 	var caller tools.Caller
 	var logging config.Log
-	if cfg, err := a.settings(g); err == nil { // a broken configuration is told by the first call, which a client shows
+	set := tools.Toolset(o.ToolOptions)
+	cfg, cerr := a.settings(g)
+	if cerr == nil {
 		caller.MultiCluster, caller.Exec, logging, l.clusters = len(cfg.Clusters) > 1, len(cfg.Agent.Exec.Allow) > 0, cfg.Log, clusterNames(cfg)
+		set, err = within(cfg.Toolset, set)
+	} else {
+		err = set.Check()
+	}
+	if err != nil {
+		return err
 	}
 	log := a.own.keep(configured(g, logging, errOut))
-	if o.HTTP != "" {
-		return a.serveHTTP(ctx, l, caller, o.HTTPOptions, errOut, log)
+	switch {
+	case !o.Over: // a broken configuration is told by the first call, which a client shows
+		return a.serveStdio(ctx, l, caller, set, o.In, out, log)
+	case cerr != nil:
+		return cerr
 	}
-	return a.serveStdio(ctx, l, caller, o.In, out, log)
+	return a.serveHTTP(ctx, l, caller, httpOf(cfg, set, o.Address, o.SSE), errOut, log)
+}
+
+// within are the flags' tools within the configuration's: the flags narrow, they never widen.
+func within(conf config.Toolset, flags tools.Toolset) (tools.Toolset, error) {
+	upper := tools.Toolset(conf)
+	if err := upper.Check(); err != nil {
+		return upper, fault.Wrap(fault.Config, err, "toolset of the configuration: %s", fault.Of(err).Message)
+	}
+	if err := flags.Check(); err != nil || len(flags.Families)+len(flags.Tools)+len(flags.Exclude) == 0 {
+		return upper, err
+	}
+	var both tools.Toolset
+	for _, s := range tools.All() {
+		if upper.Has(s) && flags.Has(s) {
+			both.Tools = append(both.Tools, s.Name)
+		} else {
+			both.Exclude = append(both.Exclude, s.Name)
+		}
+	}
+	if both.Tools == nil {
+		return upper, fault.New(fault.Invalid, "the configuration's toolset leaves nothing of the tools that the flags name")
+	}
+	return both, nil
 }
 
 // door is one way in: it serves the MCP server until its client goes or ctx ends.
 type door struct {
-	name  string // as audit rows name it
-	serve func(ctx context.Context, srv *server.MCP) error
+	name    string // as audit rows name it
+	tools   tools.Toolset
+	refused func(ctx context.Context, tool, why string)
+	serve   func(ctx context.Context, srv *server.MCP) error
 }
 
-func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, in io.Reader, out io.Writer, log *slog.Logger) error {
-	return a.serveDoor(ctx, l, caller, log, door{"stdio", func(ctx context.Context, srv *server.MCP) error {
+func (a *App) serveStdio(ctx context.Context, l *lazy, caller tools.Caller, set tools.Toolset, in io.Reader, out io.Writer, log *slog.Logger) error {
+	return a.serveDoor(ctx, l, caller, log, door{name: "stdio", tools: set, serve: func(ctx context.Context, srv *server.MCP) error {
 		return server.ServeStdio(ctx, srv, in, out, log)
 	}})
 }
@@ -142,10 +178,10 @@ func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *
 		deps.State = state
 		return deps, nil
 	}
-	res, prm := newParts(l, deps, offeredTo(level), log)
+	res, prm := newParts(l, deps, offeredTo(level, d.tools), log)
 	ticking.Go(func() { res.Serve(ctx) })
-	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: tools.All(), Caller: caller, Logger: log,
-		Level: level, Deps: deps, Parts: []server.Part{res, prm}})
+	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: d.tools.Of(tools.All()), Caller: caller, Logger: log,
+		Level: level, Deps: deps, Refused: d.refused, Parts: []server.Part{res, prm}})
 	ticking.Go(func() {
 		watchLevel(ctx, level, func() {
 			srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)

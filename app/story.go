@@ -78,7 +78,7 @@ func (a *App) tellStory(ctx context.Context, g cli.Globals, name string, out, er
 	served := make(chan error, 1)
 	go func() {
 		l := &lazy{clusters: []string{demoCluster}, allowed: func() string { return d.parts.grants.Path }, open: func(context.Context) (*parts, error) { return d.parts, nil }}
-		err := a.serveStdio(ctx, l, tools.Caller{}, in, answers, log)
+		err := a.serveStdio(ctx, l, tools.Caller{}, tools.Toolset{}, in, answers, log)
 		_ = answers.CloseWithError(io.EOF)
 		served <- err
 	}()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/reach"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -59,7 +60,7 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) (Operations, 
 		return Operations{}, err
 	}
 	out := Operations{Cut: len(rows) > operationRows}
-	rows = slices.DeleteFunc(rows[:min(len(rows), operationRows)], func(r store.AuditRow) bool { return !telling(&r) })
+	rows = slices.DeleteFunc(rows[:min(len(rows), operationRows)], func(r store.AuditRow) bool { return !telling(&r) || !visible(ctx, &r) })
 	out.Total = len(rows)
 	if q.After > 0 {
 		rows = slices.DeleteFunc(rows, func(r store.AuditRow) bool { return r.Seq >= q.After })
@@ -77,8 +78,8 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) (Operations, 
 // knowsOperations tells an empty answer from a question about a guest or a principal of which nothing is known.
 func (e *Engine) knowsOperations(ctx context.Context, st Store, q *OperationQuery, object string) error {
 	if object != "" {
-		all, err := st.Audit(ctx, store.AuditFilter{Object: object, Limit: 1})
-		if err != nil || len(all) > 0 {
+		all, err := st.Audit(ctx, store.AuditFilter{Object: object, Limit: operationRows})
+		if err != nil || slices.ContainsFunc(all, func(r store.AuditRow) bool { return visible(ctx, &r) }) {
 			return err
 		}
 		if _, err := e.opt.Guests.FindOne(ctx, q.Cluster, object); err != nil {
@@ -94,7 +95,9 @@ func (e *Engine) knowsOperations(ctx context.Context, st Store, q *OperationQuer
 	}
 	seen := map[string]bool{}
 	for k := range rows {
-		seen[rows[k].Principal] = true
+		if visible(ctx, &rows[k]) {
+			seen[rows[k].Principal] = true
+		}
 	}
 	if seen[q.Principal] || len(rows) == operationRows {
 		return nil
@@ -107,6 +110,12 @@ func (e *Engine) knowsOperations(ctx context.Context, st Store, q *OperationQuer
 		rule += "; recorded: " + strings.Join(known[:min(len(known), 10)], ", ")
 	}
 	return fault.BadField("user", rule, "local:1000")
+}
+
+// visible says whether a caller may see a row: who is bounded to clusters sees theirs alone, not what people decided for all.
+func visible(ctx context.Context, r *store.AuditRow) bool {
+	b, ok := reach.Of(ctx)
+	return !ok || b.Clusters == nil || slices.Contains(b.Clusters, r.Cluster)
 }
 
 // telling says that a row tells how something ended or what was decided. The end of a plan is told by its steps.

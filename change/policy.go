@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/reach"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -88,6 +89,9 @@ func (s *Sheriff) Level(ctx context.Context, _ Caller) (Tier, error) {
 	for _, g := range s.inForce(grants) {
 		level = max(level, min(g.Tier, s.Rules.Maximum))
 	}
+	if r, ok := reach.Of(ctx); ok {
+		level = min(level, Tier(r.Tier))
+	}
 	if level == Read { // a read-only server lists its tools without opening the store
 		return Read, nil
 	}
@@ -166,6 +170,9 @@ func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Gr
 	if st.Noop != "" {
 		return Verdict{}, true
 	}
+	if v := beyond(ctx, st); v.Decision == Deny {
+		return v, false
+	}
 	if why := s.Rules.foreign(st); why != "" {
 		return deny(why, "its owner adds the host to changes.images in the configuration: images: ["+strings.Join(append(slices.Clone(s.Rules.ImageHosts), strings.TrimPrefix(why, "nodes do not download from ")), ", ")+"]"), false
 	}
@@ -175,6 +182,21 @@ func (s *Sheriff) step(ctx context.Context, st *Step, live []Target, grants []Gr
 		}
 	}
 	return Verdict{}, true
+}
+
+// beyond denies what the caller's credential does not reach, whatever is granted: a tier above it, or an object of another cluster, whose
+// name is not told.
+func beyond(ctx context.Context, st *Step) Verdict {
+	r, ok := reach.Of(ctx)
+	switch {
+	case !ok:
+		return Verdict{}
+	case st.Tier > Tier(r.Tier):
+		return deny(fmt.Sprintf("your credential reaches %s changes at most, this one is %s", Tier(r.Tier), st.Tier), "its owner makes another one: proxmox-mcp token create NAME --tier "+st.Tier.String())
+	case !reach.Cluster(ctx, st.Target.Cluster) || slices.ContainsFunc(st.Also, func(t Target) bool { return !reach.Cluster(ctx, t.Cluster) }):
+		return deny("your credential does not reach this cluster", "")
+	}
+	return Verdict{}
 }
 
 // states are what a step's objects were when it was planned, and what they are now.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/reach"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -395,7 +396,7 @@ func (e *Engine) load(ctx context.Context, id string, who Caller) (Plan, Store, 
 	if err != nil {
 		return Plan{}, nil, err
 	}
-	if !ok || row.Requester != who.Principal && who.Principal != OperatorPrincipal {
+	if !ok || row.Requester != who.Principal && who.Principal != OperatorPrincipal || !reach.Cluster(ctx, row.Cluster) {
 		return Plan{}, nil, fault.New(fault.NotFound, "no plan %.20q is known", id).WithNext("list_plans").WithHint("plans belong to who asked for them")
 	}
 	p := Plan{Plan: row}
@@ -453,7 +454,8 @@ func (e *Engine) Plans(ctx context.Context, f store.PlanFilter, who Caller) ([]s
 	if who.Principal != OperatorPrincipal {
 		f.Requester = who.Principal
 	}
-	return st.Plans(ctx, f)
+	list, err := st.Plans(ctx, f)
+	return slices.DeleteFunc(list, func(p store.Plan) bool { return !reach.Cluster(ctx, p.Cluster) }), err
 }
 
 // expired says that a plan has waited too long.

@@ -23,6 +23,7 @@ var verbs = map[string]string{
 	"plan approve": "a terminal or a page of this machine, the ids of what is destroyed, and the passphrase; the list: nothing",
 	"plan reject":  "a terminal and the passphrase", "plan watch": "reads the store",
 	"audit list": "reads the store", "audit export": "reads the store", "audit verify": "reads the store",
+	"token create": "nothing; --tier above read: a terminal and the passphrase", "token list": "reads the store, never a token", "token revoke": "the store",
 	"secret set": "a terminal", "secret list": "reads the store, never a value", "secret rm": "the store",
 }
 

@@ -39,12 +39,14 @@ func printReport(s Streams, g Globals, r Report) error {
 func serveCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	o := ServeOptions{In: s.In}
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve MCP on standard input and output, or over HTTP", Args: cobra.NoArgs,
+		Use: "serve", Short: "Serve MCP on standard input and output, or over HTTP", Args: httpAddress(&o.HTTPOptions),
 		Long: `Serve MCP to one client on standard input and output: what Claude Desktop, Claude Code and the MCP Inspector start.
-Only JSON-RPC goes to standard output; logs go to standard error. Ends when the client closes standard input.`,
-		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve\n  proxmox-mcp serve --http 127.0.0.1:8811",
+Only JSON-RPC goes to standard output; logs go to standard error. Ends when the client closes standard input.
+With --http it serves many clients over HTTP: on this machine at once, beyond it with tokens or OAuth and TLS (docs/http.md).
+--families, --tools and --exclude-tools bound what is offered, within the configuration's toolset.`,
+		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve\n  proxmox-mcp serve --families cluster,guest,node\n  proxmox-mcp serve --http 127.0.0.1:8811\n  proxmox-mcp serve --http",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.HTTPOptions.check(); err != nil {
+			if err := o.check(); err != nil {
 				return err
 			}
 			return p.Serve(cmd.Context(), *g, o, s.Out, s.Err)
@@ -52,17 +54,39 @@ Only JSON-RPC goes to standard output; logs go to standard error. Ends when the 
 	}
 	cmd.Flags().StringVar(&o.Allow, "allow", "", "allow changes up to a `TIER` (reversible, disruptive, destructive, host) in this process, within changes.maximum of the configuration")
 	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(tiers, cobra.ShellCompDirectiveNoFileComp))
+	f := cmd.Flags()
+	f.StringSliceVar(&o.Families, "families", nil, "offer only tools of these `FAMILIES`, as docs/tools.md has them (and those of --tools)")
+	f.StringSliceVar(&o.Tools, "tools", nil, "offer only these `TOOLS` (and those of --families)")
+	f.StringSliceVar(&o.Exclude, "exclude-tools", nil, "offer no `TOOLS` of these")
 	httpFlags(cmd, &o.HTTPOptions)
 	return cmd
 }
 
+// ofConfig is the value of --http without an address.
+const ofConfig = "config"
+
 func httpFlags(cmd *cobra.Command, o *HTTPOptions) {
-	cmd.Flags().StringVar(&o.HTTP, "http", "", "serve Streamable HTTP at `HOST:PORT` (path /mcp) and not stdio, such as 127.0.0.1:8811")
+	cmd.Flags().StringVar(&o.Address, "http", "", "serve Streamable HTTP at `HOST:PORT` (path /mcp) and not stdio; without it at that of the configuration, or 127.0.0.1:8811")
+	cmd.Flags().Lookup("http").NoOptDefVal = ofConfig
 	cmd.Flags().BoolVar(&o.SSE, "sse", false, "with --http: the old HTTP+SSE transport at /sse as well")
 }
 
+// httpAddress takes the address behind --http, which is an argument because the flag works without one too. It also says whether HTTP is
+// wanted at all.
+func httpAddress(o *HTTPOptions) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		o.Over = o.Address != ""
+		if o.Address == ofConfig {
+			if o.Address = ""; len(args) == 1 {
+				o.Address, args = args[0], nil
+			}
+		}
+		return cobra.NoArgs(cmd, args)
+	}
+}
+
 func (o HTTPOptions) check() error {
-	if o.SSE && o.HTTP == "" {
+	if o.SSE && !o.Over {
 		return usageError{fmt.Errorf("--sse is for --http")}
 	}
 	return nil
@@ -123,7 +147,7 @@ certificate, writes the configuration file (mode 0600) and prints the snippets f
 func demoCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	o := DemoOptions{In: s.In}
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Try everything on a simulated three-node homelab", Args: cobra.NoArgs,
+		Use: "demo", Short: "Try everything on a simulated three-node homelab", Args: httpAddress(&o.HTTPOptions),
 		Long: `Starts a simulated Proxmox VE cluster inside this process, syncs it into a temporary store, prints overview and findings and the
 exact lines that connect Claude to it. With --serve it stays up as an MCP server on standard input and output, and with --allow that
 server may change the simulated cluster. --story change shows an agent that changes a guest, with its owner's approval, undo and audit,
@@ -137,7 +161,7 @@ server may change the simulated cluster. --story change shows an agent that chan
 				if err := oneOf("story", o.Story, stories); err != nil {
 					return err
 				}
-			case !o.Serve && (o.Allow != "" || o.HTTP != ""):
+			case !o.Serve && (o.Allow != "" || o.Over):
 				return usageError{fmt.Errorf("--allow and --http are for --serve")}
 			}
 			if err := o.HTTPOptions.check(); err != nil {

@@ -147,6 +147,14 @@ func (r *rig) example(t *testing.T, line string) {
 		want = []int{map[bool]int{true: 1, false: 0}[args[0] == "code"]}
 	case "db backup":
 		args[2] = filepath.Join(t.TempDir(), filepath.Base(args[2]))
+	case "token create":
+		if slices.Contains(args, "--cluster") {
+			want = []int{2} // the one of the example is none here
+		}
+	case "serve --http":
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		defer cancel()
+		ctx, args = short, []string{"serve", "--http", "127.0.0.1:0"}
 	case "sim serve":
 		r.simServe(t, args)
 		return

@@ -89,7 +89,7 @@ hash. Where a passphrase was set, the old one is asked for first.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.OperatorInit(cmd.Context(), *g, person(cmd.Context(), s, nil))
 		}})
-	return []*cobra.Command{operator, allowCommand(p, g, s), grantCommand(p, g, s), stopCommand(p, g, s), auditCommand(p, g, s), secretCommand(p, g, s)}
+	return []*cobra.Command{operator, allowCommand(p, g, s), grantCommand(p, g, s), stopCommand(p, g, s), auditCommand(p, g, s), secretCommand(p, g, s), tokenCommand(p, g, s)}
 }
 
 func allowCommand(p Program, g *Globals, s Streams) *cobra.Command {

@@ -31,14 +31,19 @@ type Session struct {
 type ServeOptions struct {
 	In    io.Reader
 	Allow string // --allow: a tier, for this process
+	ToolOptions
 	HTTPOptions
 }
 
 // HTTPOptions are those of serving over HTTP.
 type HTTPOptions struct {
-	HTTP string // --http: host:port to listen on, "" = stdio
-	SSE  bool   // --sse: the deprecated HTTP+SSE transport as well
+	Over    bool   // --http: over HTTP and not stdio
+	Address string // its host:port, "" = that of the configuration
+	SSE     bool   // --sse: the deprecated HTTP+SSE transport as well
 }
+
+// ToolOptions bound what is offered, within what the configuration says; empty lists bound nothing.
+type ToolOptions struct{ Families, Tools, Exclude []string }
 
 // SyncOptions are those of `sync`.
 type SyncOptions struct {
@@ -105,6 +110,7 @@ type Program interface {
 	Owner
 	Auditor
 	SecretKeeper
+	TokenKeeper
 	Version() Report
 	Open(ctx context.Context, g Globals) (Session, error)
 	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.

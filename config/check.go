@@ -23,6 +23,7 @@ type loader struct {
 func (l *loader) general(cfg *Config, raw rawFile) {
 	cfg.State = l.state(raw.state)
 	cfg.Code, cfg.Agent = l.code(raw.code), l.agent(raw.agent)
+	cfg.Toolset = l.toolset(raw.toolset)
 	cfg.Log.Level = l.oneOf(raw.logLevel, defaultLogLevel, "debug", "info", "warn", "error")
 	cfg.Log.Format = l.oneOf(raw.logFormat, defaultLogFormat, "auto", "text", "json")
 	cfg.Freshness = l.duration(raw.freshness, defaultFreshness, time.Second, 24*time.Hour)
@@ -98,6 +99,7 @@ func (l *loader) clusters(cfg *Config, raw rawFile) {
 		names = append(names, EnvCluster)
 	}
 	cfg.Changes = l.changes(raw.changes, names)
+	cfg.HTTP = l.http(raw.http, names)
 }
 
 // cluster checks everything of one cluster but the content of its secrets.

@@ -17,6 +17,8 @@ type Config struct {
 	Changes   Changes
 	Code      Code
 	Agent     Agent
+	HTTP      HTTP
+	Toolset   Toolset
 	Zone      string // IANA name of the zone that times are asked and shown in, "" = the machine's
 }
 

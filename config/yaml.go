@@ -47,6 +47,8 @@ type rawFile struct {
 	changes                                    rawChanges
 	code                                       rawCode
 	agent                                      rawAgent
+	http                                       rawHTTP
+	toolset                                    rawToolset
 	logLevel, logFormat, freshness, tick, zone setting
 }
 
@@ -91,6 +93,8 @@ func (r *reader) topFields(f *rawFile) fields {
 		"changes":   r.changes(&f.changes),
 		"code":      r.code(&f.code),
 		"agent":     r.agent(&f.agent),
+		"http":      r.http(&f.http),
+		"toolset":   r.toolset(&f.toolset),
 		"freshness": r.text(&f.freshness),
 		"tick":      r.text(&f.tick),
 		"zone":      r.text(&f.zone),

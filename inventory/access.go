@@ -74,7 +74,7 @@ type AccessList struct {
 // Access asks each cluster in scope what this login may do: three calls each, at once, 4 s at most. The error is that of Proxmox VE
 // where no cluster answers.
 func (i *Inventory) Access(ctx context.Context, ro ReadOptions) (AccessList, error) {
-	scope, err := i.scope(ro.Cluster)
+	scope, err := i.scope(ctx, ro.Cluster)
 	if err != nil {
 		return AccessList{}, err
 	}

@@ -47,7 +47,7 @@ type ClusterList struct {
 // shown as that. The error is that of the store.
 func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, error) {
 	storeErr := i.proj.refresh(ctx) // opening the store tells which clusters are one
-	scope, err := i.scope(ro.Cluster)
+	scope, err := i.scope(ctx, ro.Cluster)
 	if err := cmp.Or(err, storeErr); err != nil {
 		return ClusterList{}, err
 	}
@@ -56,7 +56,7 @@ func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, 
 	}
 	ask, cancel := context.WithTimeoutCause(ctx, clusterBudget, fault.New(fault.Timeout, "no answer within %s", clusterBudget).Retry())
 	defer cancel()
-	all := i.active() // all of them: another one may be the same cluster
+	all := i.reached(ctx) // all of them: another one may be the same cluster
 	found := make([]ClusterInfo, len(all))
 	i.each(ask, all, func(ctx context.Context, k int, c *cluster) { found[k] = c.info(i.opt.Waiting(ctx)) })
 	if err := i.proj.refresh(ctx); err != nil {
@@ -69,7 +69,7 @@ func (i *Inventory) Clusters(ctx context.Context, ro ReadOptions) (ClusterList, 
 	for k, c := range all {
 		cv := v.clusters[c.name]
 		found[k].ClusterOverview = cv.overview(c.meta(now), now)
-		found[k].SyncedAt, found[k].AlsoAs = cv.last.Finished, i.alsoGivenAs(c.name)
+		found[k].SyncedAt, found[k].AlsoAs = cv.last.Finished, i.alsoGivenAs(ctx, c.name)
 	}
 	twins(found)
 	list := ClusterList{Meta: i.meta(scope)}
@@ -138,7 +138,7 @@ type SyncOutcome struct {
 // SyncWithin reads everything of the clusters in scope, all at once, and waits no longer than limit; what runs then goes on, and the
 // next call joins it. The error is that of a single cluster that failed.
 func (i *Inventory) SyncWithin(ctx context.Context, q SyncRequest, limit time.Duration) ([]SyncOutcome, error) {
-	scope, err := i.scope(q.Cluster)
+	scope, err := i.scope(ctx, q.Cluster)
 	if err != nil {
 		return nil, err
 	}

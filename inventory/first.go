@@ -17,7 +17,7 @@ func (i *Inventory) Complete(ctx context.Context, clusterName string, progress f
 	if err := errors.Join(i.proj.refresh(ctx), i.proj.relast(ctx)); err != nil {
 		return err
 	}
-	scope, err := i.scope(clusterName)
+	scope, err := i.scope(ctx, clusterName)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (i *Inventory) ready(ctx context.Context, ro ReadOptions) ([]*cluster, erro
 	i.watched.touch(i.now())
 	// The store first: opening it tells which clusters are one.
 	storeErr := i.proj.refresh(ctx)
-	scope, err := i.scope(ro.Cluster)
+	scope, err := i.scope(ctx, ro.Cluster)
 	if err := cmp.Or(err, storeErr); err != nil {
 		return nil, err
 	}

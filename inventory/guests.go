@@ -56,9 +56,17 @@ func pageSize(limit int) int {
 // selectRows are the rows that match, in order, with their counts. Without terms and order nothing is copied.
 func (i *Inventory) selectRows(v *view, scope []*cluster, q *query) ([]*row, GuestCounts) {
 	all, counts := v.rows, v.counts
-	if len(scope) != len(i.active()) {
+	switch {
+	case len(scope) == 1:
 		cv := v.clusters[scope[0].name]
 		all, counts = cv.rows, cv.counts
+	case len(scope) != len(i.active()): // what a credential reaches
+		in := namesOf(scope)
+		all = slices.DeleteFunc(slices.Clone(all), func(r *row) bool { return !slices.Contains(in, r.g.Cluster) })
+		counts = GuestCounts{}
+		for _, r := range all {
+			counts.add(r)
+		}
 	}
 	if len(q.terms) == 0 && (q.order == "" || q.order == "vmid" && !q.reverse) {
 		return all, counts

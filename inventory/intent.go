@@ -137,7 +137,7 @@ func (i *Inventory) ClearIntent(ctx context.Context, cluster, object string) (In
 
 // Intents lists what was said, from the store alone.
 func (i *Inventory) Intents(ctx context.Context, cluster string) ([]Intent, error) {
-	scope, err := i.scope(cluster)
+	scope, err := i.scope(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (c *clusterView) labelOf(ref store.Ref) string {
 
 // subject finds the object that a person names, in the store alone.
 func (i *Inventory) subject(ctx context.Context, cluster, object string) (*clusterView, store.Ref, error) {
-	scope, err := i.scope(cluster)
+	scope, err := i.scope(ctx, cluster)
 	if err != nil {
 		return nil, store.Ref{}, err
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/reach"
 )
 
 // NamedSource is a configured cluster: its name and how to reach it. Open is called at first use and again after it failed; it
@@ -156,28 +158,40 @@ func (i *Inventory) openStore(ctx context.Context) (Store, error) {
 	return i.store, nil
 }
 
-// scope resolves the cluster of a read: one, or all for "".
-func (i *Inventory) scope(name string) ([]*cluster, error) {
+// scope resolves the cluster of a read: one, or for "" all that the caller's credential reaches. One that it does not reach is not
+// configured as far as the caller learns. It is never empty.
+func (i *Inventory) scope(ctx context.Context, name string) ([]*cluster, error) {
+	all := i.reached(ctx)
+	if len(all) == 0 {
+		return nil, fault.New(fault.Denied, "your credential reaches none of the configured clusters")
+	}
 	if name == "" {
-		return i.active(), nil
+		return all, nil
 	}
-	if into := i.aliasOf(name); into != "" {
-		name = into
-	}
-	for _, c := range i.clusters {
-		if c.name == name {
+	want := cmp.Or(i.aliasOf(name), name)
+	for _, c := range all {
+		if c.name == want && (reach.Cluster(ctx, name) || want == name) {
 			return []*cluster{c}, nil
 		}
 	}
-	return nil, fault.BadField("cluster", fmt.Sprintf("no cluster %q is configured; configured: %s", name, strings.Join(i.names(), ", ")),
-		i.clusters[0].name)
+	return nil, fault.BadField("cluster", fmt.Sprintf("no cluster %q is configured; configured: %s", name, strings.Join(i.names(ctx), ", ")), all[0].name)
 }
 
-// names lists the configured clusters in order.
-func (i *Inventory) names() []string {
+// reached are the active clusters that the caller's credential reaches, by whichever of their names.
+func (i *Inventory) reached(ctx context.Context) []*cluster {
+	if r, ok := reach.Of(ctx); !ok || r.Clusters == nil {
+		return i.active()
+	}
+	return slices.DeleteFunc(slices.Clone(i.active()), func(c *cluster) bool { return !reach.Cluster(ctx, c.name) && len(i.alsoGivenAs(ctx, c.name)) == 0 })
+}
+
+// names lists the configured clusters that the caller may know of, in order.
+func (i *Inventory) names(ctx context.Context) []string {
 	out := make([]string, 0, len(i.clusters))
 	for _, c := range i.clusters {
-		out = append(out, c.name)
+		if reach.Cluster(ctx, c.name) {
+			out = append(out, c.name)
+		}
 	}
 	return out
 }

@@ -1,11 +1,13 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/reach"
 )
 
 // Merge makes a configured cluster another name of one that is configured before it: its guests are not listed, it is not synced, and
@@ -63,11 +65,11 @@ func (i *Inventory) active() []*cluster {
 	return slices.DeleteFunc(slices.Clone(i.clusters), func(c *cluster) bool { return i.aliasOf(c.name) != "" })
 }
 
-// alsoGivenAs are the other names of a cluster, in the order of the configuration.
-func (i *Inventory) alsoGivenAs(name string) []string {
+// alsoGivenAs are the other names of a cluster that the caller may know of, in the order of the configuration.
+func (i *Inventory) alsoGivenAs(ctx context.Context, name string) []string {
 	var out []string
 	for _, c := range i.clusters {
-		if i.aliasOf(c.name) == name {
+		if i.aliasOf(c.name) == name && reach.Cluster(ctx, c.name) {
 			out = append(out, c.name)
 		}
 	}

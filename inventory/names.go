@@ -33,7 +33,7 @@ func (i *Inventory) Names(ctx context.Context, of string) (Names, error) {
 	if err := i.proj.refresh(ctx); err != nil {
 		return Names{}, err
 	}
-	scope, err := i.scope(of)
+	scope, err := i.scope(ctx, of)
 	if err != nil {
 		return Names{}, err
 	}
@@ -46,7 +46,7 @@ func (i *Inventory) Names(ctx context.Context, of string) (Names, error) {
 		}
 	}
 	out := Names{}
-	for _, c := range i.active() {
+	for _, c := range i.reached(ctx) {
 		out.Clusters = append(out.Clusters, c.name)
 	}
 	for _, c := range scope {

@@ -46,7 +46,7 @@ func (i *Inventory) Follow(ctx context.Context, clusters []string, since Mark) (
 func (i *Inventory) lookAt(ctx context.Context, clusters []string) error {
 	asked := false
 	for _, name := range clusters {
-		scope, err := i.scope(name)
+		scope, err := i.scope(ctx, name)
 		if err != nil || !scope[0].due() { // a cluster may be configured no more
 			continue
 		}

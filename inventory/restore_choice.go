@@ -61,7 +61,7 @@ func (i *Inventory) RestoreChoice(ctx context.Context, q RestoreAsk) (RestoreCho
 	if out.Type == "" {
 		return out, fault.New(fault.Conflict, "what kind of guest %s is of cannot be told", clean.Line(p.ID, maxLine))
 	}
-	scope, err := i.scope(r.Cluster)
+	scope, err := i.scope(ctx, r.Cluster)
 	if err != nil {
 		return out, err
 	}

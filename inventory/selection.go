@@ -14,12 +14,12 @@ func (i *Inventory) Selection(ctx context.Context, cluster, query string) (name 
 	if err := i.proj.refresh(ctx); err != nil {
 		return "", nil, err
 	}
-	scope, err := i.scope(cluster)
+	scope, err := i.scope(ctx, cluster)
 	if err != nil {
 		return "", nil, err
 	}
 	if len(scope) != 1 {
-		return "", nil, fault.BadField("cluster", "must be one of "+strings.Join(i.names(), ", "), scope[0].name)
+		return "", nil, fault.BadField("cluster", "must be one of "+strings.Join(i.names(ctx), ", "), scope[0].name)
 	}
 	if query = strings.TrimSpace(query); query == "" {
 		return scope[0].name, nil, nil
@@ -40,7 +40,7 @@ func (i *Inventory) GuestID(ctx context.Context, cluster, guest string) (name st
 	if err := i.proj.refresh(ctx); err != nil {
 		return "", 0, err
 	}
-	scope, err := i.scope(cluster)
+	scope, err := i.scope(ctx, cluster)
 	if err != nil {
 		return "", 0, err
 	}

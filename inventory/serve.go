@@ -18,7 +18,7 @@ type SyncRequest struct {
 // Sync reads everything of the clusters in scope, all at once, and waits. It returns a report for each that ended and the first
 // error of those that did not; a lost lease is fault.Fenced.
 func (i *Inventory) Sync(ctx context.Context, q SyncRequest) ([]SyncReport, error) {
-	scope, err := i.scope(q.Cluster)
+	scope, err := i.scope(ctx, q.Cluster)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type SettingsReport struct {
 // Settings reads what a cluster is beside guests, storages and pools (settings_kinds.go) and stores each object with its versions. It is no
 // part of a sync, whose calls users wait for: code is written from it. A cluster that another process reads just now is waited for.
 func (i *Inventory) Settings(ctx context.Context, cluster string) ([]SettingsReport, error) {
-	scope, err := i.scope(cluster)
+	scope, err := i.scope(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ const (
 // it may exist but is not shown to this token.
 func (i *Inventory) Task(ctx context.Context, q TaskQuery) (TaskDetail, error) {
 	ctx = i.opt.Waiting(ctx)
-	scope, err := i.scope(q.Cluster)
+	scope, err := i.scope(ctx, q.Cluster)
 	if err != nil {
 		return TaskDetail{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/reach"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -40,8 +41,9 @@ type Identity struct {
 
 type identityKey struct{}
 
-// WithIdentity binds the caller to the context; a transport does it when it admits a request.
+// WithIdentity binds the caller to the context, with the bound that every layer below enforces; a transport does it when it admits a request.
 func WithIdentity(ctx context.Context, id Identity) context.Context {
+	ctx = reach.With(ctx, reach.Reach{Tier: int(id.Scope.Tier), Clusters: id.Scope.Clusters})
 	return context.WithValue(ctx, identityKey{}, id)
 }
 

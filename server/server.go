@@ -25,7 +25,9 @@ type Options struct {
 	Deps func(ctx context.Context) (tools.Deps, error)
 	// Parts are what is offered beside tools; nil: nothing.
 	Parts  []Part
-	Logger *slog.Logger
+	// Refused hears of a call that the caller's credential does not reach, to write it down; nil: nobody does.
+	Refused func(ctx context.Context, tool, why string)
+	Logger  *slog.Logger
 }
 
 // Part is something that the server offers beside tools, resources or prompts, with its own handlers and hooks.
@@ -54,11 +56,12 @@ func New(o Options) *MCP {
 		mcpserver.WithHooks(hooks),
 		mcpserver.WithToolCapabilities(true),
 		mcpserver.WithToolFilter(listed(o)),
+		mcpserver.WithToolHandlerMiddleware(bounded(o)),
 		mcpserver.WithToolHandlerMiddleware(drain),
 		mcpserver.WithToolHandlerMiddleware(logCalls(o.Logger)),
 		mcpserver.WithToolHandlerMiddleware(recoverCalls(o.Logger)),
-		// Five minutes spare clients a round trip per turn; when what is allowed changes they are told.
-		mcpserver.WithMethodCacheHints(mcp.MethodToolsList, int64(5*time.Minute/time.Millisecond), mcp.CacheScopePublic),
+		// Five minutes spare clients a round trip per turn; when what is allowed changes they are told. What is listed depends on who asks.
+		mcpserver.WithMethodCacheHints(mcp.MethodToolsList, int64(5*time.Minute/time.Millisecond), mcp.CacheScopePrivate),
 	}
 	for _, p := range o.Parts {
 		with = append(with, p.Options(hooks)...)
@@ -79,15 +82,14 @@ func New(o Options) *MCP {
 // allowed, and writes down that it did (S01).
 func listed(o Options) mcpserver.ToolFilterFunc {
 	return func(ctx context.Context, all []mcp.Tool) []mcp.Tool {
-		if len(all) == 1 {
+		if len(all) == 1 && len(o.Specs) > 1 {
 			return all
 		}
-		c := o.Caller
-		c.Level = o.level(ctx)
+		c := o.caller(ctx)
 		out := make([]mcp.Tool, 0, len(all))
-		for _, spec := range o.Specs {
-			if spec.Shown(c) {
-				out = append(out, spec.Tool(c))
+		for k := range o.Specs {
+			if s := &o.Specs[k]; s.Shown(c) && Offered(ctx, s) {
+				out = append(out, s.Tool(c))
 			}
 		}
 		if len(all) > len(o.Specs) {

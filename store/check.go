@@ -42,7 +42,7 @@ func (r *CheckReport) problem(text string) {
 
 // checkedTables are counted by Stats.
 var checkedTables = []string{"clusters", "guests", "objects", "object_versions", "contents", "changes", "tasks", "syncs", "leases",
-	"plans", "plan_steps", "audit", "settings", "secrets", "intents", "iac_addresses"}
+	"plans", "plan_steps", "audit", "settings", "secrets", "intents", "iac_addresses", "tokens"}
 
 // maxProblems bounds the problems of one kind that a report names.
 const maxProblems = 20

@@ -59,6 +59,12 @@ type Store interface {
 	Secrets(ctx context.Context) ([]store.SecretRow, error)
 	SecretUsed(ctx context.Context, name string) error
 	DeleteSecret(ctx context.Context, name string, a store.AuditEntry) error
+	AddToken(ctx context.Context, t store.TokenRow, a store.AuditEntry) error
+	TokenByHash(ctx context.Context, hash []byte) (store.TokenRow, bool, error)
+	Tokens(ctx context.Context) ([]store.TokenRow, error)
+	AnyToken(ctx context.Context) (bool, error)
+	RevokeToken(ctx context.Context, name string, a store.AuditEntry) error
+	TokenUsed(ctx context.Context, name string, a store.AuditEntry) error
 
 	Intents(ctx context.Context, cluster string) ([]store.Intent, error)
 	SetIntent(ctx context.Context, i store.Intent) error
@@ -131,6 +137,7 @@ func Run(t *testing.T, b Backend) {
 		"StopRace":        testStopRace,
 		"Settings":        testSettings,
 		"Secrets":         testSecrets,
+		"Tokens":          testTokens,
 		"Backup":          testBackup,
 		"BackupLive":      testBackupLive,
 	} {
