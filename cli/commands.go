@@ -44,7 +44,7 @@ func serveCommand(p Program, g *Globals, s Streams) *cobra.Command {
 Only JSON-RPC goes to standard output; logs go to standard error. Ends when the client closes standard input.
 With --http it serves many clients over HTTP: on this machine at once, beyond it with tokens or OAuth and TLS (docs/http.md).
 --families, --tools and --exclude-tools bound what is offered, within the configuration's toolset.`,
-		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve\n  proxmox-mcp serve --families cluster,guest,node\n  proxmox-mcp serve --http 127.0.0.1:8811\n  proxmox-mcp serve --http",
+		Example: "  claude mcp add proxmox -- /path/to/proxmox-mcp serve\n  claude mcp add proxmox -- /path/to/proxmox-mcp serve --families cluster,guest,node\n  proxmox-mcp serve --http 127.0.0.1:8811\n  proxmox-mcp serve --http",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err
