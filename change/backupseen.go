@@ -120,7 +120,8 @@ func backupsGone(s *Step, r Result) []Step {
 			owner = &Found{Target: s.Also[k]}
 		}
 		u := deleteVolume(s.Action+".undo", VolumeTarget(s.Target.Cluster, s.Target.Node, volid, owner), call)
-		u.Tier = s.Tier
+		u.Tier = max(s.Tier, Disruptive) // made by the plan that is undone, but it may be the only one
+		u.Lost = []string{"backup " + cleanVolume(volid)}
 		out = append(out, u)
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,10 +93,12 @@ func (r *run) same(ctx context.Context, s *Step, want Target, js store.PlanStep)
 		return nil, staleRead(want, err)
 	}
 	switch {
-	case l.Node != want.Node:
-		return nil, stale(want, fmt.Sprintf("it moved from %s to %s", want.Node, l.Node))
 	case l.Life != want.Life:
 		return nil, stale(want, "another guest has its vmid now")
+	case l.Node != want.Node && l.Node == s.Want.Node:
+		return nil, errThere
+	case l.Node != want.Node:
+		return nil, stale(want, fmt.Sprintf("it moved from %s to %s", want.Node, l.Node))
 	case l.Lock != "" && l.Lock != s.Lock: // before the digest, which a lock changes too
 		return nil, r.locked(ctx, l)
 	case l.Digest != want.Digest:
@@ -103,6 +106,9 @@ func (r *run) same(ctx context.Context, s *Step, want Target, js store.PlanStep)
 	}
 	return l, nil
 }
+
+// errThere says that a guest was moved meanwhile to where the step would move it, by HA for example: there is nothing left to do.
+var errThere = errors.New("it is there already")
 
 // vacant says whether a vmid is still free, also of guests that this token cannot see (GET /cluster/nextid?vmid=, recording 02/011).
 func vacant(ctx context.Context, c Cluster, t Target) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -210,6 +211,13 @@ func (r *run) step(ctx context.Context, k int, js store.PlanStep, was left) (Res
 		return Result{}, nil
 	}
 	live, err := r.check(ctx, s, js, was)
+	if errors.Is(err, errThere) {
+		res := Result{Observed: "it was moved to " + s.Want.Node + " meanwhile; nothing was sent", Node: s.Want.Node}
+		js.State, js.Ended, js.Result = StepNoop, r.e.now(), marshal(res)
+		r.save(ctx, js)
+		r.ending(s.Target.Label() + ": " + res.Observed)
+		return res, nil
+	}
 	if err != nil {
 		r.skip(ctx, k, err)
 		r.ending(s.Target.Label() + ": " + fault.Of(err).Error())

@@ -25,6 +25,7 @@ type faultRow struct {
 	hidden   []string             // the same for actions that leave no trace in the state
 	within   time.Duration        // how long apply may take; 0: a minute
 	says     string               // what the requester has to be told
+	quiet    bool                 // nothing is left to be sent
 }
 
 // shot is one action under one fault.
@@ -58,6 +59,17 @@ func onGuest(f func(vmid int) pvesim.Fault) func(*shot) []pvesim.Fault {
 func onConfig(s *sample) bool { _, ok := s.action.(Configure); return ok }
 
 func onGuests(s *sample) bool { return s.direct == nil }
+
+// moves are actions that bring a guest to pve1.
+func moves(s *sample) bool {
+	switch s.action.(type) {
+	case Migrate, Drain:
+		return true
+	}
+	return false
+}
+
+func staysOnNode(s *sample) bool { return onGuests(s) && !moves(s) }
 
 // ofGuests are actions that need no more rights than those on guests and storages.
 func ofGuests(s *sample) bool {
@@ -117,7 +129,8 @@ func writeFaults() []faultRow {
 			s.guests.lives[s.vmid]++
 			return []pvesim.Fault{pvesim.Reincarnated(s.vmid)}
 		}, fit: onGuests, ends: []string{Stale}},
-		{id: "F32", name: "moved to another node", fault: onGuest(func(id int) pvesim.Fault { return pvesim.GuestMoved(id, "pve1") }), fit: onGuests, ends: []string{Stale}, says: "moved"},
+		{id: "F32", name: "moved to another node", fault: onGuest(func(id int) pvesim.Fault { return pvesim.GuestMoved(id, "pve1") }), fit: staysOnNode, ends: []string{Stale}, says: "moved"},
+		{id: "F32", name: "moved to where it was to go", fault: onGuest(func(id int) pvesim.Fault { return pvesim.GuestMoved(id, "pve1") }), fit: moves, quiet: true},
 		{id: "F33", name: "edited as it is sent", fault: onGuest(pvesim.EditBetween), fit: onConfig, ends: refusedNow},
 		{id: "F46", name: "429", fault: onWrite(pvesim.Gateway(429, 7*time.Second), false), ends: refusedNow},
 		{id: "F46", name: "502, not carried out", fault: onWrite(pvesim.Gateway(502, 0), false), ends: lostOrNot, within: 2 * time.Minute},
@@ -282,6 +295,9 @@ func (s *shot) judge(row *faultRow, got Plan, err error, took time.Duration) {
 	}
 	if done := s.carried(s.rig, s.was); got.State == Done && !done || got.State != Done && got.State != Unknown && done && s.sent() > 0 {
 		fail("b: %s is said, carried out: %v (%s)", got.State, done, got.Note)
+	}
+	if row.quiet && s.sent() > 0 {
+		fail("a: %d requests were sent, none is needed", s.sent())
 	}
 	if got.State != Done && (got.Note == "" || !strings.Contains(got.Note, row.says)) {
 		fail("c: %s is said because of %q, want %q in it", got.State, got.Note, row.says)

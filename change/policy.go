@@ -158,7 +158,11 @@ func (s *Sheriff) Judge(ctx context.Context, b *Body, who Caller, live []Target)
 	if v, ok := s.recovery(as); !ok {
 		return v, nil
 	}
-	return s.decide(as, who), nil
+	v := s.decide(as, who)
+	if as.Tier < b.Tier && len(v.Reasons) > 0 {
+		v.Reasons[0] = "you made it within a day and nobody protected it, so it counts as " + as.Tier.String() + strings.TrimPrefix(v.Reasons[0], "it is "+as.Tier.String())
+	}
+	return v, nil
 }
 
 func deny(reason, hint string) Verdict {

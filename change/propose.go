@@ -224,12 +224,20 @@ func (b *Body) complete(lives []*Live) {
 			}
 		}
 	}
+	lives = slices.DeleteFunc(slices.Clone(lives), func(l *Live) bool { return !b.touches(&l.Target) })
 	b.Blast = blastOf(lives)
 	for _, l := range lives {
 		if l.CanSnapshot != nil && !*l.CanSnapshot && slices.ContainsFunc(b.Steps, func(s Step) bool { return savable(s) && s.Target.VMID == l.VMID }) {
 			b.Blast.Unsaved = append(b.Blast.Unsaved, l.Label())
 		}
 	}
+}
+
+// touches says whether a step is about a guest: those that stay as they are belong to no blast radius.
+func (b *Body) touches(t *Target) bool {
+	return slices.ContainsFunc(b.Steps, func(s Step) bool {
+		return s.Target.VMID == t.VMID || slices.ContainsFunc(s.Also, func(a Target) bool { return a.VMID == t.VMID })
+	})
 }
 
 func blastOf(lives []*Live) Blast {

@@ -82,6 +82,9 @@ func (r Restore) Steps(concerned *Found) ([]Step, error) {
 		for _, k := range nicKeys(r.Config) {
 			set(k, apart(r.Type, r.Config.Str(k), r.VolID, r.NewID, k))
 		}
+		if r.Config.Bool("onboot") { // a copy to look at; a swap gives it back
+			set("onboot", "0")
+		}
 	}
 	if !r.Itself && (r.Type == pve.Qemu || !r.Apart) { // of a container it would make the cards anew, with their links up (source)
 		s.Call.Params = append(s.Call.Params, Param{"unique", "1"})

@@ -96,6 +96,21 @@ func (s Snapshot) rollback(l *Live, to pve.Snapshot) []Step {
 	if to.SnapTime != nil {
 		st.Lost[0] += " of " + unixDay(int64(*to.SnapTime))
 	}
-	st.Diff = []Diff{{"parent", l.Config.Str("parent"), s.Snapshot}}
+	st.Diff = []Diff{{"disks and configuration", "now", "as at " + s.Snapshot}}
+	switch after := s.after(to); {
+	case after != l.Target.Status:
+		st.Diff = append(st.Diff, Diff{"status", l.Target.Status, after})
+	case after == "running":
+		st.Diff = append(st.Diff, Diff{"status", "running", "running, started anew"})
+	}
 	return []Step{st}
+}
+
+// after is what a guest is behind a roll-back: it is stopped by it, and started by a snapshot with its memory or when asked for (recordings
+// 08; schema: start).
+func (s Snapshot) after(to pve.Snapshot) string {
+	if s.Start || to.VMState != nil && bool(*to.VMState) {
+		return "running"
+	}
+	return "stopped"
 }

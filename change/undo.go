@@ -234,6 +234,7 @@ func undoStep(s *Step, l *Live, call Call, d doneStep, first bool) Step {
 		u.Want.Pool = &pool
 	case s.Want.Node != "":
 		u.Want.Node, u.Want.Status, u.Patience, u.Task = s.Target.Node, d.before.Status, s.Patience, s.Task
+		u.Diff = []Diff{{"node", l.Node, s.Target.Node}}
 	case len(s.Want.Moved) > 0:
 		u.Want.Moved = movedBack(s.Want.Moved, d.before, l)
 	case s.Want.Status != "":

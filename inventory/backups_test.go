@@ -222,3 +222,20 @@ func TestBackupChoice(t *testing.T) {
 		}
 	})
 }
+
+// A job's overlap with others is judged with the settings that it is to get: those of the same guests, and whether both prune one storage.
+func TestJobShares(t *testing.T) {
+	w := backupWorld(time.Now())
+	w.host.jobs[0]["prune-backups"] = "keep-weekly=4"
+	r := newRig(t, w)
+	r.sync()
+	st, err := r.Job(t.Context(), JobQuery{ID: "all", Set: map[string]string{"all": "1", "storage": "nas", "prune-backups": "keep-last=7"}})
+	want := []SharedGuests{{Job: "nightly", Schedule: "02:30", Keep: "keep-weekly=4", Guests: 5, Prunes: true}}
+	if diff := cmp.Diff(want, st.Others); diff != "" || fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("%v %s", err, diff)
+	}
+	st, err = r.Job(t.Context(), JobQuery{ID: "one", Set: map[string]string{"vmid": "102", "storage": "nas"}})
+	if len(st.Others) != 0 || fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("%v %+v", err, st.Others)
+	}
+}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -11,9 +12,10 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
-// JobQuery names a backup job.
+// JobQuery names a backup job. Set are settings that it is to get, as the API takes them: Others are judged with them.
 type JobQuery struct {
-	ID string
+	ID  string
+	Set map[string]string
 	ReadOptions
 }
 
@@ -24,6 +26,15 @@ type JobState struct {
 	Was     pve.Config
 	Guests  []string
 	Free    *int64 // on its storage
+	Others  []SharedGuests
+}
+
+// SharedGuests is another job that is enabled and backs up some of the same guests. Prunes says that both keep to a number on the same
+// storage, where each then removes what the other wants kept.
+type SharedGuests struct {
+	Job, Schedule, Keep string
+	Guests              int
+	Prunes              bool
 }
 
 // Job reads a backup job live. Errors: those of FindGuests, and of GET /cluster/backup (Sys.Audit on /).
@@ -54,11 +65,42 @@ func (i *Inventory) Job(ctx context.Context, q JobQuery) (JobState, error) {
 			out.Was = row
 		}
 	}
+	out.Others = i.sharing(c.name, &q, out.Was, rows)
 	if out.Was == nil {
 		return out, fault.New(fault.NotFound, "there is no backup job %s", clean.Line(q.ID, maxName)).WithHint("there are: %s", strings.Join(ids, ", ")).WithNext("list_backups")
 	}
 	i.covered(&out)
 	return out, nil
+}
+
+// sharing finds the other jobs that back up guests of this one, as it is to be.
+func (i *Inventory) sharing(cluster string, q *JobQuery, was pve.Config, rows []pve.Config) []SharedGuests {
+	wanted := pve.Config{}
+	maps.Copy(wanted, was)
+	for k, v := range q.Set {
+		wanted[k] = v
+	}
+	j := backupJobOf(cluster, wanted)
+	var out []SharedGuests
+	for _, row := range rows {
+		o := backupJobOf(cluster, row)
+		if row.Str("id") == q.ID || !o.Enabled {
+			continue
+		}
+		s := SharedGuests{Job: o.ID, Schedule: o.Schedule, Keep: o.Keep, Prunes: o.Storage == j.Storage && o.Keep != "" && j.Keep != "" && o.Keep != j.Keep}
+		for _, r := range i.proj.cluster(cluster).rows {
+			g := GuestBackups{Cluster: cluster, VMID: r.g.VMID, Node: r.g.Node, Pool: r.g.Pool}
+			mine, _ := j.covers(&g)
+			theirs, _ := o.covers(&g)
+			if mine && theirs {
+				s.Guests++
+			}
+		}
+		if s.Guests > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // covered finds the guests of a job and the room on its storage.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
@@ -20,7 +21,7 @@ type jobIn struct {
 	Guests   []string `json:"guests" example:"all" desc:"vmids, or all, or pool:NAME"`
 	Exclude  []string `json:"exclude" desc:"vmids, with all"`
 	Mode     string   `json:"mode" enum:"snapshot,suspend,stop"`
-	Keep     string   `json:"keep" example:"keep-daily=7,keep-weekly=4" desc:"retention" help:"how many backups stay, as keep-daily=7"`
+	Keep     string   `json:"keep" example:"keep-daily=7,keep-weekly=4" desc:"retention, or a number" help:"how many backups stay, as keep-daily=7 or 7"`
 	Comment  string   `json:"comment" help:"what the job is for"`
 	Cluster  string   `json:"cluster" multi:"true" desc:"configured name"`
 	Planning
@@ -44,7 +45,11 @@ func manageBackupJob() Spec {
 
 func (in *jobIn) request(ctx context.Context, d Deps) (change.Request, error) {
 	id := strings.TrimSpace(in.Job)
-	was, err := d.Inventory.Job(ctx, inventory.JobQuery{ID: id, ReadOptions: inventory.ReadOptions{Cluster: in.Cluster}})
+	set, bad := in.settings()
+	if bad != nil && (in.Action == "create" || in.Action == "update") {
+		return change.Request{}, bad
+	}
+	was, err := d.Inventory.Job(ctx, inventory.JobQuery{ID: id, Set: set, ReadOptions: inventory.ReadOptions{Cluster: in.Cluster}})
 	switch missing := fault.CodeOf(err) == fault.NotFound && was.Cluster != ""; {
 	case in.Action == "create" && err == nil:
 		return change.Request{}, fault.New(fault.Conflict, "there is a backup job %s already", id).WithHint("update changes it")
@@ -55,23 +60,57 @@ func (in *jobIn) request(ctx context.Context, d Deps) (change.Request, error) {
 		return in.run(&was)
 	}
 	j := change.Job{Cluster: was.Cluster, ID: id, Verb: in.Action, Was: was.Was}
+	r := change.Request{Cluster: was.Cluster}
 	switch in.Action {
 	case "enable":
 		j.Set = map[string]string{"enabled": "1"}
 	case "disable":
 		j.Set = map[string]string{"enabled": "0"}
 	case "create", "update":
-		if j.Set, err = in.settings(); err != nil {
-			return change.Request{}, err
+		j.Set, r.Notes = set, sharedNotes(was.Others)
+	}
+	r.Direct = j
+	return r, nil
+}
+
+// sharedNotes tell what a job does together with others.
+func sharedNotes(others []inventory.SharedGuests) []string {
+	var out []string
+	for _, o := range others {
+		note := fmt.Sprintf("job %s (%s) backs up %d of its guests too", o.Job, o.Schedule, o.Guests)
+		if o.Prunes {
+			note += "; both prune on the same storage, so each removes what the other keeps (" + o.Keep + ")"
+		}
+		out = append(out, note)
+	}
+	return out
+}
+
+// keepRule is one rule of retention (schema: prune-backups).
+var keepRule = lazy.Regexp(`^keep-(?:(?:last|hourly|daily|weekly|monthly|yearly)=\d+|all=[01])$`)
+
+// keeping is a retention as the API takes it. A number alone is how many of the newest stay.
+func keeping(text string) (string, error) {
+	text = strings.ReplaceAll(strings.TrimSpace(text), " ", "")
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		return "keep-last=" + text, nil
+	}
+	for rule := range strings.SplitSeq(text, ",") {
+		if text != "" && !keepRule().MatchString(rule) {
+			return "", fault.BadField("keep", "rules such as keep-last=3, keep-daily=7, keep-weekly=4, or a number", "keep-daily=7,keep-weekly=4")
 		}
 	}
-	return change.Request{Cluster: was.Cluster, Direct: j}, nil
+	return text, nil
 }
 
 // settings are what the inputs say, as the API takes it.
 func (in *jobIn) settings() (map[string]string, error) {
 	set := map[string]string{}
-	for k, v := range map[string]string{"schedule": in.Schedule, "storage": in.Storage, "mode": in.Mode, "prune-backups": in.Keep, "comment": in.Comment,
+	keep, err := keeping(in.Keep)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range map[string]string{"schedule": in.Schedule, "storage": in.Storage, "mode": in.Mode, "prune-backups": keep, "comment": in.Comment,
 		"exclude": strings.Join(in.Exclude, ",")} {
 		if v = strings.TrimSpace(v); v != "" {
 			set[k] = v
@@ -86,7 +125,7 @@ func (in *jobIn) settings() (map[string]string, error) {
 	case whom != "":
 		for g := range strings.SplitSeq(whom, ",") {
 			if n, err := strconv.Atoi(strings.TrimSpace(g)); err != nil || n < 100 {
-				return nil, fault.BadField("guests", "vmids, or all, or pool:NAME", "104,105")
+				return nil, fault.BadField("guests", fmt.Sprintf("vmids, or all, or pool:NAME; %.40q is none", strings.TrimSpace(g)), "104,105")
 			}
 		}
 		set["vmid"] = strings.ReplaceAll(whom, " ", "")

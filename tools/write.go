@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -284,7 +285,15 @@ func planned(d Deps, p change.Proposal, next string) *planOut {
 }
 
 func dryRun(d Deps, p change.Proposal) *planOut {
-	out := planned(d, p, "dry run: nothing was sent")
+	next := "dry run: nothing was sent"
+	switch {
+	case p.ID == "":
+	case p.Verdict.Decision == change.Operator:
+		next += "; it " + waits(d, p.ID)
+	default:
+		next += "; " + call(d, "apply_plan", p.ID) + " runs it"
+	}
+	out := planned(d, p, next)
 	out.dry = true
 	return out
 }
@@ -401,7 +410,7 @@ func (o *planOut) View(Deps) View {
 	room := roomForSteps
 	for _, s := range o.Steps[:min(len(o.Steps), planRows)] {
 		row := []string{s.Guest, s.Action, s.State, diffText(s), observedText(s)}
-		if len(o.Steps) > 2 {
+		if len(o.Steps) > 2 || weight(row) > room {
 			row[3] = clean.Line(row[3], shortDiff)
 		}
 		if room -= weight(row); room < 0 && len(t.Rows) > 0 {
@@ -411,14 +420,14 @@ func (o *planOut) View(Deps) View {
 	}
 	v.Table(t)
 	if more := len(o.Steps) - len(t.Rows); more > 0 {
-		v.Line("and %d steps more: format json shows all", more)
+		v.Line("and %s: get_plan with format json shows all", counted(more, "more step"))
 	}
 	for _, s := range o.Steps {
 		if s.Output != nil {
 			s.Output.wrote(&v)
 		}
 	}
-	for _, line := range [][2]string{{"lost for good", asManyAs(o.Lost, "; ", roomForLost)}, {"left out", asManyAs(o.Skipped, "; ", roomForBlast)}, {"note", o.Note}} {
+	for _, line := range [][2]string{{"lost for good", asManyAs(o.Lost, "; ", roomForLost)}, {"left out", leftOutText(o.Skipped)}, {"note", o.Note}} {
 		if line[1] != "" {
 			v.Line("%s: %s", line[0], line[1])
 		}
@@ -445,6 +454,8 @@ const (
 	shortDiff    = 120 // letters of a change, where a plan has several steps
 	roomForLost  = 90
 	roomForBlast = 40 // for each line
+
+	roomForLeftOut = 70
 )
 
 // asManyAs joins what has room, the first in any case (the beginning of it), and counts the rest.
@@ -464,6 +475,23 @@ func asManyAs(list []string, sep string, room int) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// leftOutText names every guest that a plan leaves as it is, as far as there is room, and the reasons that have room beside.
+func leftOutText(list []string) string {
+	text := asManyAs(list, "; ", roomForLeftOut)
+	if len(list) < 2 || !strings.HasSuffix(text, " more") {
+		return text
+	}
+	reasons, names := roomForLeftOut, []string(nil)
+	for _, s := range list {
+		name, why, _ := strings.Cut(s, ": ")
+		if w := weight([]string{why}); w <= reasons {
+			name, reasons = name+": "+clean.Line(why, 100), reasons-w
+		}
+		names = append(names, name)
+	}
+	return strconv.Itoa(len(list)) + ": " + asManyAs(names, "; ", 2*roomForLeftOut)
 }
 
 func diffText(s stepOut) string {
