@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -106,7 +108,7 @@ func (s *setup) fileOptions() config.LoadOptions {
 // wanted says whether a cluster is to be connected: the first one always, another one where it is named or asked for.
 func (s *setup) wanted() (bool, error) {
 	path, _ := s.loadOptions(s.g).File()
-	if _, err := os.Stat(path); path == "" || err != nil {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	cfg, _, err := config.Load(context.Background(), s.fileOptions())

@@ -72,7 +72,7 @@ func (j *journey) same(text string) string {
 func TestFirstSteps(t *testing.T) {
 	j := &journey{newcomer: newNewcomer(t)}
 	token := j.shell(t, j.recipe(t, "destructive"))
-	j.looks = func(line string, hidden bool) string {
+	j.looks = func(line string, _ bool) string {
 		j.inputs++
 		return fmt.Sprintf("%s    ← %d", line, j.inputs)
 	}
