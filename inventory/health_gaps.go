@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -49,6 +50,34 @@ func (k *check) gaps(c *checkup) (ran bool, out []miss) {
 		out = append(out, miss{k.name, why, byReason[why]})
 	}
 	return ran, append(out, k.inside(c)...)
+}
+
+// unchecked names the checks that say nothing of now although they could be asked for, and those that cannot be done at all.
+func (i *Inventory) unchecked(scope []*cluster) []string {
+	v, now := i.proj.view.Load(), i.now()
+	var out []string
+	for _, k := range checks {
+		for _, c := range scope {
+			cu := &checkup{cv: v.clusters[c.name], now: now}
+			if cu.cv.synced && k.topic != "" && k.open(cu) {
+				out = append(out, k.name)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// staleAnswer is for how long an answer about what changes within minutes still counts in an overview.
+const staleAnswer = time.Hour
+
+// open says that a node that could be asked has given no answer to a check's question, or an old one.
+func (k *check) open(c *checkup) bool {
+	t := topicNamed(k.topic)
+	return slices.ContainsFunc(c.cv.questions(), func(q question) bool {
+		s := c.cv.probes[q.id()]
+		return q.topic == t && (len(s.Data) == 0 || c.now.Sub(s.At) > max(2*t.every, staleAnswer))
+	})
 }
 
 func (k *check) inside(c *checkup) []miss {

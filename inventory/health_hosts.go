@@ -21,7 +21,7 @@ func checkDisks(c *checkup) []Finding {
 			if !d.wrong() {
 				continue
 			}
-			f := Finding{Severity: Warn, Code: "disk_worn", Object: "disk " + node + ":" + d.Dev, On: onNode(node), Score: 70, Since: s.First[d.Dev],
+			f := Finding{Severity: Warn, Code: "disk_worn", Object: "disk " + node + ":" + d.Dev, On: onNode(node), Score: 70, Since: s.First[d.Dev], Noticed: true,
 				Hint: "plan its replacement; check backups first"}
 			var evidence []string
 			if d.Left != nil && *d.Left <= wearWarn {
@@ -91,7 +91,7 @@ func checkZFS(c *checkup) []Finding {
 			if z.Health == "ONLINE" {
 				continue
 			}
-			f := Finding{Severity: Critical, Code: "zfs_pool", Object: "zfs pool " + node + ":" + z.Name, On: onNode(node), Score: 91, Since: s.First[z.Name],
+			f := Finding{Severity: Critical, Code: "zfs_pool", Object: "zfs pool " + node + ":" + z.Name, On: onNode(node), Score: 91, Since: s.First[z.Name], Noticed: true,
 				Title: strings.ToLower(z.Health), Evidence: "health " + z.Health, Hint: "zpool status " + z.Name + " on " + node + "; replace the failed disk"}
 			if z.Health == "" {
 				f.Severity, f.Title, f.Evidence = Warn, "does not tell its health", "no health"
@@ -110,7 +110,7 @@ func checkThin(c *checkup) []Finding {
 			if fill <= thinWarn {
 				continue
 			}
-			f := Finding{Severity: Warn, Code: "thin_pool", Object: "thin pool " + node + ":" + t.Name, On: onNode(node), Score: fill, Since: s.First[t.Name],
+			f := Finding{Severity: Warn, Code: "thin_pool", Object: "thin pool " + node + ":" + t.Name, On: onNode(node), Score: fill, Since: s.First[t.Name], Noticed: true,
 				Title: fmt.Sprintf("%d %% of its data full", t.Data), Evidence: fmt.Sprintf("data %d %%, metadata %d %%", t.Data, t.Meta),
 				Hint: "free or extend it before it is full: its guests stop then"}
 			if t.Meta > t.Data {
@@ -129,7 +129,7 @@ func checkUpdates(c *checkup) []Finding {
 	var out []Finding
 	answers(c, "updates", func(node string, s *probeState, u updatesFact) {
 		if u.Count > 0 {
-			out = append(out, Finding{Severity: Info, Code: "updates", Object: "node " + node, On: onNode(node), Score: min(u.Count, 50), Since: s.First["updates"],
+			out = append(out, Finding{Severity: Info, Code: "updates", Object: "node " + node, On: onNode(node), Score: min(u.Count, 50), Since: s.First["updates"], Noticed: true,
 				Title: fmt.Sprintf("%d packages wait for an update", u.Count), Evidence: strings.Join(u.Names, ", "), Hint: "apt dist-upgrade, node by node"})
 		}
 	})
@@ -150,7 +150,7 @@ func checkCertificates(c *checkup) []Finding {
 				f.Severity = Critical
 			}
 			if left <= 0 {
-				f.Title, f.Since = "ended "+ago(-left)+" ago", k.Until
+				f.Title, f.Since, f.Noticed = "ended "+ago(-left)+" ago", k.Until, false
 			}
 			out = append(out, f)
 		}
@@ -174,7 +174,7 @@ func checkClocks(c *checkup) []Finding {
 		if f.Ahead < 0 {
 			word = "behind"
 		}
-		n := Finding{Severity: Warn, Code: "clock_skew", Object: "node " + node, On: onNode(node), Score: 62, Since: s.First["clock"],
+		n := Finding{Severity: Warn, Code: "clock_skew", Object: "node " + node, On: onNode(node), Score: 62, Since: s.First["clock"], Noticed: true,
 			Title: fmt.Sprintf("clock %s %s ours", f.Ahead.Abs().Round(time.Second), word), Evidence: fmt.Sprintf("nodes/%s/time, sure to %s", node, f.Sure.Round(time.Second)),
 			Hint: "chronyc tracking on that node"}
 		if f.Ahead.Abs() > clockCritical {
@@ -194,7 +194,7 @@ func checkHA(c *checkup) []Finding {
 	var out []Finding
 	answers(c, "ha", func(_ string, s *probeState, list []haFact) {
 		for _, h := range list {
-			f := Finding{Severity: Critical, Code: "ha_error", Object: h.ID, On: onNode(h.Node), Score: 80, Since: s.First[h.ID],
+			f := Finding{Severity: Critical, Code: "ha_error", Object: h.ID, On: onNode(h.Node), Score: 80, Since: s.First[h.ID], Noticed: true,
 				Title: "HA: " + h.State, Evidence: "cluster/ha/status/current: " + h.State, Hint: "ha-manager status; after repair set it to disabled, then started"}
 			if i := strings.LastIndexByte(h.ID, ':'); strings.HasPrefix(h.ID, "service:") && i >= 0 {
 				if id, err := strconv.Atoi(h.ID[i+1:]); err == nil && c.cv.byID[id] != nil {
@@ -215,14 +215,14 @@ func checkReplication(c *checkup) []Finding {
 	var out []Finding
 	answers(c, "replication", func(_ string, s *probeState, r replicaFact) {
 		for _, j := range r.Failed {
-			f := Finding{Severity: Warn, Code: "replication", Object: "guest " + strconv.Itoa(j.Guest), Score: 58 + min(j.Fails, 10), Since: s.First[j.ID],
+			f := Finding{Severity: Warn, Code: "replication", Object: "guest " + strconv.Itoa(j.Guest), Score: 58 + min(j.Fails, 10), Since: s.First[j.ID], Noticed: true,
 				On:    Subject{Kind: store.KindGuest, ID: strconv.Itoa(j.Guest)},
 				Title: fmt.Sprintf("replication to %s failed %d times", j.Target, j.Fails), Evidence: j.Error, Hint: "pvesr status; get its log on the source node"}
 			if g := c.cv.byID[j.Guest]; g != nil {
 				f.Object, f.On = g.label(), g.subject()
 			}
 			if !j.LastSync.IsZero() {
-				f.Since = j.LastSync
+				f.Since, f.Noticed = j.LastSync, false
 				f.Evidence = strings.TrimPrefix(f.Evidence+"; last good "+ago(c.now.Sub(j.LastSync))+" ago", "; ")
 			}
 			if f.Evidence == "" {

@@ -92,7 +92,7 @@ func checkPressure(c *checkup) []Finding {
 				hint = l.hint
 			}
 		}
-		out = append(out, Finding{Severity: Warn, Code: "host_pressure", Object: "node " + node, On: onNode(node), Score: 57, Since: s.First["pressure"],
+		out = append(out, Finding{Severity: Warn, Code: "host_pressure", Object: "node " + node, On: onNode(node), Score: 57, Since: s.First["pressure"], Noticed: true,
 			Title: over[0] + " over " + ago(pressureSpan), Evidence: strings.Join(over, ", "), Hint: hint})
 	})
 	return out

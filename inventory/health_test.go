@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
@@ -129,5 +130,35 @@ func TestOverview(t *testing.T) {
 	n, err := r.Nodes(t.Context(), ReadOptions{})
 	if err != nil || len(n.Nodes) != 3 || n.Nodes[0].Guests.Total != 2 || n.Nodes[0].Kernel != "" || n.Nodes[0].Version == "" {
 		t.Errorf("nodes %+v, %v", n, err)
+	}
+}
+
+// TestOverviewSeesThePools: who looks for the first time is told of a degraded pool, at the cost of one round of questions; where a node
+// gives no answer to a check, the overview names the check, and a later look costs nothing.
+func TestOverviewSeesThePools(t *testing.T) {
+	for refused, unchecked := range map[string][]string{"": nil, "zfs": {"zfs_pool"}} {
+		w, r := withHealth(t)
+		w.onHost("pve1").zfs = []pve.ZFSRow{{Name: "tank", Health: "DEGRADED"}}
+		w.fail = func(call, node string, _ int) error {
+			if call == refused {
+				return fault.New(fault.Forbidden, "Permission check failed")
+			}
+			return nil
+		}
+		o, err := r.Overview(t.Context(), ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pools := slices.DeleteFunc(slices.Clone(o.Problems), func(f Finding) bool { return f.Code != "zfs_pool" })
+		if refused == "" && (len(pools) != 1 || !pools[0].Noticed || pools[0].Severity != Critical) {
+			t.Errorf("a degraded pool is not told: %+v", o.Problems)
+		}
+		before := w.Calls()
+		if o, err = r.Overview(t.Context(), ReadOptions{}); err != nil || w.Calls() != before {
+			t.Errorf("a second look made %d calls: %v", w.Calls()-before, err)
+		}
+		if diff := cmp.Diff(unchecked, o.Unchecked); diff != "" {
+			t.Errorf("%q refused: %s", refused, diff)
+		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 	// How long check_health waits for answers: when some were there before, and when a question was never answered (a cold
 	// apt/update takes 3.7 s, recording 02/065). What is still awaited then is named as not checked.
 	waitProbe      = 3 * time.Second
+	waitProbeBrief = 1200 * time.Millisecond // an overview waits until the first answers are kept (probeFlush), and says what is missing
 	waitProbeFirst = 5 * time.Second
 	// After a failure a question is asked again: a missing right or function does not come by itself.
 	probeRetry       = time.Minute
@@ -144,6 +145,23 @@ func (c *cluster) probe(ctx context.Context, fresh bool) {
 	defer cancel()
 	select {
 	case <-c.startProbe(fresh):
+	case <-ctx.Done():
+	}
+}
+
+// probeFirst asks what was never asked and waits for it a moment.
+func (c *cluster) probeFirst(ctx context.Context) {
+	v := c.inv.proj.cluster(c.name)
+	if _, err := c.lastError(); err != nil || !v.synced {
+		return
+	}
+	if _, first := v.due(c.inv.now(), false); !first {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitProbeBrief)
+	defer cancel()
+	select {
+	case <-c.startProbe(false):
 	case <-ctx.Done():
 	}
 }

@@ -47,6 +47,7 @@ type Finding struct {
 	Title    string    // a short clause: "offline for 3h"
 	Evidence string    // the values that were read
 	Since    time.Time // when it began, as far as that was observed; zero = unknown
+	Noticed  bool      // Since is when it was first seen: it may have begun long before
 	Hint     string    // what to do, a short clause
 	Score    int       // rank within the severity, higher first
 	Count    int       // how many findings a group stands for, 0 = itself
@@ -121,7 +122,8 @@ type ClusterOverview struct {
 	Meta         Meta
 }
 
-// Overview is all clusters with the problems of all, ranked; Checked and Skipped are those of Health.
+// Overview is all clusters with the problems of all, ranked; Checked and Skipped are those of Health. Unchecked names the checks that
+// say nothing of now, on some node or at all, and that check_health would ask for.
 type Overview struct {
 	Meta
 	Clusters []ClusterOverview
@@ -129,6 +131,8 @@ type Overview struct {
 	Silenced map[string]int
 	Checked  []string
 	Skipped  []string
+
+	Unchecked []string
 }
 
 // Guest is a guest in lists. State is running, stopped, paused, suspended, template or unknown.

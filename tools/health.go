@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
@@ -35,6 +36,7 @@ type findingOut struct {
 	Title    string `json:"title"`
 	Evidence string `json:"evidence,omitempty"`
 	Since    string `json:"since,omitempty"`
+	Noticed  bool   `json:"since_is_first_seen,omitempty"` // it may have begun before
 	Hint     string `json:"hint,omitempty"`
 }
 
@@ -77,7 +79,7 @@ func findingsOf(d Deps, all []inventory.Finding) []findingOut {
 	for _, f := range all {
 		o := findingOut{Severity: string(f.Severity), Code: f.Code, Cluster: f.Cluster, Object: f.Object, Count: f.Count, Title: f.Title, Evidence: f.Evidence, Hint: f.Hint}
 		if !f.Since.IsZero() {
-			o.Since = stamp(d, f.Since)
+			o.Since, o.Noticed = stamp(d, f.Since), f.Noticed
 		}
 		out = append(out, o)
 	}
@@ -110,7 +112,7 @@ func findingRows(d Deps, all []inventory.Finding) (t Table, rest string) {
 	room := roomForFindings
 	var at []string
 	for _, f := range all {
-		row := []string{string(f.Severity), f.Code, cell(f.Object, 60), cell(f.Title, 90), cell(f.Evidence, 110), ago(d, f.Since), ""}
+		row := []string{string(f.Severity), f.Code, cell(f.Object, 60), cell(f.Title, 90), cell(f.Evidence, 110), sinceText(d, &f), ""}
 		if !hinted[f.Hint] {
 			row[6] = cell(f.Hint, 110)
 		}
@@ -126,6 +128,18 @@ func findingRows(d Deps, all []inventory.Finding) (t Table, rest string) {
 		}
 	}
 	return t.in(d, at), countList(left)
+}
+
+// sinceText is for how long a finding holds. What was only noticed at some time may have begun long before.
+func sinceText(d Deps, f *inventory.Finding) string {
+	switch age := ago(d, f.Since); {
+	case !f.Noticed || age == "":
+		return age
+	case d.Now().Sub(f.Since) < time.Minute:
+		return "first seen now"
+	default:
+		return "first seen " + age + " ago"
+	}
 }
 
 // weight estimates the tokens of a row from above: a word of letters costs one per six, a long or foreign one more.

@@ -19,9 +19,10 @@ type overviewIn struct {
 
 type overviewOut struct {
 	Envelope
-	Clusters []clusterOut `json:"clusters"`
-	Problems []findingOut `json:"problems"`
-	src      inventory.Overview
+	Clusters  []clusterOut `json:"clusters"`
+	Problems  []findingOut `json:"problems"`
+	Unchecked []string     `json:"unchecked,omitempty"` // checks that say nothing of now: check_health asks
+	src       inventory.Overview
 }
 
 type clusterOut struct {
@@ -73,7 +74,7 @@ func getOverview() Spec {
 		if err != nil {
 			return nil, err
 		}
-		out := &overviewOut{Envelope: envelope(d, o.Meta), Clusters: []clusterOut{}, src: o}
+		out := &overviewOut{Envelope: envelope(d, o.Meta), Clusters: []clusterOut{}, Unchecked: o.Unchecked, src: o}
 		for _, c := range o.Clusters {
 			out.Clusters = append(out.Clusters, clusterOf(d, c))
 		}
@@ -129,6 +130,7 @@ func (o *overviewOut) View(d Deps) View {
 			checked = 0
 		}
 		v.Line("%s", noProblems(checked, len(o.src.Skipped), o.src.Warnings))
+		o.uncheckedLine(&v)
 		return v
 	}
 	shown := o.src.Problems[:min(problemsShown, len(o.src.Problems))]
@@ -138,7 +140,15 @@ func (o *overviewOut) View(d Deps) View {
 	}
 	v.Line("%s", head)
 	v.Table(findingTable(d, shown))
+	o.uncheckedLine(&v)
 	return v
+}
+
+// uncheckedLine says which problems may exist unseen.
+func (o *overviewOut) uncheckedLine(v *View) {
+	if n := len(o.Unchecked); n > 0 {
+		v.Line("%s without an answer of now (check_health asks): %s", counted(n, "check"), fitting([]string{strings.Join(o.Unchecked, ", ")}, 40))
+	}
 }
 
 func clusterView(v *View, d Deps, c inventory.ClusterOverview, named bool) {
