@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -70,7 +71,7 @@ func (e *Engine) Apply(ctx context.Context, id string, who Caller, o ApplyOption
 		return Plan{}, err
 	}
 	r.listen(o.Progress)
-	if err := e.begin(r.work); err != nil {
+	if err := e.begin(func(life context.Context) { r.work(telemetry.Carry(life, ctx)) }); err != nil {
 		r.release()
 		return Plan{}, err
 	}
@@ -236,6 +237,9 @@ func (r *run) progress(percent *float64, text string) {
 func (r *run) work(ctx context.Context) {
 	defer close(r.done)
 	defer r.release()
+	ctx, span := telemetry.Start(ctx, "change.apply")
+	span.Set("proxmox_mcp.plan", r.p.ID)
+	defer span.End()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var renewing sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -93,8 +94,8 @@ const (
 )
 
 // start returns the flight that is under way or starts one. A full sync that is asked for while a tick runs waits for it: the
-// caller starts again. joined says that the flight was there before.
-func (c *cluster) start(mode string, waited bool) (f *flight, joined bool) {
+// caller starts again. joined says that the flight was there before. Of ctx only the trace counts: the flight outlives it.
+func (c *cluster) start(ctx context.Context, mode string, waited bool) (f *flight, joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running != nil {
@@ -102,7 +103,7 @@ func (c *cluster) start(mode string, waited bool) (f *flight, joined bool) {
 	}
 	f = newFlight(mode, c.inv.now())
 	c.running = f
-	if !c.inv.background(func(ctx context.Context) { c.fly(ctx, f, waited) }) {
+	if !c.inv.background(func(life context.Context) { c.fly(telemetry.Carry(life, ctx), f, waited) }) {
 		c.running = nil
 		f.finish(SyncReport{Cluster: c.name}, fault.New(fault.Cancelled, "the inventory is closed"))
 	}
@@ -111,7 +112,13 @@ func (c *cluster) start(mode string, waited bool) (f *flight, joined bool) {
 
 // fly runs the flight to its end and keeps its outcome.
 func (c *cluster) fly(ctx context.Context, f *flight, waited bool) {
+	ctx, span := telemetry.Start(ctx, "inventory.sync")
+	span.Set("proxmox.cluster", c.name)
+	defer span.End()
 	report, err := c.sync(ctx, f, waited)
+	if err != nil {
+		span.Fail(string(fault.CodeOf(err)))
+	}
 	c.mu.Lock()
 	c.running = nil
 	c.failed, c.failAt = err, c.inv.now()

@@ -103,11 +103,11 @@ func (c *cluster) catchUp(ctx context.Context, fresh, insist bool) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	changed := c.touched.pending(c.inv.now())
-	f, joined := c.start(c.mode(), fresh || changed || !v.synced)
+	f, joined := c.start(ctx, c.mode(), fresh || changed || !v.synced)
 	c.await(ctx, f, fresh || changed)
 	if (fresh || c.touched.pending(c.inv.now())) && joined && ctx.Err() == nil {
 		// The flight began before this read: what happened in between it may have missed.
-		f, _ = c.start(c.mode(), true)
+		f, _ = c.start(ctx, c.mode(), true)
 		c.await(ctx, f, true)
 	}
 	if fresh && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errNotAwaited) {

@@ -72,7 +72,7 @@ func (r *rig) sync() SyncReport {
 func (r *rig) tick() SyncReport {
 	r.t.Helper()
 	r.clock.advance(10 * time.Second)
-	f, joined := r.clusters[0].start(modeTick, false)
+	f, joined := r.clusters[0].start(context.Background(), modeTick, false)
 	if joined {
 		r.t.Fatal("a sync was under way")
 	}

@@ -43,7 +43,7 @@ func (i *Inventory) Sync(ctx context.Context, q SyncRequest) ([]SyncReport, erro
 // syncNow runs a full sync. A tick or a full sync that is under way already is waited for first: it began before this request.
 func (c *cluster) syncNow(ctx context.Context, progress func(Progress)) (SyncReport, error) {
 	for first := true; ; first = false {
-		f, joined := c.start(modeFull, true)
+		f, joined := c.start(ctx, modeFull, true)
 		f.listen(progress)
 		select {
 		case <-f.done:
@@ -118,7 +118,7 @@ func (c *cluster) beat(ctx context.Context) error {
 	if v.synced && c.inv.now().Sub(v.asOf()) < c.inv.pace()/2 {
 		return nil
 	}
-	f, _ := c.start(c.mode(), false)
+	f, _ := c.start(ctx, c.mode(), false)
 	select {
 	case <-f.done:
 		return f.err

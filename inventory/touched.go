@@ -86,7 +86,7 @@ func (t *touched) heard(one *touch, live *pve.GuestStatus, gone bool) {
 
 // Touched says that this program changed a guest: it is read again at once, by a tick that begins now, and its status is taken from the
 // guest itself until the cluster's list has caught up. What storages hold and which jobs there are is asked anew, too; 0 is no guest.
-func (i *Inventory) Touched(_ context.Context, clusterName string, vmid int) {
+func (i *Inventory) Touched(ctx context.Context, clusterName string, vmid int) {
 	k := slices.IndexFunc(i.clusters, func(c *cluster) bool { return c.name == clusterName })
 	if k < 0 {
 		return
@@ -96,7 +96,7 @@ func (i *Inventory) Touched(_ context.Context, clusterName string, vmid int) {
 		return
 	}
 	i.clusters[k].touched.add(vmid, i.now())
-	i.clusters[k].start(modeTick, false)
+	i.clusters[k].start(ctx, modeTick, false)
 }
 
 // truth replaces the rows of touched guests by what the guests say themselves, one call for each change, and returns the guests that

@@ -150,6 +150,19 @@ func classOf(template string) class {
 	return classNormal
 }
 
+// kind is the class as metrics name it.
+func (c *call) kind() string {
+	switch {
+	case c.login:
+		return "login"
+	case !c.read():
+		return "write"
+	case c.class == classMayBlock:
+		return "blocking"
+	}
+	return "read"
+}
+
 // timeout is the deadline of one try of this call.
 func (c *call) timeout(l Limits) time.Duration {
 	switch {

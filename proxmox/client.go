@@ -60,7 +60,7 @@ func New(cfg ClusterConfig, opts ...Option) (*Client, error) {
 // chain builds the layers from the inside out; doc.go shows them.
 func (c *Client) chain() {
 	o, l := &c.opts, c.opts.limits
-	wires := &wire{ends: c.ends, readOnly: c.set.ReadOnly, permits: o.permits, now: o.now, log: c.log, stats: c.stats}
+	wires := &wire{ends: c.ends, readOnly: c.set.ReadOnly, permits: o.permits, now: o.now, log: c.log, stats: c.stats, cluster: c.set.Name, watch: o.watch}
 	c.auth = newAuth(wires, c.set, o, c.stats)
 	bodies := &body{next: c.auth, limits: l}
 	// The breaker stands below the limit: calls that queued while a node fell silent must not be sent one by one.

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 )
 
 // Limits are the client's manners. The zero value of a field means its default.
@@ -60,6 +62,7 @@ type options struct {
 	limits  Limits
 	counter *Counter
 	permits bool // writes need WithPermit
+	watch   *telemetry.T
 }
 
 // Option changes how a Client works.
@@ -83,6 +86,10 @@ func WithCounter(c *Counter) Option { return func(o *options) { o.counter = c } 
 // WithPermits makes the client refuse every write whose context carries no permit (WithPermit): only the engine of changes has one, so
 // that nothing else in the program can send a write by mistake.
 func WithPermits() Option { return func(o *options) { o.permits = true } }
+
+// WithTelemetry measures every request: its duration, and its place in the trace of the call that it is made for. Nothing of it goes to
+// Proxmox VE.
+func WithTelemetry(t *telemetry.T) Option { return func(o *options) { o.watch = t } }
 
 func buildOptions(opts []Option) options {
 	o := options{now: time.Now, log: slog.New(slog.DiscardHandler)}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 )
 
 // wire is the innermost layer: it refuses writes of a read-only client, counts, and sends the request to the first endpoint that
@@ -21,6 +22,8 @@ type wire struct {
 	now      func() time.Time
 	log      *slog.Logger
 	stats    *stats
+	cluster  string
+	watch    *telemetry.T
 }
 
 // wireError is a request without an answer.
@@ -103,8 +106,10 @@ func (w *wire) via(req *http.Request, c *call, e *endpoint, others bool) (*http.
 	u.Scheme, u.Host = "https", e.addr
 	out.URL, out.Host = &u, ""
 	w.stats.count(c)
+	measured := w.watch.Request(req.Context(), telemetry.Request{Cluster: w.cluster, Node: c.node, Method: c.method, Template: c.template, Class: c.kind()})
 	resp, err := e.tr.RoundTrip(out)
 	if err != nil {
+		measured(0)
 		e.leave()
 		// A node that hangs says nothing about the endpoint in front of it; an entry node that hangs is asked last for a while.
 		if req.Context().Err() == nil || c.node == "" && errors.Is(context.Cause(req.Context()), errOwnDeadline) {
@@ -121,7 +126,7 @@ func (w *wire) via(req *http.Request, c *call, e *endpoint, others bool) (*http.
 	e.answered.Store(true)
 	w.stick(req, e)
 	c.endpoint = e
-	resp.Body = &onClose{ReadCloser: resp.Body, do: e.leave}
+	resp.Body = &onClose{ReadCloser: resp.Body, do: func() { e.leave(); measured(resp.StatusCode) }}
 	return resp, nil
 }
 
