@@ -27,7 +27,8 @@ type App struct {
 	// Collector is the percentage of the garbage collector that a server goes on with after its start; 0: the one that is set.
 	Collector int
 
-	own ownLog // the log that read_log reads
+	own  ownLog // the log that read_log reads
+	logs logs
 }
 
 // New is the program in this process's world.
@@ -56,7 +57,10 @@ func (a *App) loadConfig(ctx context.Context, g cli.Globals, errOut io.Writer) (
 	if g.StatePath != "" {
 		cfg.State = config.StateAt(a.loadOptions(g), g.StatePath)
 	}
-	log := a.own.keep(configured(g, cfg.Log, errOut))
+	log, err := a.logging(g, cfg.Log, errOut)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, n := range notes {
 		log.Warn(string(n))
 	}

@@ -100,8 +100,9 @@ func (c *cage) run(env map[string]string, args ...string) (code int) {
 	a := &App{Env: func(k string) string { return env[k] }, Home: c.t.TempDir(), GOOS: "linux", Clock: time.Now, Stderr: &errOut}
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
-	full := append([]string{"--log-level", "debug", "--state", c.state}, args...)
+	full := append([]string{"--log-level", "debug", "--log-file", filepath.Join(c.dir, "logs", "server.log"), "--state", c.state}, args...)
 	code = cli.Run(ctx, a, full, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut})
+	a.logs.Close()
 	c.said[strings.Join(args, " ")] += out.String() + "\n" + errOut.String()
 	return code
 }
@@ -248,7 +249,7 @@ func (c *cage) stdio() {
 	a := &App{Env: func(k string) string { return env[k] }, Home: c.t.TempDir(), GOOS: "linux", Clock: time.Now, Stderr: &errOut}
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
-	if err := a.Serve(ctx, cli.Globals{StatePath: c.state, LogLevel: "debug"}, cli.ServeOptions{In: &in}, &out, &errOut); err != nil {
+	if err := a.Serve(ctx, cli.Globals{StatePath: c.state, LogLevel: "debug", LogFile: filepath.Join(c.dir, "logs", "server.log")}, cli.ServeOptions{In: &in}, &out, &errOut); err != nil {
 		c.t.Errorf("serve: %v", err)
 	}
 	if n := strings.Count(out.String(), marker); n < 4 {
@@ -263,7 +264,10 @@ func (c *cage) panics() {
 	in := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}` + "\n" +
 		`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"get_overview","arguments":{}}}` + "\n")
 	var out, errOut bytes.Buffer
-	log := (&App{}).logger(cli.Globals{LogLevel: "debug"}, &errOut)
+	log, err := (&App{}).logger(cli.Globals{LogLevel: "debug"}, &errOut)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	srv := server.New(server.Options{Version: "test", Specs: tools.All(), Logger: log, Deps: func(context.Context) (tools.Deps, error) {
 		panic("while decoding {\"password\":\"" + canaryPanic + "\"} of " + canaryPanic)
 	}})

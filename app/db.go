@@ -40,11 +40,13 @@ func (a *App) openDB(ctx context.Context, g cli.Globals) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	var l config.Log
+	l := config.Log{File: config.DefaultLogFile()}
 	if cfg, err := a.settings(g); err == nil { // with --state the store is of use although the configuration is broken
 		l = cfg.Log
 	}
-	o.Logger = configured(g, l, a.Stderr)
+	if o.Logger, err = a.logging(g, l, a.Stderr); err != nil {
+		return nil, err
+	}
 	return store.Open(ctx, o)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -27,7 +28,7 @@ type demo struct {
 	dir   string
 }
 
-func (a *App) startDemo(log *slog.Logger) (*demo, error) {
+func (a *App) startDemo(log *slog.Logger, more ...proxmox.Option) (*demo, error) {
 	world := pvesim.DemoWorld(a.Clock())
 	sim := pvesim.New(world, pvesim.WithClock(a.Clock))
 	end, err := sim.Start("")
@@ -43,7 +44,7 @@ func (a *App) startDemo(log *slog.Logger) (*demo, error) {
 		Clusters: []config.Cluster{{Name: demoCluster, Endpoints: []string{end.URL}, Token: redact.NewSecret(world.RootToken()),
 			Fingerprints: []string{end.Fingerprint}}},
 		State: config.State{Path: filepath.Join(dir, "state.db")},
-	}, log)
+	}, log, more...)
 	if err != nil {
 		_ = end.Close()
 		_ = os.RemoveAll(dir)
@@ -72,7 +73,11 @@ func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, e
 	case o.Serve:
 		return a.serveDemo(ctx, g, o, out, errOut)
 	}
-	d, err := a.startDemo(a.logger(g, errOut))
+	log, err := a.logger(g, errOut)
+	if err != nil {
+		return err
+	}
+	d, err := a.startDemo(log)
 	if err != nil {
 		return err
 	}
@@ -110,11 +115,18 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 	if err != nil {
 		return err
 	}
-	log := a.logger(g, errOut)
+	log, err := a.logger(g, errOut)
+	if err != nil {
+		return err
+	}
+	watch, err := a.watched(config.DefaultTelemetry(), o.Over, log)
+	if err != nil {
+		return err
+	}
 	var d *demo
-	l := &lazy{granted: granted, clusters: []string{demoCluster}, allowed: func() string { return "" }, open: func(ctx context.Context) (*parts, error) {
+	l := &lazy{granted: granted, clusters: []string{demoCluster}, watch: watch, ready: config.DefaultTelemetry().Ready, allowed: func() string { return "" }, open: func(ctx context.Context) (*parts, error) {
 		var err error
-		if d, err = a.startDemo(log); err != nil {
+		if d, err = a.startDemo(log, proxmox.WithTelemetry(watch)); err != nil {
 			return nil, err
 		}
 		d.parts.grants.Process = granted

@@ -47,8 +47,8 @@ func TestLogSettings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	a := &App{Env: func(string) string { return "" }, Home: t.TempDir(), GOOS: "linux"}
 	for text, want := range map[string]config.Log{
-		"log: {level: debug, format: text}\n": {Level: "debug", Format: "text"},
-		"freshness: 1m\n":                     {Level: "warn", Format: "auto"},
+		"log: {level: debug, format: text}\n": {Level: "debug", Format: "text", File: config.DefaultLogFile()},
+		"freshness: 1m\n":                     {Level: "warn", Format: "auto", File: config.DefaultLogFile()},
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

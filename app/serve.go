@@ -14,6 +14,8 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/buildinfo"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/sealed"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
@@ -34,6 +36,10 @@ type lazy struct {
 	allowed  func() string  // the file of what is allowed, "" = there is none; nil = that of this user
 	clusters []string       // configured when the server began
 	prompts  string         // folder of the owner\'s prompts, "" = none
+
+	side  func(ctx context.Context) // serves metrics on an address of their own, nil = not
+	watch *telemetry.T              // what measures this process, nil = nothing
+	ready time.Duration             // how old a cluster's last sync may be for /readyz
 
 	opened atomic.Pointer[[]string] // clusters of p
 
@@ -81,24 +87,26 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	if err != nil {
 		return err
 	}
-	l := &lazy{granted: granted, open: func(ctx context.Context) (*parts, error) {
+	l := &lazy{granted: granted}
+	l.open = func(ctx context.Context) (*parts, error) {
 		cfg, log, err := a.loadConfig(ctx, g, errOut)
 		if err != nil {
 			return nil, err
 		}
-		p, err := a.build(cfg, log)
+		p, err := a.build(cfg, log, proxmox.WithTelemetry(l.watch))
 		if err == nil {
 			p.grants.Process, p.program = granted, a.ownLine(g)
 		}
 		return p, err
-	}}
+	}
 	l.prompts = config.PromptsFolder(a.loadOptions(g))
 	var caller tools.Caller
-	var logging config.Log
+	logging, measuring := config.Log{File: config.DefaultLogFile()}, config.DefaultTelemetry()
 	set := tools.Toolset(o.ToolOptions)
 	cfg, cerr := a.settings(g)
 	if cerr == nil {
-		caller.MultiCluster, caller.Exec, logging, l.clusters = len(cfg.Clusters) > 1, len(cfg.Agent.Exec.Allow) > 0, cfg.Log, clusterNames(cfg)
+		caller.MultiCluster, caller.Exec, l.clusters = len(cfg.Clusters) > 1, len(cfg.Agent.Exec.Allow) > 0, clusterNames(cfg)
+		logging, measuring = cfg.Log, cfg.Telemetry
 		set, err = within(cfg.Toolset, set)
 	} else {
 		err = set.Check()
@@ -106,7 +114,14 @@ func (a *App) Serve(ctx context.Context, g cli.Globals, o cli.ServeOptions, out,
 	if err != nil {
 		return err
 	}
-	log := a.own.keep(configured(g, logging, errOut))
+	log, err := a.logging(g, logging, errOut)
+	defer a.logs.Close()
+	if err != nil && g.LogFile != "" { // that of the configuration is told by the first call
+		return err
+	}
+	if err := a.measure(ctx, l, measuring, o, log); err != nil {
+		return err
+	}
 	switch {
 	case !o.Over: // a broken configuration is told by the first call, which a client shows
 		return a.serveStdio(ctx, l, caller, set, o.In, out, log)
@@ -180,7 +195,12 @@ func (a *App) serveDoor(ctx context.Context, l *lazy, caller tools.Caller, log *
 	}
 	res, prm := newParts(l, deps, offeredTo(level, d.tools), log)
 	ticking.Go(func() { res.Serve(ctx) })
-	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: d.tools.Of(tools.All()), Caller: caller, Logger: log,
+	defer l.watch.Close()
+	l.watch.Gather(l.gathers()...)
+	if l.side != nil {
+		ticking.Go(func() { l.side(ctx) })
+	}
+	srv := server.New(server.Options{Version: buildinfo.Read().Version, Specs: d.tools.Of(tools.All()), Caller: caller, Logger: log, Telemetry: l.watch,
 		Level: level, Deps: deps, Refused: d.refused, Parts: []server.Part{res, prm}})
 	ticking.Go(func() {
 		watchLevel(ctx, level, func() {

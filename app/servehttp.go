@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -62,12 +63,13 @@ func (a *App) serveHTTP(ctx context.Context, l *lazy, caller tools.Caller, d htt
 	listener = secure(listener)
 	book := &doorBook{a: a, l: l}
 	o := server.HTTPOptions{Hosts: d.hosts(), Origins: d.Origins, SSE: d.SSE, Logger: log}
+	o.Open, o.Closed = a.routes(l)
 	gate := auth.Options{Tokens: book.token, Open: book.open(d), Proxies: d.Proxies, Limits: auth.Limits(d.Limits), Specs: d.tools.Of(tools.All()), Book: book,
 		Clock: a.Clock, Logger: log}
 	if d.OAuth.Issuer != "" {
 		gate.OAuth = auth.NewOAuth(auth.OAuthOptions{Issuer: d.OAuth.Issuer, Audience: d.OAuth.Audience, JWKS: d.OAuth.JWKS, Scopes: tiersOf(d.OAuth.Scopes),
 			Clusters: d.clusters, Clock: a.Clock})
-		o.Open = gate.OAuth.Metadata()
+		maps.Copy(o.Open, gate.OAuth.Metadata())
 	}
 	o.Admit = auth.New(gate).Admit
 	return a.serveDoor(ctx, l, caller, log, door{name: "http", tools: d.tools, refused: book.refused(log), serve: func(ctx context.Context, srv *server.MCP) error {

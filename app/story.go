@@ -46,7 +46,10 @@ var stories = map[string]func(*story, context.Context){"change": (*story).tell, 
 
 // tellStory implements demo --story.
 func (a *App) tellStory(ctx context.Context, g cli.Globals, name string, out, errOut io.Writer) error {
-	log := a.logger(g, errOut)
+	log, err := a.logger(g, errOut)
+	if err != nil {
+		return err
+	}
 	d, err := a.startDemo(log)
 	if err != nil {
 		return err

@@ -58,6 +58,7 @@ With --http it serves many clients over HTTP: on this machine at once, beyond it
 	f.StringSliceVar(&o.Families, "families", nil, "offer only tools of these `FAMILIES`, as docs/tools.md has them (and those of --tools)")
 	f.StringSliceVar(&o.Tools, "tools", nil, "offer only these `TOOLS` (and those of --families)")
 	f.StringSliceVar(&o.Exclude, "exclude-tools", nil, "offer no `TOOLS` of these")
+	f.StringVar(&o.MetricsAddr, "metrics", "", "serve /metrics, /healthz and /readyz at `HOST:PORT` of loopback, beside stdio or --http, such as 127.0.0.1:9464")
 	httpFlags(cmd, &o.HTTPOptions)
 	return cmd
 }

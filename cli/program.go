@@ -12,6 +12,7 @@ type Globals struct {
 	ConfigPath string // --config
 	StatePath  string // --state
 	LogLevel   string // --log-level, "" = that of the configuration
+	LogFile    string // --log-file, "" = that of the configuration
 	Output     string // -o
 	NoColor    bool
 }
@@ -33,6 +34,7 @@ type ServeOptions struct {
 	Allow string // --allow: a tier, for this process
 	ToolOptions
 	HTTPOptions
+	MetricsAddr string // --metrics: host:port of a listener for metrics and health, "" = that of the configuration
 }
 
 // HTTPOptions are those of serving over HTTP.

@@ -156,6 +156,7 @@ func globalFlags(root *cobra.Command, g *Globals) {
 	pf.BoolVar(&g.NoColor, "no-color", g.NoColor, "no colour, also NO_COLOR")
 	// These fail for flags that do not exist only.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))
+	pf.StringVar(&g.LogFile, "log-file", "", "write the log to `FILE` as well, put aside by size and age (log.file of the configuration)")
 	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -24,8 +24,8 @@ func (l *loader) general(cfg *Config, raw rawFile) {
 	cfg.State = l.state(raw.state)
 	cfg.Code, cfg.Agent = l.code(raw.code), l.agent(raw.agent)
 	cfg.Toolset = l.toolset(raw.toolset)
-	cfg.Log.Level = l.oneOf(raw.logLevel, defaultLogLevel, "debug", "info", "warn", "error")
-	cfg.Log.Format = l.oneOf(raw.logFormat, defaultLogFormat, "auto", "text", "json")
+	cfg.Log = l.log(raw.log)
+	cfg.Telemetry = l.telemetry(raw.telemetry)
 	cfg.Freshness = l.duration(raw.freshness, defaultFreshness, time.Second, 24*time.Hour)
 	cfg.Tick = l.duration(raw.tick, defaultTick, 5*time.Second, time.Hour)
 	if raw.zone.set {

@@ -19,6 +19,7 @@ type Config struct {
 	Agent     Agent
 	HTTP      HTTP
 	Toolset   Toolset
+	Telemetry Telemetry
 	Zone      string // IANA name of the zone that times are asked and shown in, "" = the machine's
 }
 
@@ -36,10 +37,11 @@ type Cluster struct {
 	FromEnv      bool     // defined by PROXMOX_VE_ENDPOINT
 }
 
-// Log says what is logged, always to stderr.
+// Log says what is logged, always to stderr, and besides to a file where one is named.
 type Log struct {
 	Level  string // debug, info, warn, error
 	Format string // auto (text on a terminal, else JSON), text, json
+	File   LogFile
 }
 
 // Note is something that the owner should know about settings that are right: which source won, what is left out.

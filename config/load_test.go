@@ -117,7 +117,7 @@ clusters:
 			{Name: "lab-2", Endpoints: []string{"https://10.0.0.5:8007"}, Username: "root@pam",
 				Password: redact.NewSecret("hunter2"), Insecure: true, ReadOnly: true},
 		},
-		State: State{Path: filepath.Join(o.Home, "x.db")}, Log: Log{Level: "debug", Format: "json"},
+		State: State{Path: filepath.Join(o.Home, "x.db")}, Log: Log{Level: "debug", Format: "json", File: DefaultLogFile()}, Telemetry: DefaultTelemetry(),
 		Freshness: 20 * time.Second, Tick: 10 * time.Second, Zone: "Europe/Berlin",
 		Code: Code{Folder: filepath.Join(o.Home, "infra"), Git: "commit", Follow: true, Terraform: "tofu", Parts: []string{"infrastructure", "firewall"}},
 	}
@@ -146,8 +146,8 @@ func TestLoadDefaults(t *testing.T) {
 	want := &Config{
 		Clusters: []Cluster{{Name: "default", Endpoints: []string{"https://pve1.lan:8006"}, Token: redact.NewSecret(canaryToken),
 			FromEnv: true}},
-		State:     State{Path: filepath.Join(o.Home, ".local", "state", "proxmox-mcp", "state.db")},
-		Log:       Log{Level: "warn", Format: "auto"},
+		State: State{Path: filepath.Join(o.Home, ".local", "state", "proxmox-mcp", "state.db")},
+		Log:   Log{Level: "warn", Format: "auto", File: DefaultLogFile()}, Telemetry: DefaultTelemetry(),
 		Freshness: 45 * time.Second, Tick: 30 * time.Second, Code: Code{Git: "none", Parts: []string{"infrastructure", "firewall"}},
 	}
 	if diff := cmp.Diff(want, cfg, secretEqual); diff != "" {
@@ -255,8 +255,8 @@ func TestRules(t *testing.T) {
 	}{
 		"unknown key near":      {withToken + "  endpoint: x\n", []string{`clusters[0]: "endpoint" is not a setting; did you mean "endpoints"?`}},
 		"unknown key contained": {withToken + "  api_token: x\n", []string{`clusters[0]: "api_token" is not a setting; did you mean "token"?`}},
-		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: agent, changes, clusters, code, freshness, http, log, state, tick, toolset, zone`}},
-		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: agent, changes, clusters, code, freshness, http, log, state, tick, toolset, zone"}},
+		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: agent, changes, clusters, code, freshness, http, log, state, telemetry, tick, toolset, zone`}},
+		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: agent, changes, clusters, code, freshness, http, log, state, telemetry, tick, toolset, zone"}},
 		"no token":              {sound, []string{"clusters[0].token: is missing: an API token user@realm!tokenid=uuid (proxmox-mcp init shows how to make one)"}},
 		"empty token":           {sound + "  token:\n  username: a@pve\n  password: x\n", []string{"clusters[0].token: is empty"}},
 		"token without id":      {sound + "  token: mcp@pve=" + canarySecret + "\n", []string{"clusters[0].token: the !tokenid part is missing; " + tokenShape}},

@@ -42,14 +42,16 @@ type rawCluster struct {
 
 // rawFile is the file as it was written.
 type rawFile struct {
-	clusters                                   []rawCluster
-	state                                      rawState
-	changes                                    rawChanges
-	code                                       rawCode
-	agent                                      rawAgent
-	http                                       rawHTTP
-	toolset                                    rawToolset
-	logLevel, logFormat, freshness, tick, zone setting
+	clusters              []rawCluster
+	state                 rawState
+	changes               rawChanges
+	code                  rawCode
+	log                   rawLog
+	agent                 rawAgent
+	http                  rawHTTP
+	toolset               rawToolset
+	telemetry             rawTelemetry
+	freshness, tick, zone setting
 }
 
 // reader walks the syntax tree instead of decoding into a struct: so every problem is found in one pass, each with its line, and no
@@ -87,9 +89,8 @@ func (r *reader) topFields(f *rawFile) fields {
 			r.mapping(at, n, fields{"path": r.text(&f.state.path), "password": r.text(&f.state.password),
 				"password_file": r.text(&f.state.passwordFile), "password_command": r.list(&f.state.passwordCommand, false)})
 		},
-		"log": func(at spot, n ast.Node) {
-			r.mapping(at, n, fields{"level": r.text(&f.logLevel), "format": r.text(&f.logFormat)})
-		},
+		"log":       r.log(&f.log),
+		"telemetry": r.telemetry(&f.telemetry),
 		"changes":   r.changes(&f.changes),
 		"code":      r.code(&f.code),
 		"agent":     r.agent(&f.agent),

@@ -57,7 +57,7 @@ func (i *Inventory) lookAt(ctx context.Context, clusters []string) error {
 			asked = true
 		}
 		if c := scope[0]; c.due() {
-			c.start(c.mode(), false)
+			c.start(ctx, c.mode(), false)
 		}
 	}
 	return nil

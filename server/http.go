@@ -82,7 +82,7 @@ func NewHTTP(s *MCP, o HTTPOptions) *HTTP {
 	for pattern, route := range o.Closed {
 		mux.Handle(pattern, admit(route))
 	}
-	h.root = guard(o, mux)
+	h.root = refusals(o.Logger, guard(o, mux))
 	return h
 }
 

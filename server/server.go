@@ -10,6 +10,7 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -24,10 +25,12 @@ type Options struct {
 	// Deps is asked on each call: the first one opens the store and the clusters, so that listing tools touches neither.
 	Deps func(ctx context.Context) (tools.Deps, error)
 	// Parts are what is offered beside tools; nil: nothing.
-	Parts  []Part
+	Parts []Part
 	// Refused hears of a call that the caller's credential does not reach, to write it down; nil: nobody does.
 	Refused func(ctx context.Context, tool, why string)
 	Logger  *slog.Logger
+	// Telemetry measures each request; nil: nothing does.
+	Telemetry *telemetry.T
 }
 
 // Part is something that the server offers beside tools, resources or prompts, with its own handlers and hooks.
@@ -56,6 +59,7 @@ func New(o Options) *MCP {
 		mcpserver.WithHooks(hooks),
 		mcpserver.WithToolCapabilities(true),
 		mcpserver.WithToolFilter(listed(o)),
+		mcpserver.WithToolHandlerMiddleware(nameCalls),
 		mcpserver.WithToolHandlerMiddleware(bounded(o)),
 		mcpserver.WithToolHandlerMiddleware(drain),
 		mcpserver.WithToolHandlerMiddleware(logCalls(o.Logger)),
@@ -63,6 +67,7 @@ func New(o Options) *MCP {
 		// Five minutes spare clients a round trip per turn; when what is allowed changes they are told. What is listed depends on who asks.
 		mcpserver.WithMethodCacheHints(mcp.MethodToolsList, int64(5*time.Minute/time.Millisecond), mcp.CacheScopePrivate),
 	}
+	with = append(with, measured(o.Telemetry, hooks)...)
 	for _, p := range o.Parts {
 		with = append(with, p.Options(hooks)...)
 	}
@@ -131,6 +136,7 @@ func recoverCalls(log *slog.Logger) mcpserver.ToolHandlerMiddleware {
 			defer func() {
 				if p := recover(); p != nil {
 					log.ErrorContext(ctx, "tool panicked", "tool", r.Params.Name, "kind", panicKind(p))
+					telemetry.OperationOf(ctx).Fail(string(fault.Internal))
 					e := fault.New(fault.Internal, "%s failed on an internal error", r.Params.Name).WithHint("the server's log has the details; please report it")
 					res, err = &mcp.CallToolResult{IsError: true, Content: []mcp.Content{mcp.NewTextContent(tools.ErrorText(e))}}, nil
 				}

@@ -9,6 +9,7 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -62,6 +63,7 @@ func bounded(o Options) mcpserver.ToolHandlerMiddleware {
 			if o.Refused != nil {
 				o.Refused(ctx, s.Name, why)
 			}
+			telemetry.OperationOf(ctx).Fail(string(fault.Denied))
 			e := fault.New(fault.Denied, "%s is not open to you: %s", s.Name, why)
 			return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{mcp.NewTextContent(tools.ErrorText(e))}}, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 )
 
 // auditLimit is how many audit rows a filter without limit gives.
@@ -135,6 +137,9 @@ func (d *DB) audited(ctx context.Context, entries []AuditEntry, at time.Time, fn
 	}
 	d.room.found()
 	d.publish(ctx, &staged)
+	for i := range rows {
+		d.tell(ctx, &rows[i])
+	}
 	if into != nil {
 		*into = convert(rows, (*auditRow).row)
 	}
@@ -167,7 +172,22 @@ func (d *DB) publish(ctx context.Context, staged *stagedHead) {
 	if err := d.head.publish(staged); err != nil {
 		d.log.WarnContext(ctx, "the audit's head file was not brought up to date", "path", string(d.head), "error", err)
 	}
-	d.log.DebugContext(ctx, "audit", "seq", staged.at.Seq, "hash", staged.at.Hash)
+}
+
+// tell logs a row that was written, with its place in the chain: a copy of the log shows what was cut off the end. What was refused is
+// told in the channel of security as well.
+func (d *DB) tell(ctx context.Context, r *auditRow) {
+	attrs := []slog.Attr{slog.Int64("seq", r.Seq), slog.String("hash", r.Hash), slog.String("event", r.Event), slog.String("principal", r.Principal)}
+	for _, a := range []struct{ key, text string }{{"outcome", r.Outcome}, {"door", r.Door}, {"cluster", r.Cluster}, {"plan", r.Plan}, {"tool", r.Tool},
+		{"object", r.Object}, {"detail", r.Detail}} {
+		if a.text != "" {
+			attrs = append(attrs, slog.String(a.key, a.text))
+		}
+	}
+	d.log.LogAttrs(ctx, slog.LevelInfo, "audit", append(attrs, telemetry.Channel(telemetry.ChannelAudit))...)
+	if r.Outcome == "denied" {
+		d.log.LogAttrs(ctx, slog.LevelInfo, "refused", append(attrs, telemetry.Channel(telemetry.ChannelSecurity))...)
+	}
 }
 
 // Audit gives the rows that f selects.

@@ -13,6 +13,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
 )
 
 // This file is the only one of the package that knows mcp-go.
@@ -50,7 +51,7 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 		defer cancel()
 		d, err := deps(ctx)
 		if err != nil {
-			return errorResult(err), nil
+			return errorResult(ctx, err), nil
 		}
 		d.Progress, d.Who.Elicits = progress(ctx, r), canElicit(ctx)
 		if d.Agreed, d.Accepted, err = s.agreement(d, r); err != nil {
@@ -58,7 +59,7 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 		}
 		raw, err := rawArguments(r)
 		if err != nil {
-			return errorResult(err), nil
+			return errorResult(ctx, err), nil
 		}
 		res, err := s.Call(ctx, d, raw)
 		if q, ok := asks(res, err); ok {
@@ -70,7 +71,7 @@ func (s Spec) handler(deps func(ctx context.Context) (Deps, error)) server.ToolH
 			}
 		}
 		if err != nil {
-			return errorResult(err), nil
+			return errorResult(ctx, err), nil
 		}
 		return result(res, d), nil
 	}
@@ -193,7 +194,8 @@ func result(res Result, d Deps) *mcp.CallToolResult {
 }
 
 // errorResult is a domain error as the model sees it. Proxmox VE's own words can quote guest names: they are data and cleaned.
-func errorResult(err error) *mcp.CallToolResult {
+func errorResult(ctx context.Context, err error) *mcp.CallToolResult {
+	telemetry.OperationOf(ctx).Fail(string(fault.CodeOf(err)))
 	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{mcp.NewTextContent(ErrorText(err))}}
 }
 

@@ -104,7 +104,7 @@ func (t *T) SessionBegan(id string) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.sessions) < maxSessions {
+	if _, known := t.sessions[id]; !known && len(t.sessions) < maxSessions {
 		t.sessions[id] = t.o.Clock()
 	}
 }
