@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
-	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
@@ -37,7 +36,7 @@ func newCoder(t *testing.T) *coder {
 
 func (c *coder) open() {
 	c.t.Helper()
-	p, err := c.app.build(c.config(), c.app.logger(cli.Globals{}, io.Discard))
+	p, err := c.app.build(c.config(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
 	}

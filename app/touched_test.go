@@ -1,12 +1,12 @@
 package app
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
-	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -21,7 +21,7 @@ type process struct {
 
 func newProcess(t *testing.T, h *household) *process {
 	t.Helper()
-	p, err := h.app.build(h.config(), h.app.logger(cli.Globals{}, h.app.Stderr))
+	p, err := h.app.build(h.config(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,7 @@ type Store interface {
 	Backup(ctx context.Context, dest string) error
 	Check(ctx context.Context) (store.CheckReport, error)
 	Stats(ctx context.Context) (store.Stats, error)
+	Counts(ctx context.Context) (store.Counts, error)
 	Close() error
 }
 
@@ -113,6 +114,7 @@ func Run(t *testing.T, b Backend) {
 		"Tasks":           testTasks,
 		"TaskRetention":   testTaskRetention,
 		"Syncs":           testSyncs,
+		"Counts":          testCounts,
 		"SyncRetention":   testSyncRetention,
 		"Intents":         testIntents,
 		"Addresses":       testAddresses,
