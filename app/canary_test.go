@@ -121,6 +121,9 @@ func TestCanaries(t *testing.T) {
 	c.stdio()
 	c.panics()
 	c.search()
+	if info, err := os.Stat(filepath.Join(c.dir, "logs", "server.log")); err != nil || info.Size() == 0 { // it was searched
+		t.Errorf("the log file holds nothing: %v", err)
+	}
 	for _, cmd := range []string{"guest show 208 --detail full", "guest show 104 --detail full", "task show " + c.handle()} {
 		if !strings.Contains(c.said[cmd], marker) {
 			t.Errorf("%s does not show the text that a canary is in:\n%s", cmd, c.said[cmd])
