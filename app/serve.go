@@ -284,7 +284,7 @@ func (p *parts) watchSettings(ctx context.Context, log *slog.Logger) {
 		}
 		for _, name := range p.pool.Names() {
 			at, err := p.inv.SettingsAt(ctx, name)
-			if err == nil && time.Since(at) >= settingsEvery {
+			if err == nil && p.clock().Sub(at) >= settingsEvery {
 				_, err = p.inv.Settings(ctx, name)
 			}
 			if err != nil && ctx.Err() == nil {

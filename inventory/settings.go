@@ -120,6 +120,7 @@ func (r *settingsRun) do(ctx context.Context, st Store, lease store.Lease) error
 	}
 	slots := make(chan struct{}, settingsAtOnce)
 	var wg sync.WaitGroup
+	wg.Go(func() { r.firewalls(ctx, slots) })
 	for k := range settings {
 		wg.Go(func() {
 			slots <- struct{}{}
@@ -236,7 +237,7 @@ func configs(raw json.RawMessage) ([]pve.Config, error) {
 }
 
 // belowOf is what is listed below a row, in its order, without the digest of the whole.
-func belowOf(raw json.RawMessage) (any, error) {
+func belowOf(raw json.RawMessage) ([]any, error) {
 	list, err := configs(raw)
 	out := make([]any, len(list))
 	for k, c := range list {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -94,6 +95,78 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{"pve1/vmbr0 changed", "pve1/eno1 gone"}, told); diff != "" {
+		t.Error(diff)
+	}
+	for object, want := range map[string]int{"network pve1/vmbr0": 1, "network vmbr0": 1, "eno1": 1, "backup_job backup-1": 0} {
+		page, err := i.Changes(t.Context(), ChangeQuery{Object: object})
+		if err != nil || page.Total != want {
+			t.Errorf("find_changes %s: %d, %v", object, page.Total, err)
+		}
+	}
+	if h, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: "network pve1/vmbr0"}); err != nil || h.Total != 2 || h.Kind != "network" {
+		t.Errorf("get_history: %+v, %v", h, err)
+	}
+}
+
+// TestGuestFirewalls: the firewall of a guest is one object; it is asked for where a device is filtered, and gone only where it was seen to be.
+func TestGuestFirewalls(t *testing.T) {
+	w := newWorld(2, 2)
+	for _, id := range []int{100, 101} {
+		w.guests[id].config["net0"] = "virtio=AA:BB:CC:00:00:01,bridge=vmbr0,firewall=1"
+	}
+	w.lists = map[string]string{"/cluster/firewall/rules": `[{"pos":0,"type":"in","action":"DROP","digest":"x"}]`}
+	base := func(id int) string {
+		return "/nodes/" + w.guests[id].node + "/qemu/" + strconv.Itoa(id) + "/firewall/"
+	}
+	for _, id := range []int{100, 101} {
+		w.lists[base(id)+"options"], w.lists[base(id)+"rules"] = `{"enable":1,"digest":"y"}`, `[{"pos":0,"type":"group","action":"web"}]`
+		w.lists[base(id)+"ipset"], w.lists[base(id)+"ipset/admins"], w.lists[base(id)+"aliases"] = `[{"name":"admins"}]`, `[{"cidr":"10.0.0.1"}]`, `[]`
+	}
+	i := newRig(t, w)
+	i.sync()
+	state := func() map[string]string {
+		t.Helper()
+		if _, err := i.Settings(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		st, err := i.openStore(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := st.Objects(t.Context(), "lab", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, o := range objects {
+			switch {
+			case o.Kind != store.KindGuestFirewall && o.Kind != store.KindFirewallRules:
+			case !o.GoneAt.IsZero():
+				out[o.ID] = "gone"
+			case !o.UnknownSince.IsZero():
+				out[o.ID] = "unknown"
+			default:
+				out[o.ID] = string(o.State)
+			}
+		}
+		return out
+	}
+	const whole = `{"aliases":[],"enable":1,"ipsets":[{"name":"admins","rules":[{"cidr":"10.0.0.1"}]}],"node":"pve1","rules":[{"action":"web","pos":0,"type":"group"}],"type":"qemu"}`
+	on := func(id int) string { return strings.Replace(whole, "pve1", w.guests[id].node, 1) }
+	rules := `{"rules":[{"action":"DROP","pos":0,"type":"in"}]}`
+	if diff := cmp.Diff(map[string]string{"100": on(100), "101": on(101), "cluster": rules}, state()); diff != "" {
+		t.Error(diff)
+	}
+	w.set(func() {
+		w.lists[base(100)+"options"], w.lists[base(100)+"rules"] = `{}`, `[]`
+		w.fail = func(call, _ string, _ int) error {
+			if call == "read "+base(101)+"options" {
+				return fault.New(fault.NodeSilent, "it does not answer")
+			}
+			return nil
+		}
+	})
+	if diff := cmp.Diff(map[string]string{"100": "gone", "101": "unknown", "cluster": rules}, state()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -16,16 +16,33 @@ import (
 var kindWords = map[string]store.Kind{"guest": store.KindGuest, "node": store.KindNode, "storage": store.KindStorageConfig,
 	"pool": store.KindPool, "cluster": store.KindCluster}
 
-// historic are the kinds beside guests whose past is kept.
+// historic are the kinds beside guests whose past is kept and that the projection knows; that of settings is in the store (isSetting).
 var historic = []store.Kind{store.KindNode, store.KindStorageConfig, store.KindPool, store.KindCluster}
+
+// isSetting says whether a kind is one of the settings, which are called by their kind: "backup_job nightly", "network pve1/vmbr0".
+func isSetting(kind store.Kind) bool {
+	return kind == store.KindFirewallRules || kind == store.KindNodeFirewall || kind == store.KindGuestFirewall ||
+		slices.ContainsFunc(settings, func(s setting) bool { return s.kind == kind })
+}
+
+// kindOf is the kind that a word stands for, "" for none.
+func kindOf(word string) store.Kind {
+	if k := kindWords[word]; k != "" {
+		return k
+	}
+	if k := store.Kind(word); isSetting(k) {
+		return k
+	}
+	return ""
+}
 
 // subjects are the objects that a text names, gone ones too: a guest by vmid or name, a node, storage, pool or cluster object by its
 // id, or "storage local". Errors: fault.Ambiguous for a name of several guests, fault.NotFound with what is near.
 func (i *Inventory) subjects(ctx context.Context, st Store, scope []*cluster, text string) ([]store.Ref, error) {
 	text = strings.TrimSpace(text)
 	kind, id := store.Kind(""), text
-	if word, rest, ok := strings.Cut(text, " "); ok && kindWords[word] != "" {
-		kind, id = kindWords[word], strings.TrimSpace(rest)
+	if word, rest, ok := strings.Cut(text, " "); ok && kindOf(word) != "" {
+		kind, id = kindOf(word), strings.TrimSpace(rest)
 	}
 	var refs []store.Ref
 	if kind == "" || kind == store.KindGuest {
@@ -40,7 +57,7 @@ func (i *Inventory) subjects(ctx context.Context, st Store, scope []*cluster, te
 	}
 	if len(refs) == 0 {
 		var err error
-		if refs, err = goneRefs(ctx, st, scope, kind, id); err != nil {
+		if refs, err = storedRefs(ctx, st, scope, kind, id); err != nil {
 			return nil, err
 		}
 	}
@@ -79,8 +96,9 @@ func (c *clusterView) refs(kind store.Kind, id string) []store.Ref {
 	return out
 }
 
-// goneRefs asks the store for objects of an id that are gone: the view keeps those that exist.
-func goneRefs(ctx context.Context, st Store, scope []*cluster, kind store.Kind, id string) ([]store.Ref, error) {
+// storedRefs asks the store for objects of an id that the view does not keep: those that are gone, and settings. What belongs to a node is
+// found by its name there, too.
+func storedRefs(ctx context.Context, st Store, scope []*cluster, kind store.Kind, id string) ([]store.Ref, error) {
 	var out []store.Ref
 	for _, c := range scope {
 		objects, err := st.Objects(ctx, c.name, 0)
@@ -88,7 +106,9 @@ func goneRefs(ctx context.Context, st Store, scope []*cluster, kind store.Kind, 
 			return nil, err
 		}
 		for k := range objects {
-			if o := &objects[k]; o.ID == id && slices.Contains(historic, o.Kind) && (kind == "" || kind == o.Kind) {
+			o := &objects[k]
+			fits := o.ID == id || o.Kind == store.KindNetwork && strings.HasSuffix(o.ID, "/"+id)
+			if fits && (slices.Contains(historic, o.Kind) || isSetting(o.Kind)) && (kind == "" || kind == o.Kind) {
 				out = append(out, o.Ref)
 			}
 		}

@@ -20,6 +20,39 @@ const (
 	KindProbe         Kind = "probe" // what a health check asked for, id node/topic or topic (observed only)
 )
 
+// The settings of a cluster beside those, each with its versions; where nothing else is said the id is the name that Proxmox VE gives it.
+const (
+	KindNetwork         Kind = "network"      // network device of a node, id node/name
+	KindNodeDNS         Kind = "node_dns"     // id node
+	KindNodeTime        Kind = "node_time"    // id node
+	KindNodeOptions     Kind = "node_options" // id node
+	KindBackupJob       Kind = "backup_job"
+	KindReplicationJob  Kind = "replication_job"
+	KindHAResource      Kind = "ha_resource"
+	KindHAGroup         Kind = "ha_group"
+	KindHARule          Kind = "ha_rule"
+	KindSDNZone         Kind = "sdn_zone"
+	KindSDNVNet         Kind = "sdn_vnet"
+	KindSDNController   Kind = "sdn_controller"
+	KindClusterOptions  Kind = "cluster_options" // id cluster
+	KindMappingPCI      Kind = "mapping_pci"
+	KindMappingUSB      Kind = "mapping_usb"
+	KindMappingDir      Kind = "mapping_dir"
+	KindMetricServer    Kind = "metric_server"
+	KindFirewallOptions Kind = "firewall_options" // of the cluster, id cluster
+	KindFirewallRules   Kind = "firewall_rules"   // of the cluster, id cluster
+	KindFirewallAlias   Kind = "firewall_alias"
+	KindFirewallIPSet   Kind = "firewall_ipset"
+	KindFirewallGroup   Kind = "firewall_group"
+	KindNodeFirewall    Kind = "node_firewall"  // options and rules, id node
+	KindGuestFirewall   Kind = "guest_firewall" // options, rules, sets and aliases, id vmid
+	KindGroup           Kind = "group"
+	KindRole            Kind = "role"
+	KindRealm           Kind = "realm"
+	KindUser            Kind = "user"
+	KindACL             Kind = "acl" // id path?who?role
+)
+
 // Ref names one object of one cluster.
 type Ref struct {
 	Cluster string

@@ -38,7 +38,7 @@ type syncOf struct {
 func syncInventory() Spec {
 	return define(Spec{
 		Name: "sync_inventory", Title: "Sync", Family: "cluster", Command: "sync", Needs: []Need{needGuests, needCluster, needNodes, needTasks, needStorages, needPools},
-		Summary: "Reads everything anew into the store and counts what was created, updated, gone; rarely needed, reads keep themselves fresh.",
+		Summary: "Reads guests, nodes, storages and pools anew and counts what was created, updated, gone; rarely needed, reads keep themselves fresh. Settings are read hourly.",
 		Examples: []Example{
 			{CLI: "sync", Args: map[string]any{}, Why: "all clusters"},
 		},

@@ -37,10 +37,10 @@ func (Emitter) Emit(w *iac.World) (iac.Result, error) {
 		guests(&b, w, n)
 	}
 	objects(&b, w, "Storages", store.KindStorageConfig, "type", "content", "nodes")
-	objects(&b, w, "Networks", "network", "type", "cidr", "bridge_ports", "comments")
+	objects(&b, w, "Networks", store.KindNetwork, "type", "cidr", "bridge_ports", "comments")
 	objects(&b, w, "Pools", store.KindPool, "comment")
-	objects(&b, w, "Backup jobs", "backup_job", "schedule", "storage", "vmid", "all", "enabled")
-	objects(&b, w, "High availability", "ha_resource", "state", "group", "comment")
+	objects(&b, w, "Backup jobs", store.KindBackupJob, "schedule", "storage", "vmid", "all", "enabled")
+	objects(&b, w, "High availability", store.KindHAResource, "state", "group", "comment")
 	r := iac.Result{Files: []iac.File{{Path: "docs/INVENTORY.md", Data: []byte(b.String())}}, Counts: []iac.Count{{What: "guests described", N: len(w.Selected())}}}
 	return r, r.Finish()
 }

@@ -83,13 +83,6 @@ func aclClaims(x *export, o *iac.Object) []*claim {
 	return []*claim{d.claim(x, o)}
 }
 
-var ipset = object{typ: "proxmox_virtual_environment_firewall_ipset", id: func(o *iac.Object) string { return "cluster/" + o.ID },
-	puts: []put{text("name", "name"), line("comment", "comment"), each("cidr", text("cidr", "name"), line("comment", "comment"), on("nomatch", "nomatch"))}}
-
-var securityGroup = object{typ: "proxmox_virtual_environment_cluster_firewall_security_group", puts: []put{text("group", "name"), line("comment", "comment"), each("rule",
-	text("type", "type"), text("action", "action"), text("macro", "macro"), text("source", "source"), text("dest", "dest"), text("proto", "proto"), text("sport", "sport"),
-	text("dport", "dport"), text("iface", "iface"), text("log", "log"), line("comment", "comment"), off("enable", "enabled"))}}
-
 // off writes a switch only where it is off.
 func off(key, attr string) put {
 	return func(k *keys) {
@@ -98,52 +91,4 @@ func off(key, attr string) put {
 			k.body.Set(attr, false)
 		}
 	}
-}
-
-// each writes what is listed below an object as blocks, in its order.
-func each(block string, puts ...put) put {
-	return func(k *keys) {
-		rows, _ := k.conf["rules"].([]any)
-		for _, r := range rows {
-			if m, ok := r.(map[string]any); ok {
-				inner := newKeys(pve.Config(m), k.body.Block(block))
-				for _, p := range puts {
-					p(inner)
-				}
-			}
-		}
-		k.take("rules", block)
-	}
-}
-
-// clusterFirewall: each option that Proxmox VE does not have is not compared, as the provider reads its absence as another value (facts 9).
-func clusterFirewall(x *export, o *iac.Object) []*claim {
-	d := object{typ: "proxmox_virtual_environment_cluster_firewall", label: func(*iac.Object) string { return "datacenter" }, puts: []put{yes("enable", "enabled", false), switched("ebtables", "ebtables"),
-		text("policy_in", "input_policy"), text("policy_out", "output_policy"), text("policy_forward", "forward_policy"), rateLimit, func(k *keys) {
-			for _, a := range [][2]string{{"enable", "enabled"}, {"ebtables", "ebtables"}, {"policy_in", "input_policy"}, {"policy_out", "output_policy"}, {"policy_forward", "forward_policy"}} {
-				if !k.has(a[0]) {
-					k.skip(Ref(a[1]), "is not set in Proxmox VE")
-				}
-			}
-		}}}
-	return []*claim{d.claim(x, o)}
-}
-
-// rateLimit writes the block of the log's limit: enable=1,burst=5,rate=1/second.
-func rateLimit(k *keys) {
-	if !k.has("log_ratelimit") {
-		return
-	}
-	p := k.props("log_ratelimit", "log_ratelimit")
-	b := k.body.Block("log_ratelimit")
-	b.Set("enabled", p.Bool("enable"))
-	p.number(b, "burst", "burst")
-	p.text(b, "rate", "rate")
-	p.taken["enable"] = true
-}
-
-var aliasClaims = func(x *export, o *iac.Object) []*claim {
-	c := x.of(o, o.ID, o.ID, nil)
-	c.status, c.leave = iac.LeftOut, "the provider cannot import aliases"
-	return []*claim{c}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // backupJob: notes_template has to be written (facts 9); a job without a storage has no resource.
@@ -53,6 +54,16 @@ func switched(key, attr string) put {
 	}
 }
 
+// compared is what the provider compares only where it is set: of an absent one it takes a default that an import does not read.
+func compared(key, attr string, how func(key, attr string) put) put {
+	return func(k *keys) {
+		how(key, attr)(k)
+		if !k.has(key) {
+			k.skip(Ref(attr), "is not set in Proxmox VE")
+		}
+	}
+}
+
 var haGroup = object{typ: "proxmox_hagroup", puts: []put{text("group", "group"), priorities, on("restricted", "restricted"), on("nofailback", "no_failback"), text("comment", "comment")},
 	apart: []string{"type"}}
 
@@ -90,9 +101,28 @@ var zones = map[string]object{
 	"vlan":   zone("proxmox_sdn_zone_vlan", text("bridge", "bridge")),
 	"qinq":   zone("proxmox_sdn_zone_qinq", text("bridge", "bridge"), number("tag", "service_vlan"), text("vlan-protocol", "service_vlan_protocol")),
 	"vxlan":  zone("proxmox_sdn_zone_vxlan", set("peers", "peers")),
+	"evpn": zone("proxmox_sdn_zone_evpn", text("controller", "controller"), number("vrf-vxlan", "vrf_vxlan"), set("exitnodes", "exit_nodes"), text("exitnodes-primary", "primary_exit_node"),
+		switched("exitnodes-local-routing", "exit_nodes_local_routing"), switched("advertise-subnets", "advertise_subnets"),
+		switched("disable-arp-nd-suppression", "disable_arp_nd_suppression"), text("rt-import", "rt_import")),
 }
 
-var zoneClaims = byType("type", zones, map[string]string{"evpn": "zones of type evpn are not written by this program", "faucet": "the provider has no resource for it"})
+// controller is an SDN controller: of those the provider has the ones of EVPN.
+var controllerClaims = byType("type", map[string]object{"evpn": {typ: "proxmox_sdn_controller_evpn", puts: []put{text("controller", "id"), number("asn", "asn"), text("fabric", "fabric"),
+	set("peers", "peers")}, apart: []string{"type", "state", "pending"}}}, map[string]string{"bgp": "the provider has no resource for it", "isis": "the provider has no resource for it"})
+
+// zoneClaims are those of byType, but for EVPN zones without all of their switches: the provider takes a default of those that are not set, which
+// an import does not read and no ignore_changes keeps from being planned (tried).
+func zoneClaims(x *export, o *iac.Object) []*claim {
+	out := zonesByType(x, o)
+	for _, key := range []string{"exitnodes-local-routing", "advertise-subnets", "disable-arp-nd-suppression"} {
+		if conf := o.Config(); conf.Str("type") == "evpn" && !conf.Has(key) {
+			out[0].status, out[0].leave = iac.LeftOut, "the provider cannot import an EVPN zone without changing it where "+key+" is not set"
+		}
+	}
+	return out
+}
+
+var zonesByType = byType("type", zones, map[string]string{"faucet": "the provider has no resource for it"})
 
 var vnet = object{typ: "proxmox_sdn_vnet", puts: []put{text("vnet", "id"), number("tag", "tag"), text("alias", "alias"), on("vlanaware", "vlan_aware"), on("isolate-ports", "isolate_ports")},
 	apart: []string{"type", "state", "pending", "rules"}}
@@ -102,7 +132,7 @@ func vnetClaims(x *export, o *iac.Object) []*claim {
 	c := vnet.claim(x, o)
 	write := c.write
 	zoneOf := func(x *export, conf pve.Config) any {
-		return x.ref(iac.Key{Target: target, Kind: "sdn_zone", ID: conf.Str("zone")}, "id", conf.Str("zone"))
+		return x.ref(iac.Key{Target: target, Kind: store.KindSDNZone, ID: conf.Str("zone")}, "id", conf.Str("zone"))
 	}
 	c.write = func(x *export, k *keys) {
 		k.body.Set("zone", zoneOf(x, k.conf))
