@@ -13,6 +13,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
 // initLimit bounds the test of a login with all its questions to the cluster, nodes that are off included.
@@ -265,7 +266,10 @@ func (d *initDialogue) showRights(s clusterSeen) {
 		d.say("  rights: can %s%s", recipeFor(d.Level).can(), h.note())
 	}
 	d.say("  tools: %s", h.toolsText())
-	if len(h.surplus) > 0 {
+	switch {
+	case len(h.surplus) > 0 && d.Level > tools.R0:
+		d.say("  The token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
+	case len(h.surplus) > 0:
 		d.say("  This server only reads until you allow more (proxmox-mcp allow), but the token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -125,6 +128,9 @@ func decideNow(ctx context.Context, p Program, g Globals, s Streams, id string, 
 	r, err := p.Approve(ctx, g, ApproveOptions{ID: id, Shown: true}, person(ctx, s, bar))
 	bar.done()
 	if errors.Is(err, ErrLeft) {
+		if screen, is := s.Out.(*os.File); is && term.IsTerminal(int(screen.Fd())) && g.Output == "table" {
+			return errNotApplied // it stands there already
+		}
 		if err := printAnswer(s, g, answer, view); err != nil {
 			return err
 		}
