@@ -117,6 +117,10 @@ func TestCreateContainer(t *testing.T) {
 				}
 			}
 		})
+		text, err = call("create_container", map[string]any{"name": "leased", "template": "alpine", "ip": "dhcp", "wait_for": "address", "wait_s": 45})
+		if err != nil || !strings.Contains(text, "address: 198.18.") {
+			t.Errorf("%v\n%s", err, text)
+		}
 		if text, err := call("create_container", map[string]any{"name": "b", "template": "oci://docker.io/library/nginx:1.29"}); fault.CodeOf(err) != fault.Denied || !strings.Contains(text, "docker.io") {
 			t.Errorf("%v\n%s", err, text)
 		}

@@ -28,7 +28,7 @@ var kinds = map[string]kind{
 		return taskEnded(ctx, c, s.Want.Ended)
 	}},
 	"volume": {check: volumeThere, observe: volumeSeen},
-	"pool":   {check: poolThere, observe: poolSeen},
+	"pool":   {check: poolThere, observe: poolSeen, unmake: poolBack},
 	"node":   {observe: nodeSeen, unsure: true},
 	"backup": {observe: backupsSeen, unmake: backupsGone},
 	"proof":  {observe: proven},

@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
@@ -53,10 +54,17 @@ func diskSamples() []sample {
 		{name: "pool created", of: likeStopped, away: true, apart: true, undo: true, worked: poolThereNow(true), direct: func(_ *pvesim.World, vmid int) Direct {
 			return Pool{Cluster: "home", Verb: "create", Pool: fmt.Sprintf("new%d", vmid), Comment: "a text"}
 		}},
-		{name: "pool deleted", of: likeStopped, away: true, worked: poolThereNow(false), prep: func(w *pvesim.World, vmid int) {
-			w.Pools = append(w.Pools, &pvesim.Pool{ID: fmt.Sprintf("new%d", vmid)})
-		}, direct: func(_ *pvesim.World, vmid int) Direct {
+		{name: "pool deleted", of: likeStopped, away: true, worked: poolThereNow(false), prep: aPool, direct: func(_ *pvesim.World, vmid int) Direct {
 			return Pool{Cluster: "home", Verb: "delete", Pool: fmt.Sprintf("new%d", vmid)}
+		}},
+		{name: "storage put into a pool", of: likeStopped, away: true, apart: true, undo: true, worked: storageIn(true), prep: aPool, direct: func(_ *pvesim.World, vmid int) Direct {
+			return Pool{Cluster: "home", Verb: "add", Pool: fmt.Sprintf("new%d", vmid), Storage: "local-zfs"}
+		}},
+		{name: "storage taken out of a pool", of: likeStopped, away: true, apart: true, undo: true, worked: storageIn(false), prep: func(w *pvesim.World, vmid int) {
+			aPool(w, vmid)
+			w.Pool(fmt.Sprintf("new%d", vmid)).Storages = []string{nas, "local-zfs"}
+		}, direct: func(_ *pvesim.World, vmid int) Direct {
+			return Pool{Cluster: "home", Verb: "remove", Pool: fmt.Sprintf("new%d", vmid), Storage: "local-zfs"}
 		}},
 		{name: "node woken", of: likeStopped, slow: true, away: true, prep: asleep,
 			worked: func(w *pvesim.World, _ *then) bool { return w.Node("pve3").Online },
@@ -99,6 +107,17 @@ func on(node string) func(*pvesim.World, *then) bool {
 
 func poolThereNow(there bool) func(*pvesim.World, *then) bool {
 	return func(w *pvesim.World, was *then) bool { return (w.Pool(fmt.Sprintf("new%d", was.vmid)) != nil) == there }
+}
+
+func aPool(w *pvesim.World, vmid int) {
+	w.Pools = append(w.Pools, &pvesim.Pool{ID: fmt.Sprintf("new%d", vmid)})
+}
+
+func storageIn(there bool) func(*pvesim.World, *then) bool {
+	return func(w *pvesim.World, was *then) bool {
+		p := w.Pool(fmt.Sprintf("new%d", was.vmid))
+		return p != nil && slices.Contains(p.Storages, "local-zfs") == there
+	}
 }
 
 // detached moves the guest's only disk to an unused slot.

@@ -40,6 +40,7 @@ type poolIn struct {
 	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
 	Guest   string `json:"guest" example:"104" help:"vmid or name"`
 	Query   string `json:"query" example:"tag:web" desc:"or as find_guests"`
+	Storage string `json:"storage" example:"nas" help:"a storage, in place of guests"`
 	Quick
 }
 
@@ -48,13 +49,18 @@ func managePool() Spec {
 		Name: "manage_pool", Title: "Pools", Family: "change", Command: "pool manage", Args: []string{"pool", "action", "guest"}, Tier: R1,
 		Acts:    []Act{{"create", R1}, {"delete", R2}, {"add", R1}, {"remove", R1}},
 		Needs:   []Need{needPoolMembers.orNothing(), needPools},
-		Summary: "Create or delete (empty) a pool, add or remove guests.",
+		Summary: "Create or delete (empty) a pool, add or remove guests or a storage.",
 		Examples: []Example{
 			{CLI: "pool manage lab add 207 --dry-run", Args: map[string]any{"pool": "lab", "action": "add", "guest": "207", "dry_run": true}, Why: "plan to put a guest into it"},
 			{CLI: "pool manage team create --dry-run", Args: map[string]any{"pool": "team", "action": "create", "dry_run": true}, Why: "plan a new pool"},
+			{CLI: "pool manage lab add --storage nas-backup --dry-run", Args: map[string]any{"pool": "lab", "action": "add", "storage": "nas-backup", "dry_run": true}, Why: "plan to put a storage into it"},
 		},
 	}, func(ctx context.Context, d Deps, in *poolIn) (change.Request, error) {
-		if in.Action == "add" || in.Action == "remove" {
+		guests := strings.TrimSpace(in.Guest + in.Query)
+		if in.Storage != "" && (guests != "" || in.Action == "create" || in.Action == "delete") {
+			return change.Request{}, fault.BadField("storage", "to add or remove a storage nothing else is named", "nas")
+		}
+		if in.Storage == "" && (in.Action == "add" || in.Action == "remove") {
 			r := on(in.Cluster, in.Guest, change.SetPool{Pool: in.Pool})
 			if in.Action == "remove" {
 				r.Action = change.SetPool{From: in.Pool}
@@ -62,10 +68,10 @@ func managePool() Spec {
 			r.Query = strings.TrimSpace(in.Query)
 			return r, nil
 		}
-		if strings.TrimSpace(in.Guest+in.Query) != "" {
+		if guests != "" {
 			return change.Request{}, fault.BadField("guest", "to "+in.Action+" a pool no guest is named", "leave it away")
 		}
 		cluster, err := clusterMeant(ctx, d, in.Cluster)
-		return change.Request{Cluster: cluster, Direct: change.Pool{Cluster: cluster, Verb: in.Action, Pool: in.Pool, Comment: in.Comment}}, err
+		return change.Request{Cluster: cluster, Direct: change.Pool{Cluster: cluster, Verb: in.Action, Pool: in.Pool, Comment: in.Comment, Storage: in.Storage}}, err
 	})
 }

@@ -174,7 +174,12 @@ func (g *Guest) address(i int) Object {
 		ones, _ := network.Mask.Size()
 		return Object{"ip-address": ip.String(), "ip-address-type": "ipv4", "prefix": ones}
 	}
+	ip, _, _ := strings.Cut(g.lease(i), "/")
+	return Object{"ip-address": ip, "ip-address-type": "ipv4", "prefix": 15}
+}
+
+// lease is the address that somebody leases to the i-th interface.
+func (g *Guest) lease(i int) string {
 	host := 2 + g.VMID*4 + i
-	leased := net.IPv4(198, byte(18+host>>16&1), byte(host>>8), byte(host)) //nolint:gosec // the low bytes are what is wanted
-	return Object{"ip-address": leased.String(), "ip-address-type": "ipv4", "prefix": 15}
+	return net.IPv4(198, byte(18+host>>16&1), byte(host>>8), byte(host)).String() + "/15" //nolint:gosec // the low bytes are what is wanted
 }

@@ -20,7 +20,7 @@ func lxcRoutes() []route {
 const networkTime = 2 * time.Second
 
 // containerInterfaces is null for a stopped container (06/037). Without a recorded answer it follows from the
-// configuration: the loopback device and each network device, with its static address when that is set up: by the node
+// configuration: the loopback device and each network device, with its static address, or one that is leased to it, when that is set up: by the node
 // for a device that was plugged in (07/082), else by what runs inside. In the containers of the recordings nothing does
 // (06/036).
 func containerInterfaces(c *call, g *Guest) (any, error) {
@@ -41,6 +41,9 @@ func containerInterfaces(c *call, g *Guest) (any, error) {
 		ip := ""
 		if inside || g.plugged[key] == g.Live.PID {
 			ip = driveOption(nic, "ip")
+		}
+		if ip == "dhcp" && driveOption(nic, "link_down") != "1" {
+			ip = g.lease(i)
 		}
 		list = append(list, containerInterface(driveOption(nic, "name"), strings.ToLower(driveOption(nic, "hwaddr")), ip))
 	}
