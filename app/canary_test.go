@@ -119,6 +119,7 @@ func TestCanaries(t *testing.T) {
 	c.commands(good)
 	c.failures()
 	c.stdio()
+	c.http()
 	c.panics()
 	c.search()
 	if info, err := os.Stat(filepath.Join(c.dir, "logs", "server.log")); err != nil || info.Size() == 0 { // it was searched

@@ -117,6 +117,8 @@ var patterns = []struct {
 	{lazy.Regexp(`(?i)([\w.-]*(?:passw(?:or)?d|passphrase)["']?[ \t]*[=:][ \t]*)` + value), masked},
 	// "secret:NAME" without a blank is a reference to a secret (DESIGN §2), not one.
 	{lazy.Regexp(`(?i)(\b[\w.-]*secret(?:["']?[ \t]*=[ \t]*|["'][ \t]*:[ \t]*|:[ \t]+))` + value), masked},
+	// Tokens of our own HTTP door (server/auth).
+	{lazy.Regexp(`pmcp_[A-Za-z0-9_-]{16,}`), Mask},
 	{lazy.Regexp(`(://[^/\s:@]*:)[^/\s@?#]+@`), "${1}" + Mask + "@"},
 }
 
@@ -126,7 +128,7 @@ func suspicious(s string) bool {
 		return false
 	}
 	l := strings.ToLower(s)
-	for _, w := range []string{"pve:", "pvevnc", "%3a", "cookie", "!", "token", "-----begin", "passw", "passphrase", "secret", "://"} {
+	for _, w := range []string{"pve:", "pvevnc", "%3a", "cookie", "!", "token", "-----begin", "passw", "passphrase", "secret", "pmcp_", "://"} {
 		if strings.Contains(l, w) {
 			return true
 		}

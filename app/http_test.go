@@ -1,0 +1,240 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/server/auth"
+	"github.com/proxmox-mcp/proxmox-mcp/store"
+)
+
+// webDoor is a server over HTTP and who asks it.
+type webDoor struct {
+	t    *testing.T
+	url  string
+	said *bytes.Buffer // what the server wrote, to be read after it ended
+}
+
+// serveHTTP starts the program over HTTP on a port of its own, until the test ends or stop is called.
+func serveHTTP(t *testing.T, a *App, g cli.Globals, o cli.ServeOptions) (d *webDoor, stop func()) {
+	t.Helper()
+	read, write := io.Pipe()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	o.Over, o.Address = true, "127.0.0.1:0"
+	d = &webDoor{t: t, said: &bytes.Buffer{}}
+	address := make(chan string, 1)
+	var served sync.WaitGroup
+	served.Go(func() {
+		if err := a.Serve(ctx, g, o, io.Discard, write); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		_ = write.Close()
+	})
+	served.Go(func() {
+		lines := bufio.NewScanner(read)
+		for lines.Scan() {
+			_, _ = fmt.Fprintln(d.said, lines.Text())
+			if _, rest, ok := strings.Cut(lines.Text(), "MCP is served at "); ok {
+				url, _, _ := strings.Cut(rest, ";")
+				address <- url
+			}
+		}
+		close(address)
+	})
+	stop = sync.OnceFunc(func() { cancel(); served.Wait() })
+	t.Cleanup(stop)
+	if d.url = <-address; d.url == "" {
+		t.Fatal("the server did not start")
+	}
+	return d, stop
+}
+
+// send asks one request of the newest protocol and gives status and body.
+func (d *webDoor) send(token, method string, params map[string]any, header ...string) (int, string) {
+	d.t.Helper()
+	params["_meta"] = map[string]any{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": map[string]any{}}
+	raw, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url, bytes.NewReader(raw))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method} {
+		r.Header.Set(k, v)
+	}
+	if name, ok := params["name"].(string); ok {
+		r.Header.Set("Mcp-Name", name)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for k := 0; k < len(header); k += 2 {
+		r.Header.Set(header[k], header[k+1])
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func (d *webDoor) call(token, tool string, args map[string]any, header ...string) string {
+	d.t.Helper()
+	_, body := d.send(token, "tools/call", map[string]any{"name": tool, "arguments": args}, header...)
+	return body
+}
+
+// token makes one in the store of the household.
+func (h *household) token(t store.TokenRow) string {
+	h.t.Helper()
+	secret, hash := auth.NewToken()
+	t.Hash = hash
+	h.keep(func(db *store.DB, _ *change.Keeper) error {
+		return db.AddToken(h.t.Context(), t, store.AuditEntry{Event: "token"})
+	})
+	return secret
+}
+
+// TestTokensOverHTTP: who has which token reaches what; plans belong to who asked for them; what is refused is written down; the first
+// token closes the door for everybody else, and a revoked one is refused within a second.
+func TestTokensOverHTTP(t *testing.T) {
+	h := newHousehold(t)
+	h.allow(change.Grant{Tier: change.Disruptive})
+	d, _ := serveHTTP(t, h.app, cli.Globals{StatePath: h.state()}, cli.ServeOptions{})
+	if code, body := d.send("", "tools/list", map[string]any{}); code != 200 || !strings.Contains(body, `"power_guest"`) {
+		t.Fatalf("without tokens: %d %.300s", code, body)
+	}
+	writer, other := h.token(store.TokenRow{Name: "writer", Tier: 2}), h.token(store.TokenRow{Name: "other", Tier: 2})
+	reader := h.token(store.TokenRow{Name: "reader"})
+	low := h.token(store.TokenRow{Name: "low", Tier: 1})
+	nodes := h.token(store.TokenRow{Name: "nodes", Families: []string{"node"}})
+	time.Sleep(time.Second)
+	if code, body := d.send("", "tools/list", map[string]any{}); code != 401 {
+		t.Errorf("without a token once there are some: %d %.300s", code, body)
+	}
+	stop := map[string]any{"guest": "200", "action": "stop", "dry_run": true}
+	for name, c := range map[string]struct {
+		token      string
+		header     []string
+		has, hides string
+	}{
+		"writer":         {writer, nil, `"power_guest"`, `"wake_node"`},
+		"reader":         {reader, nil, `"get_guest"`, `"power_guest"`},
+		"low":            {low, nil, `"enum":["start","resume"]`, `"delete_guest"`},
+		"families":       {nodes, nil, `"read_log"`, `"get_guest"`},
+		"header":         {writer, []string{"X-MCP-Tools", "power_guest"}, `"apply_plan"`, `"get_guest"`},
+		"read only":      {writer, []string{"X-MCP-Readonly", "1"}, `"get_guest"`, `"power_guest"`},
+		"header, narrow": {nodes, []string{"X-MCP-Families", "guest,node"}, `"read_log"`, `"get_guest"`},
+	} {
+		if _, body := d.send(c.token, "tools/list", map[string]any{}, c.header...); !strings.Contains(body, c.has) || strings.Contains(body, `"name":`+c.hides) {
+			t.Errorf("%s: %s is missing or %s listed: %.2000s", name, c.has, c.hides, body)
+		}
+	}
+	for name, c := range map[string]struct {
+		token, tool string
+		args        map[string]any
+		header      []string
+		want        string
+	}{
+		"reader writes":        {reader, "power_guest", stop, nil, "your credential reaches read at most"},
+		"low stops":            {low, "power_guest", stop, nil, "your credential reaches reversible changes at most, this one is disruptive"},
+		"writer, read only":    {writer, "power_guest", stop, []string{"X-MCP-Readonly", "true"}, "your credential reaches read at most"},
+		"hidden by family":     {nodes, "get_guest", map[string]any{"guest": "200"}, nil, "leaves it out"},
+		"hidden by the header": {writer, "get_guest", map[string]any{"guest": "200"}, []string{"X-MCP-Exclude-Tools", "get_guest"}, "leaves it out"},
+	} {
+		if body := d.call(c.token, c.tool, c.args, c.header...); !strings.Contains(body, "error denied") || !strings.Contains(body, c.want) {
+			t.Errorf("%s: %.600s", name, body)
+		}
+	}
+	id := planShape.FindString(d.call(writer, "power_guest", map[string]any{"guest": "200", "action": "stop"}))
+	if id == "" {
+		t.Fatal("the writer gets no plan")
+	}
+	for _, tool := range []string{"get_plan", "apply_plan", "cancel_plan", "undo_change"} {
+		if body := d.call(other, tool, map[string]any{"plan": id}); !strings.Contains(body, "not_found") {
+			t.Errorf("%s of another principal: %.600s", tool, body)
+		}
+		if body := d.call(reader, tool, map[string]any{"plan": id}); !strings.Contains(body, "denied") {
+			t.Errorf("%s by a reader: %.600s", tool, body)
+		}
+	}
+	if body := d.call(other, "list_plans", map[string]any{}); strings.Contains(body, id) {
+		t.Errorf("another principal lists the plan: %.600s", body)
+	}
+	if w := h.writes(); len(w) > 0 {
+		t.Errorf("sent: %v", w)
+	}
+	if err := h.app.TokenRevoke(t.Context(), cli.Globals{StatePath: h.state()}, "writer"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	if code, _ := d.send(writer, "tools/list", map[string]any{}); code != 401 {
+		t.Errorf("a second after it was revoked: %d", code)
+	}
+	h.refusals(map[string]int{"token:reader": 5, "token:low": 1, "token:nodes": 1, "token:writer": 2})
+}
+
+// refusals compares the rows of the audit that deny something, by principal.
+func (h *household) refusals(want map[string]int) {
+	h.t.Helper()
+	h.keep(func(db *store.DB, _ *change.Keeper) error {
+		rows, err := db.Audit(h.t.Context(), store.AuditFilter{Events: []string{"deny"}, Limit: 100})
+		got := map[string]int{}
+		for k := range rows {
+			got[rows[k].Principal]++
+		}
+		for who, n := range want {
+			if got[who] != n {
+				h.t.Errorf("%s was refused %d times by the audit, want %d", who, got[who], n)
+			}
+		}
+		return err
+	})
+}
+
+// TestNoDoorForOthers: an address that others reach is refused without a token or OAuth, and without TLS or a declared proxy.
+func TestNoDoorForOthers(t *testing.T) {
+	h := newHousehold(t)
+	h.app.Stderr = io.Discard
+	conf := func(text string) cli.Globals {
+		path := h.home + "/http.yaml"
+		if err := os.WriteFile(path, fmt.Appendf(nil, "clusters:\n- name: home\n  endpoints: %s\n  token: %s\n  fingerprints: %q\n%s", h.cluster.Endpoints[0], h.cluster.Token.Reveal(), h.cluster.Fingerprints[0], text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return cli.Globals{StatePath: h.state(), ConfigPath: path}
+	}
+	for name, c := range map[string]struct{ conf, address, want string }{
+		"plain":       {"", "0.0.0.0:0", "tokens would travel in clear"},
+		"all, quiet":  {"", ":0", "tokens would travel in clear"},
+		"no name":     {"http: {behind_proxy: 10.0.0.1}\n", "0.0.0.0:0", "no name of this server is known"},
+		"no token":    {"http: {behind_proxy: 10.0.0.1, hosts: mcp.example.org}\n", "0.0.0.0:0", "nobody has a token"},
+		"required":    {"http: {auth: required}\n", "127.0.0.1:0", "nobody has a token"},
+		"certificate": {"http: {tls: {cert: no.pem, key: no.pem}, hosts: mcp.example.org, oauth: {issuer: https://a.example, audience: https://mcp.example.org/mcp}}\n", "0.0.0.0:0", "the certificate cannot be used"},
+		"toolset":     {"toolset: {tools: [get_geust]}\n", "127.0.0.1:0", "get_geust"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := h.app.Serve(ctx, conf(c.conf), cli.ServeOptions{HTTPOptions: cli.HTTPOptions{Over: true, Address: c.address}}, io.Discard, io.Discard)
+		if cancel(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
