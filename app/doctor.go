@@ -61,6 +61,7 @@ func Doctor(ctx context.Context, o DoctorOptions) (DoctorReport, error) {
 	if cfg != nil {
 		r.Checks = append(r.Checks, checkClusters(ctx, cfg.Clusters, o.Clock)...)
 	}
+	r.ownPrompts(o.Config)
 	if at := stateOf(cfg, o); at.Path != "" {
 		r.Checks = append(r.Checks, checkStore(ctx, at, o))
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/docs"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/prompts"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
@@ -135,5 +138,51 @@ func TestPromptWalks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// documented are the files that docs/recipes.md shows: their name in a line of its own, then a block.
+var documented = regexp.MustCompile("(?s)`prompts\\.d/([a-z-]+\\.[a-z]+)`:\n\n```[a-z]+\n(.*?)```\n")
+
+// TestDocumentedRecipes: every example of docs/recipes.md is read without a complaint and does on the simulated homelab what it says.
+func TestDocumentedRecipes(t *testing.T) {
+	page, err := docs.Read("recipes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, m := range documented.FindAllStringSubmatch(page, -1) {
+		if err := os.WriteFile(filepath.Join(dir, m[1]), []byte(m[2]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := prompts.Load(dir)
+	if err != nil || len(set.Problems) > 0 || len(set.Recipes) != 3 || len(set.Prompts) != 9 {
+		t.Fatalf("%v: %+v", err, set)
+	}
+	w := newWalker(t)
+	text, err := set.Prompts[8].Fill(map[string]string{"node": "pve1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range calls.FindAllStringSubmatch(text, -1) {
+		if answer, err := w.call(c[1], c[2]); err != nil {
+			t.Errorf("%s: %s", c[0], answer)
+		}
+	}
+	for _, r := range set.Recipes {
+		for _, dry := range []bool{true, false} {
+			args := map[string]string{}
+			if r.Arguments[0].Required {
+				args["guest"] = "gitlab"
+			}
+			done, err := r.Run(t.Context(), args, dry, func(ctx context.Context, s tools.Spec, raw json.RawMessage) (tools.Answer, error) {
+				res, err := s.Call(ctx, w.deps, raw)
+				return res.Answer, err
+			}, func(prompts.Done) error { return nil })
+			if err != nil || len(done) != len(r.Steps) {
+				t.Errorf("%s, dry %v: %d of %d steps, %v", r.Name, dry, len(done), len(r.Steps), err)
+			}
+		}
 	}
 }

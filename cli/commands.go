@@ -10,7 +10,7 @@ import (
 // addCommands adds the commands outside the tool table.
 func addCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	for group, cmds := range map[string][]*cobra.Command{
-		groupRun:     {serveCommand(p, g, s), syncCommand(p, g, s), demoCommand(p, g, s), intentCommand(p, g, s)},
+		groupRun:     {serveCommand(p, g, s), syncCommand(p, g, s), demoCommand(p, g, s), intentCommand(p, g, s), recipeCommand(p, g, s)},
 		groupSetUp:   {setupCommand(p, g, s), initCommand(p, g, s), doctorCommand(p, g, s), dbCommand(p, g, s), versionCommand(p, g, s)},
 		groupDecide:  ownerCommands(p, g, s),
 		groupDevelop: {simCommand(p, g, s)},

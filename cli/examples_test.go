@@ -24,6 +24,18 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
+// lookAround is the recipe that examples run.
+const lookAround = `description: A look at a node
+arguments:
+  - {name: node, default: pve1}
+  - {name: memory, default: "1024"}
+steps:
+  - tool: get_node
+    args: {node: $node, format: json}
+  - tool: find_guests
+    args: {query: "node:$1.name state:running order:mem"}
+`
+
 // rig is the program in a home folder of its own, with a simulated cluster.
 type rig struct {
 	app  *app.App
@@ -39,6 +51,10 @@ func newRig(t *testing.T, world *pvesim.World, opts ...pvesim.Option) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
+	own := filepath.Join(filepath.Dir(configFile(home)), "prompts.d")
+	if err := errors.Join(os.MkdirAll(own, 0o700), os.WriteFile(filepath.Join(own, "look-around.yaml"), []byte(lookAround), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	return &rig{sim: sim, home: home, app: &app.App{Env: func(string) string { return "" }, Home: home, GOOS: runtime.GOOS, Clock: time.Now, Stderr: io.Discard}}
 }
 

@@ -113,6 +113,7 @@ type Program interface {
 	Auditor
 	SecretKeeper
 	TokenKeeper
+	Recipes
 	Version() Report
 	Open(ctx context.Context, g Globals) (Session, error)
 	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.

@@ -167,22 +167,13 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 			_ = session.Close()
 		}
 	}()
-	bar := newProgress(s.Err)
-	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
-	_, terminalErr := terminal(s, "", "")
-	// Who types plan apply or code apply has read the plan; everybody else at a terminal is asked.
-	session.Deps.Who.Elicits = terminalErr == nil && spec.Name != "apply_plan" && spec.Name != "apply_code"
-	answer, err := ask(ctx, spec, raw, session, bar)
-	if plan, question := asks(answer); err == nil && question != "" {
-		bar.done()
-		answer, err = agreed(ctx, spec, raw, session, s, plan, answer)
-	}
-	bar.done()
+	answer, err := conduct(ctx, spec, raw, session, s)
 	if err != nil {
 		return err
 	}
 	view := answer.View(session.Deps)
-	if id := waits(answer); id != "" && terminalErr == nil {
+	if _, terminalErr := terminal(s, "", ""); waits(answer) != "" && terminalErr == nil {
+		id := waits(answer)
 		open = false
 		return errors.Join(session.Close(), decideNow(ctx, p, g, s, id, answer, view))
 	}
@@ -197,6 +188,22 @@ func callTool(ctx context.Context, spec tools.Spec, raw json.RawMessage, p Progr
 		return err
 	}
 	return partial(view)
+}
+
+// conduct makes one call with what a person at a terminal gets: progress, and a question where the change has one.
+func conduct(ctx context.Context, spec tools.Spec, raw json.RawMessage, session Session, s Streams) (tools.Answer, error) {
+	bar := newProgress(s.Err)
+	defer bar.done()
+	session.Deps.Progress = func(done, total float64, text string) { bar.update(text, int(done), int(total)) }
+	_, terminalErr := terminal(s, "", "")
+	// Who types plan apply or code apply has read the plan; everybody else at a terminal is asked.
+	session.Deps.Who.Elicits = terminalErr == nil && spec.Name != "apply_plan" && spec.Name != "apply_code"
+	answer, err := ask(ctx, spec, raw, session, bar)
+	if plan, question := asks(answer); err == nil && question != "" {
+		bar.done()
+		return agreed(ctx, spec, raw, session, s, plan, answer)
+	}
+	return answer, err
 }
 
 // ask calls the tool. A server answers with what there is while its first sync is under way; a command waits for that sync.
