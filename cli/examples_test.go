@@ -33,7 +33,7 @@ steps:
   - tool: get_node
     args: {node: $node, format: json}
   - tool: find_guests
-    args: {query: "node:$1.name state:running order:mem"}
+    args: {query: "node:$node state:running order:mem"}
 `
 
 // rig is the program in a home folder of its own, with a simulated cluster.
