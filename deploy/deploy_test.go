@@ -44,8 +44,7 @@ func TestManifestTools(t *testing.T) {
 	text := read(t, path)
 	var rows []string
 	for _, s := range tools.Listed(tools.R0) {
-		short, _, _ := strings.Cut(s.Summary, ";")
-		b, err := json.Marshal(map[string]string{"name": s.Name, "description": strings.TrimSuffix(short, ".")})
+		b, err := json.Marshal(map[string]string{"name": s.Name, "description": s.Title})
 		if err != nil {
 			t.Fatal(err)
 		}
