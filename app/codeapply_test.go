@@ -24,8 +24,9 @@ env > %[1]s/env
 case $1 in
 version) echo '{"terraform_version":"1.11.4"}';;
 validate) echo '{"diagnostics":[]}';;
-plan) for a; do case $a in -out=*) cat %[1]s/plan.json > "${a#-out=}";; esac; done;;
-show) if [ -e %[1]s/applied ]; then echo '{}'; else cat %[1]s/plan.json; fi;;
+plan) if [ -e %[1]s/fails ]; then echo "with $PROXMOX_VE_API_TOKEN" >&2; exit 1; fi
+ for a; do case $a in -out=*) cat %[1]s/plan.json > "${a#-out=}";; esac; done;;
+show) if [ -e %[1]s/applied ]; then echo '{}'; else sed "s/\$PROXMOX_VE_API_TOKEN/$PROXMOX_VE_API_TOKEN/" %[1]s/plan.json; fi;;
 apply) : > terraform.tfstate; . %[1]s/apply;;
 esac
 `

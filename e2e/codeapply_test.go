@@ -22,7 +22,8 @@ func TestCodeApply(t *testing.T) {
 	w := pvesim.DemoWorld(time.Now())
 	w.ApplySDN()
 	tf, log := emptyTerraform(t), &requestLog{}
-	c := &coded{cluster: startCluster(t, w, pvesim.New(w).RootToken(), pvesim.WithLogger(slog.New(log))), log: log, tf: tf}
+	token := pvesim.New(w).RootToken()
+	c := &coded{cluster: startCluster(t, w, token, pvesim.WithLogger(slog.New(log))), log: log, tf: tf}
 	c.writable(t, w)
 	c.env = slices.Concat(c.env, []string{"TF_CLI_CONFIG_FILE=" + filepath.Join(filepath.Dir(c.tf.dir), "terraformrc")})
 	if o := run(t, c.env, "", program(t), "sync"); o.code != 3 {
@@ -56,6 +57,7 @@ func TestCodeApply(t *testing.T) {
 	if sent := c.writes(); len(sent) > 0 {
 		t.Errorf("planning sent %v", sent)
 	}
+	c.tellsNothing(t, filepath.Dir(vms), a.heard(), token)
 	a.call("apply_code", map[string]any{"plan": id}, "done", "a new plan finds nothing left to do")
 	c.sim.Update(func(w *pvesim.World) {
 		if got := w.Guest(211).Config["description"]; got != "by code" {
@@ -141,4 +143,33 @@ func (a *agentOf) plan(text string) string {
 		a.t.Fatalf("no plan in\n%s", text)
 	}
 	return id
+}
+
+// tellsNothing looks for the token's secret in the saved plan, in each file but the configuration, and in what was said.
+func (c *coded) tellsNothing(t *testing.T, dir, said, token string) {
+	t.Helper()
+	secret := token[strings.LastIndexByte(token, '=')+1:]
+	home := strings.TrimPrefix(c.env[1], "HOME=")
+	plans, err := filepath.Glob(filepath.Join(filepath.Dir(c.database(t)), "plans", "*.tfplan"))
+	if err != nil || len(plans) != 1 {
+		t.Fatalf("saved plans: %v, %v", plans, err)
+	}
+	c.tf.dir = dir
+	places := map[string]string{"answers": said, "the saved plan": c.tf.run(t, 0, nil, "show", "-json", plans[0])}
+	err = filepath.WalkDir(home, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || d.Name() == "config.yaml" || strings.Contains(path, "/.terraform/") {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		places[path] = string(raw)
+		return err
+	})
+	if err != nil || !strings.Contains(places["the saved plan"], "by code") {
+		t.Errorf("%d places: %v", len(places), err)
+	}
+	for place, text := range places {
+		if strings.Contains(text, secret) {
+			t.Errorf("the token is in %s", place)
+		}
+	}
 }

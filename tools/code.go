@@ -71,6 +71,7 @@ type exportOut struct {
 	Commit    string        `json:"commit,omitempty"`
 	targets   []string
 	asOf      time.Time
+	offer     string // a better place for the code
 }
 
 type fileOut struct {
@@ -107,7 +108,11 @@ func exportCode() Spec {
 		if err != nil {
 			return nil, err
 		}
-		return exported(d, e), nil
+		out := exported(d, e)
+		if e.First && in.Folder == "" && p.Anywhere && repo.InWorkTree(".") {
+			out.offer = "this folder is a git work tree: proxmox-mcp code export . would keep the code here, beside what is in it"
+		}
+		return out, nil
 	})
 }
 
@@ -167,6 +172,9 @@ func (o *exportOut) View(d Deps) View {
 	v.Table(conflictTable(o.Conflicts))
 	if o.Commit != "" {
 		v.Line("commit %s", o.Commit)
+	}
+	if o.offer != "" {
+		v.Line("%s", o.offer)
 	}
 	if slices.Contains(o.targets, "terraform") {
 		v.Line("next: terraform init && terraform plan in %s; COVERAGE.md says what is not in the code", filepath.Join(o.Folder, "terraform"))

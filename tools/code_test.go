@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -114,5 +115,35 @@ func TestFolder(t *testing.T) {
 		if got := f.request.Anywhere && strings.HasSuffix(f.request.Dir, "/x") && len(f.request.Dir) > 2; got != want {
 			t.Errorf("%s: %+v", door, f.request.Place)
 		}
+	}
+}
+
+// TestWorkTree: a person whose shell stands in a git work tree is offered it for the first export; nobody else is.
+func TestWorkTree(t *testing.T) {
+	t.Chdir(t.TempDir())
+	offered := func(door string, first bool) bool {
+		f := someCode()
+		f.export.First = first
+		d := deps(&fake{})
+		d.Code, d.Who = f, change.Caller{Door: door}
+		spec, err := Find("export_code")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := spec.Call(t.Context(), d, []byte(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := res.Answer.View(d)
+		return strings.Contains(v.Compact(), "code export .")
+	}
+	if offered("cli", true) {
+		t.Error("offered outside of a work tree")
+	}
+	if err := os.Mkdir(".git", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if !offered("cli", true) || offered("stdio", true) || offered("cli", false) {
+		t.Error("not offered to a person's first export, or to somebody else")
 	}
 }

@@ -119,3 +119,21 @@ func withoutGit(env []string) []string {
 	}
 	return out
 }
+
+// InWorkTree says whether a folder lies in a git repository's work tree: it, or one above it, has a .git.
+func InWorkTree(dir string) bool {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return false
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return true
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return false
+		}
+		dir = up
+	}
+}
