@@ -18,6 +18,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 )
 
 // freeAddr is a loopback address on which nobody listens.
@@ -274,6 +275,19 @@ func TestCatalogue(t *testing.T) {
 		}
 		if found < 10 {
 			t.Errorf("%s names %d metrics only", path, found)
+		}
+	}
+}
+
+// TestMetricsScope: the page speaks of all clusters, so that a credential for some of them does not open it.
+func TestMetricsScope(t *testing.T) {
+	watch := telemetry.New(telemetry.Options{Metrics: true})
+	for want, clusters := range map[int][]string{http.StatusOK: nil, http.StatusForbidden: {"home"}} {
+		ctx := server.WithIdentity(t.Context(), server.Identity{Scope: server.Scope{Clusters: clusters}})
+		w := httptest.NewRecorder()
+		answerMetrics(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil), watch)
+		if w.Code != want || strings.Contains(w.Body.String(), "go_goroutines ") != (want == http.StatusOK) {
+			t.Errorf("clusters %v: %d %s", clusters, w.Code, w.Body)
 		}
 	}
 }
