@@ -36,7 +36,8 @@ type ChangeQuery struct {
 }
 
 // Change is one thing that changed, as far as it was seen: between NotBefore and At. Field, Old and New are empty for what has no
-// fields. Task and User are those of the task that fits in time, kind and object; empty means that none was seen.
+// fields, but New of a guest that appeared names the keys that were set while it was made. Task and User are those of the task that fits in
+// time, kind and object; empty means that none was seen.
 type Change struct {
 	Cluster   string
 	Kind      string // guest, node, storage_config, pool, cluster
@@ -50,6 +51,9 @@ type Change struct {
 	Task      string    // handle
 	TaskType  string
 	User      string
+	Plan      string // where this program made it: the plan, its tool, and who asked for it
+	Tool      string
+	Principal string
 }
 
 // ChangePage is a page of changes, newest first. Total counts all that match, unless Cut says that there are more than were read.
@@ -145,6 +149,10 @@ type historian struct {
 	only []store.Ref // the objects that are asked about; none = all
 	rows []Change
 	cut  bool
+	made map[store.Ref]int // guests that appeared, with the row that says so
+
+	journal map[string][]store.PlanStep
+	plans   map[string]store.Plan
 }
 
 func (i *Inventory) historian(ctx context.Context, o ReadOptions) (*historian, error) {
@@ -156,7 +164,7 @@ func (i *Inventory) historian(ctx context.Context, o ReadOptions) (*historian, e
 	if err != nil {
 		return nil, err
 	}
-	return &historian{i: i, st: st, scope: scope, view: i.proj.view.Load(), bodies: map[string]pve.Config{}}, nil
+	return &historian{i: i, st: st, scope: scope, view: i.proj.view.Load(), bodies: map[string]pve.Config{}, made: map[store.Ref]int{}}, nil
 }
 
 // filters are what the store is asked for: each object that is meant, or each cluster whole.
@@ -189,7 +197,9 @@ func (h *historian) collect(ctx context.Context) error {
 		h.cut = h.cut || len(events) == changeRows || len(revisions) == changeRows
 		for k := range events {
 			if e := &events[k]; tells(e) {
-				h.add(h.event(e))
+				if err := h.event(ctx, e); err != nil {
+					return err
+				}
 			}
 		}
 		for k := range revisions {
@@ -210,13 +220,7 @@ func tells(e *store.Change) bool {
 	return e.Field != "config" && !(e.What == "appeared" && e.NotBefore.IsZero())
 }
 
-func (h *historian) add(c Change) {
-	if likeName(c.Field, h.q.Field) {
-		h.rows = append(h.rows, c)
-	}
-}
-
-func (h *historian) event(e *store.Change) Change {
+func (h *historian) event(ctx context.Context, e *store.Change) error {
 	c := h.about(e.Ref, e.What, e.At, e.NotBefore)
 	c.Field, c.Old, c.New = clean.Line(e.Field, maxTag), clean.Line(e.Old, maxName), clean.Line(e.New, maxName)
 	if c.Name == "" {
@@ -225,8 +229,17 @@ func (h *historian) event(e *store.Change) Change {
 	if e.What == "appeared" || e.What == "gone" { // the name is all that they tell
 		c.Old, c.New = "", ""
 	}
-	h.explain(&c, e.What)
-	return c
+	if !likeName(c.Field, h.q.Field) {
+		return nil
+	}
+	if err := h.explain(ctx, &c, e.What); err != nil {
+		return err
+	}
+	if e.What == "appeared" {
+		h.made[e.Ref] = len(h.rows)
+	}
+	h.rows = append(h.rows, c)
+	return nil
 }
 
 // about begins a change of an object.
@@ -251,14 +264,39 @@ func (h *historian) revision(ctx context.Context, r *store.Revision) error {
 	if err != nil {
 		return err
 	}
-	base := h.about(r.Ref, "changed", r.SeenAt, r.NotBefore)
-	h.explain(&base, "changed")
-	for _, d := range differences(old, fresh) {
+	base, diffs := h.about(r.Ref, "changed", r.SeenAt, r.NotBefore), differences(old, fresh)
+	if h.finishes(r, diffs) {
+		return nil
+	}
+	for _, d := range diffs {
 		c := base
 		c.What, c.Field, c.Old, c.New = d.What, d.Key, d.Old, d.New
-		h.add(c)
+		if !likeName(c.Field, h.q.Field) {
+			continue
+		}
+		if err := h.explain(ctx, &c, "changed"); err != nil {
+			return err
+		}
+		h.rows = append(h.rows, c)
 	}
 	return nil
+}
+
+// makingTime is for how long after a guest appeared the changes of its configuration are part of making it.
+const makingTime = 2 * time.Minute
+
+// finishes takes the keys that a guest was given while it was made into the row that says that it appeared: one guest, one line.
+func (h *historian) finishes(r *store.Revision, diffs []Difference) bool {
+	k, ok := h.made[r.Ref]
+	if !ok || r.SeenAt.Before(h.rows[k].At) || r.SeenAt.Sub(h.rows[k].At) > makingTime {
+		return false
+	}
+	for _, d := range diffs {
+		if len(h.rows[k].New) < maxName {
+			h.rows[k].New = strings.TrimPrefix(h.rows[k].New+", "+d.Key, ", ")
+		}
+	}
+	return true
 }
 
 func (h *historian) page(m Meta, offset int) ChangePage {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
-	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
 // body is a stored content; what is no object has no keys.
@@ -59,35 +58,4 @@ func differences(old, fresh pve.Config) []Difference {
 		out = append(out, d)
 	}
 	return out
-}
-
-// causes are the tasks that make a change of a kind: by the beginning of their type.
-var causes = map[string][]string{
-	"appeared": {"qmcreate", "qmclone", "qmrestore", "vzcreate", "vzclone", "vzrestore"},
-	"gone":     {"qmdestroy", "vzdestroy"},
-	"status": {"qmstart", "qmstop", "qmshutdown", "qmreboot", "qmsuspend", "qmresume", "vzstart", "vzstop", "vzshutdown", "vzreboot", "vzsuspend", "vzresume",
-		"hastart", "hastop", "vzdump", "qmrollback", "vzrollback"},
-	"moved":   {"qmigrate", "vzmigrate", "hamigrate"},
-	"renamed": {"qmconfig"},
-	"changed": {"qmconfig", "qmmove", "qmtemplate", "qmsnapshot", "qmrollback", "qmdelsnapshot", "qmrestore", "resize", "move_volume", "vzsnapshot", "vzrollback", "vzdelsnapshot", "vztemplate", "vzrestore", "qmclone", "vzclone", "imgdel"},
-}
-
-// explain names the newest task about the guest that fits the change's kind and began in the time in which it happened. A change
-// of a configuration that is answered at once leaves no task: then nothing is named.
-func (h *historian) explain(c *Change, what string) {
-	if c.Kind != string(store.KindGuest) {
-		return
-	}
-	tasks := h.view.clusters[c.Cluster].tasks
-	for _, k := range tasks.byID[c.ID] {
-		t := &tasks.list[k]
-		if t.Start.After(c.At) || !c.NotBefore.IsZero() && !t.End.IsZero() && t.End.Before(c.NotBefore) || !slices.Contains(causes[what], t.Type) {
-			continue
-		}
-		if c.NotBefore.IsZero() && c.At.Sub(t.Start) > changeWindow {
-			return
-		}
-		c.Task, c.TaskType, c.User = pve.TaskHandle(t.UPID), clean.Line(t.Type, maxTag), name(t.User)
-		return
-	}
 }

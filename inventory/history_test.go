@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,5 +174,91 @@ func TestChangesBehindMany(t *testing.T) {
 	}
 	if p := r.changes(ChangeQuery{}); !p.Cut {
 		t.Error("more than were read, and nobody says so")
+	}
+}
+
+// TestWho: what stopped a guest is nothing that starts one; what this program did is said with plan and principal, by the field it was to
+// change; somebody else's task in the same time is not taken for it; a new guest is one line.
+func TestWho(t *testing.T) {
+	w := newWorld(2, 8)
+	r := newRig(t, w)
+	r.sync()
+	since := r.clock.now()
+	at := func(s int) time.Time { return since.Add(time.Duration(s) * time.Second) }
+	plan := func(id, tool, body string, steps ...store.PlanStep) {
+		if r.st.plans == nil {
+			r.st.plans = map[string]store.Plan{}
+		}
+		r.st.plans[id] = store.Plan{ID: id, Requester: "local:1000", Tool: tool, Body: []byte(body)}
+		for k := range steps {
+			steps[k].Plan, steps[k].N, steps[k].Cluster = id, k+1, "lab"
+			r.st.steps = append(r.st.steps, steps[k])
+		}
+	}
+	upid := func(typ, id string) string {
+		for k, v := range r.w.tasks {
+			if strings.Contains(v.UPID, ":"+typ+":"+id+":") {
+				return r.w.tasks[k].UPID
+			}
+		}
+		return ""
+	}
+	w.task("pve1", "qmshutdown", "100", at(1), at(2), "OK")
+	w.task("pve1", "qmstart", "100", at(3), at(4), "start failed")
+	w.task("pve2", "qmstart", "101", at(1), at(2), "OK") // it was stopped again by nobody who left a task
+	w.task("pve1", "qmstop", "102", at(1), at(2), "OK")
+	w.guests[100].status, w.guests[101].status, w.guests[102].status = "stopped", "stopped", "stopped"
+	plan("p-aaaaaaaa", "power_guest", `{"steps":[{"diff":[{"field":"status"}]}]}`, store.PlanStep{Object: "102", Action: "guest.stop", State: "done", UPID: upid("qmstop", "102"), Sent: at(1), Ended: at(2)})
+	w.guests[104].config["memory"], w.guests[104].config["cores"] = 8192, 7
+	w.task("pve1", "qmconfig", "104", at(5), at(6), "OK")
+	plan("p-bbbbbbbb", "update_guest", `{"steps":[{"diff":[{"field":"memory"}]}]}`, store.PlanStep{Object: "104", Action: "guest.configure", State: "done", Sent: at(2), Ended: at(3)})
+	w.guests[105].config["cores"] = 9
+	plan("p-cccccccc", "update_guest", `{"steps":[{"diff":[{"field":"cores"}]}]}`, store.PlanStep{Object: "105", Action: "guest.configure", State: "failed", Sent: at(2), Ended: at(3)})
+	r.tick()
+	r.sync()
+	var got []string
+	for _, c := range r.changes(ChangeQuery{Since: since.Add(time.Second)}).Rows {
+		got = append(got, strings.TrimSpace(strings.Join([]string{c.ID, c.Field, c.TaskType, c.Tool, c.Plan, c.Principal}, " ")))
+	}
+	slices.Sort(got)
+	want := []string{"100 status qmshutdown", "101 status", "102 status qmstop power_guest p-aaaaaaaa local:1000", "104 cores qmconfig",
+		"104 memory  update_guest p-bbbbbbbb local:1000", "105 cores"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	h, err := r.ObjectHistory(t.Context(), HistoryQuery{Object: "104"})
+	if err != nil || h.Rows[0].By.Plan != "p-bbbbbbbb" {
+		t.Errorf("%+v, %v", h.Rows, err)
+	}
+}
+
+// TestNewGuestIsOneLine: what a guest is given while it is made is part of its appearing; what it is given later is not.
+func TestNewGuestIsOneLine(t *testing.T) {
+	w := newWorld(2, 8)
+	r := newRig(t, w)
+	r.sync()
+	since := r.clock.now()
+	g := *w.guests[104]
+	g.vmid, g.name = 150, "fresh"
+	g.config = map[string]any{"name": "fresh", "lock": "create"}
+	w.guests[150] = &g
+	r.tick()
+	set := func(keys ...string) {
+		g.config = maps.Clone(g.config)
+		for _, k := range keys {
+			g.config[k] = "1"
+		}
+		r.tick()
+		r.sync()
+	}
+	set("boot", "memory", "scsi0")
+	r.clock.advance(5 * time.Minute)
+	set("onboot")
+	want := []string{"150 added onboot >1", "150 appeared  >boot, memory, scsi0"}
+	if diff := cmp.Diff(want, lines(r.changes(ChangeQuery{Since: since.Add(time.Second), Object: "150"}))); diff != "" {
+		t.Error(diff)
+	}
+	if p := r.changes(ChangeQuery{Since: since.Add(time.Second), Field: "memory"}); p.Total != 1 {
+		t.Errorf("asked for by its field: %v", lines(p))
 	}
 }

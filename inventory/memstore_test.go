@@ -27,6 +27,8 @@ type memStore struct {
 	newest   map[[2]any]store.Version // by object and life
 	changes  []store.Change
 	tasks    map[string]store.Task
+	steps    []store.PlanStep
+	plans    map[string]store.Plan
 	syncs    []store.Sync
 	batches  int
 	rows     int // guest rows written
@@ -231,8 +233,15 @@ func (m *memStore) CountTasks(_ context.Context, f store.TaskFilter) (int, error
 	return len(m.selected(f)), nil
 }
 
-func (m *memStore) Steps(context.Context, store.StepFilter) ([]store.PlanStep, error) {
-	return nil, nil
+func (m *memStore) Steps(_ context.Context, f store.StepFilter) ([]store.PlanStep, error) {
+	return slices.DeleteFunc(slices.Clone(m.steps), func(s store.PlanStep) bool {
+		return s.Ended.Before(f.Ended) || f.Object != "" && f.Object != s.Object
+	}), nil
+}
+
+func (m *memStore) PlanByID(_ context.Context, id string) (store.Plan, bool, error) {
+	p, ok := m.plans[id]
+	return p, ok, nil
 }
 
 func (m *memStore) TaskByHandle(_ context.Context, handle string) (store.Task, bool, error) {

@@ -126,4 +126,5 @@ type Store interface {
 	TaskByHandle(ctx context.Context, handle string) (store.Task, bool, error)
 
 	Steps(ctx context.Context, f store.StepFilter) ([]store.PlanStep, error)
+	PlanByID(ctx context.Context, id string) (store.Plan, bool, error)
 }

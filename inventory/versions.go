@@ -25,16 +25,13 @@ type HistoryQuery struct {
 }
 
 // ObjectVersion is one version of a configuration. It was first seen at SeenAt and is younger than NotBefore (zero = not known). Keys
-// are those that differ from the version before, none for the first one of a life. Task and User are those of the task that fits in
-// time, empty where none was seen.
+// are those that differ from the version before, none for the first one of a life. By is who made it, as of a Change.
 type ObjectVersion struct {
 	Life, Seq int
 	SeenAt    time.Time
 	NotBefore time.Time
 	Keys      []string
-	Task      string // handle
-	TaskType  string
-	User      string
+	By        Change // Task, TaskType, User, Plan, Tool and Principal alone
 }
 
 // ObjectHistory is a page of versions of an object, newest first, or, where At was asked for, AsOf alone.
@@ -151,8 +148,16 @@ func (h *historian) describe(ctx context.Context, list []store.Version, k int) (
 	}
 	if what == "changed" || !v.NotBefore.IsZero() { // what the very first look found was not made then
 		c := h.about(v.Ref, what, v.SeenAt, v.NotBefore)
-		h.explain(&c, what)
-		out.Task, out.TaskType, out.User = c.Task, c.TaskType, c.User
+		for k := 0; k == 0 || k < len(out.Keys) && c.Plan == ""; k++ { // the first key that a step of this program names tells
+			c.Field = ""
+			if k < len(out.Keys) {
+				c.Field = out.Keys[k]
+			}
+			if err := h.explain(ctx, &c, what); err != nil {
+				return out, err
+			}
+		}
+		out.By = c
 	}
 	return out, nil
 }

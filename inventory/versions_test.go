@@ -24,7 +24,7 @@ func (r *rig) objectHistory(q HistoryQuery) ObjectHistory {
 func versionLines(h ObjectHistory) []string {
 	var out []string
 	for _, v := range h.Rows {
-		out = append(out, strings.TrimSpace(strings.Join([]string{string(rune('0' + v.Life)), string(rune('0' + v.Seq)), strings.Join(v.Keys, ","), v.User}, " ")))
+		out = append(out, strings.TrimSpace(strings.Join([]string{string(rune('0' + v.Life)), string(rune('0' + v.Seq)), strings.Join(v.Keys, ","), v.By.User}, " ")))
 	}
 	return out
 }
@@ -59,7 +59,7 @@ func TestObjectHistory(t *testing.T) {
 	if diff := cmp.Diff([]string{"1 2 cores,onboot,tags root@pam", "1 1"}, versionLines(h)); diff != "" || h.Total != 2 || h.ID != "101" || h.Name != "vm101" {
 		t.Errorf("%+v\n%s", h, diff)
 	}
-	if v := h.Rows[0]; !v.SeenAt.Equal(at[2]) || !v.NotBefore.Equal(at[1]) || v.Task == "" {
+	if v := h.Rows[0]; !v.SeenAt.Equal(at[2]) || !v.NotBefore.Equal(at[1]) || v.By.Task == "" {
 		t.Errorf("%+v", v)
 	}
 	first := r.objectHistory(HistoryQuery{Object: "101", Limit: 1})

@@ -33,7 +33,7 @@ type changesOut struct {
 	src        inventory.ChangePage
 }
 
-var changeColumns = []string{"seen", "not_before", "cluster", "kind", "id", "name", "what", "field", "old", "new", "task", "user"}
+var changeColumns = []string{"seen", "not_before", "cluster", "kind", "id", "name", "what", "field", "old", "new", "task", "user", "plan", "principal"}
 
 func findChanges() Spec {
 	return define(Spec{
@@ -67,7 +67,7 @@ func changesOf(d Deps, p inventory.ChangePage) *changesOut {
 	}
 	for k := range p.Rows {
 		c := &p.Rows[k]
-		row := []string{stamp(d, c.At), "", c.Cluster, c.Kind, c.ID, cell(c.Name, 100), c.What, c.Field, c.Old, c.New, c.Task, c.User}
+		row := []string{stamp(d, c.At), "", c.Cluster, c.Kind, c.ID, cell(c.Name, 100), c.What, c.Field, c.Old, c.New, c.Task, c.User, c.Plan, c.Principal}
 		if !c.NotBefore.IsZero() {
 			row[1] = stamp(d, c.NotBefore)
 		}
@@ -93,7 +93,7 @@ func (o *changesOut) View(d Deps) View {
 	v := View{Warnings: p.Warnings}
 	v.Line("%s from %s to %s, %s", counted(p.Total, "change"), shortStamp(d, p.Since), shortStamp(d, p.Until), asOf(d, p.Meta))
 	if o.KnownSince != "" {
-		v.Line("first looked at %s: what changed before is not known", shortStamp(d, p.KnownSince))
+		v.Line("first looked at %s: what changed before is not known, though find_tasks may list tasks from then", shortStamp(d, p.KnownSince))
 	}
 	if p.Cut {
 		v.Line("there are more than were read: ask for a shorter time or one object")
@@ -134,6 +134,9 @@ func changeText(c *inventory.Change) string {
 	case "added", "removed", "changed":
 		return differenceText(c.What, c.Field, c.Old, c.New)
 	}
+	if c.Field == "" && c.New != "" {
+		return c.What + ", then set " + cell(c.New, valueText)
+	}
 	if c.Field == "" {
 		return c.What
 	}
@@ -155,7 +158,11 @@ func differenceText(what, key, old, value string) string {
 	return fmt.Sprintf("%s %s > %s", key, old, value)
 }
 
+// byText is who made a change: through this server the principal, tool and plan, else the user and task of Proxmox VE.
 func byText(c *inventory.Change) string {
+	if c.Plan != "" {
+		return strings.TrimSpace(c.Principal + " " + c.Tool + " " + c.Plan)
+	}
 	if c.Task == "" {
 		return "unknown"
 	}

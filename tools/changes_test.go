@@ -72,7 +72,7 @@ func TestChangesAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{`"total":6,"cut":true`, `"104","nas","added","tags",null,"web",null,null]`, `"next_cursor":"6-abc"`} {
+	for _, part := range []string{`"total":6,"cut":true`, `"104","nas","added","tags",null,"web",null,null,null,null]`, `"next_cursor":"6-abc"`} {
 		if !strings.Contains(string(raw), part) {
 			t.Errorf("%s lacks %s", raw, part)
 		}
@@ -100,5 +100,21 @@ func TestChangesText(t *testing.T) {
 		"\t\tnet0 1 > 2\tb@pam qmconfig t-7k3f9q2m", "\t\tnotes …" + strings.Repeat("x", 19) + "1 > …" + strings.Repeat("x", 19) + "2\tunknown"}
 	if diff := cmp.Diff(want, strings.Split(text(t, f, "find_changes", `{}`), "\n")[1:]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestChangesBy: what was done through this server is said with principal, tool and plan, a time between two looks as that, a new guest with
+// what it was given.
+func TestChangesBy(t *testing.T) {
+	c := inventory.Change{Cluster: "lab", Kind: "guest", ID: "104", What: "changed", Field: "memory", Old: "1", New: "2", At: now, NotBefore: now.Add(-3 * time.Hour),
+		Plan: "p-7k3f9q2m", Tool: "update_guest", Principal: "local:1000", User: "root@pam", Task: "t-7k3f9q2m"}
+	fresh := inventory.Change{Cluster: "lab", Kind: "guest", ID: "150", What: "appeared", New: "boot, memory", At: now, NotBefore: now.Add(-24 * time.Hour)}
+	f := &fake{changes: inventory.ChangePage{Meta: meta(0), Since: now.Add(-time.Hour), Until: now, KnownSince: now.Add(-time.Minute), Rows: []inventory.Change{c, fresh}}}
+	got := text(t, f, "find_changes", `{}`)
+	for _, want := range []string{"\n2026-11-21 17:15 to 20:15Z\t104\tmemory 1 > 2\tlocal:1000 update_guest p-7k3f9q2m\n",
+		"\n2026-11-20 20:15 to 2026-11-21 20:15Z\t150\tappeared, then set boot, memory\tunknown", "find_tasks"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
 	}
 }

@@ -51,7 +51,7 @@ type keyDiff struct {
 	Now  string `json:"now,omitempty"`
 }
 
-var versionColumns = []string{"version", "seen", "not_before", "keys", "task", "user"}
+var versionColumns = []string{"version", "seen", "not_before", "keys", "task", "user", "plan", "principal"}
 
 func getHistory() Spec {
 	return define(Spec{
@@ -96,7 +96,7 @@ func historyOf(d Deps, h inventory.ObjectHistory) *historyOut {
 	out.Columns, out.Rows = versionColumns, [][]any{}
 	for k := range h.Rows {
 		v := &h.Rows[k]
-		out.Rows = append(out.Rows, []any{version(v), stamp(d, v.SeenAt), orNull(stampOrNone(d, v.NotBefore)), v.Keys, orNull(v.Task), orNull(v.User)})
+		out.Rows = append(out.Rows, []any{version(v), stamp(d, v.SeenAt), orNull(stampOrNone(d, v.NotBefore)), v.Keys, orNull(v.By.Task), orNull(v.By.User), orNull(v.By.Plan), orNull(v.By.Principal)})
 	}
 	return out
 }
@@ -148,7 +148,10 @@ func (o *historyOut) View(d Deps) View {
 		if r.Keys == nil {
 			changed = "(first seen)"
 		}
-		by := byText(&inventory.Change{Task: r.Task, TaskType: r.TaskType, User: r.User})
+		by := byText(&r.By)
+		if r.Keys == nil && r.NotBefore.IsZero() && by == "unknown" {
+			by = "" // what the first look found was there before
+		}
 		t.Rows = append(t.Rows, []string{version(r), seenText(d, r.SeenAt, r.NotBefore), cell(changed, 200), by})
 	}
 	v.Table(t)
@@ -158,13 +161,16 @@ func (o *historyOut) View(d Deps) View {
 	return v
 }
 
-// seenText is when something was seen; a gap to the look before that is longer than ticks are apart is told.
+// seenText is when something was seen, as the time from the look before where that is longer than ticks are apart.
 func seenText(d Deps, at, notBefore time.Time) string {
-	seen := shortStamp(d, at)
-	if gap := at.Sub(notBefore); !notBefore.IsZero() && gap > 2*time.Minute {
-		seen += " -" + span(gap)
+	if gap := at.Sub(notBefore); notBefore.IsZero() || gap <= 2*time.Minute {
+		return shortStamp(d, at)
 	}
-	return seen
+	from, to := notBefore.In(zone(d)), at.In(zone(d))
+	if from.Format(time.DateOnly) == to.Format(time.DateOnly) {
+		return from.Format("2006-01-02 15:04") + " to " + to.Format("15:04Z07:00")
+	}
+	return from.Format("2006-01-02 15:04") + " to " + to.Format("2006-01-02 15:04Z07:00")
 }
 
 // asOfValue is how much of a value a configuration of the past shows in text.

@@ -64,7 +64,7 @@ func TestGoldenPast(t *testing.T) {
 func someVersions() inventory.ObjectHistory {
 	at := now.Add(-90 * time.Minute)
 	return inventory.ObjectHistory{Meta: meta(12 * time.Second), Cluster: "lab", Kind: "guest", ID: "104", Name: "nas", Total: 3, Rows: []inventory.ObjectVersion{
-		{Life: 2, Seq: 2, SeenAt: at, NotBefore: at.Add(-5 * time.Hour), Keys: []string{"cores", "net0"}, Task: "t-7k3f9q2m", TaskType: "qmconfig", User: "root@pam"},
+		{Life: 2, Seq: 2, SeenAt: at, NotBefore: at.Add(-5 * time.Hour), Keys: []string{"cores", "net0"}, By: inventory.Change{Task: "t-7k3f9q2m", TaskType: "qmconfig", User: "root@pam"}},
 		{Life: 2, Seq: 1, SeenAt: at.Add(-20 * time.Hour)}, {Life: 1, Seq: 1, SeenAt: at.Add(-90 * time.Hour)}}}
 }
 
@@ -80,7 +80,7 @@ func TestHistoryAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(res.Answer)
-	if want := `["2.2","2026-11-21T18:45:00Z","2026-11-21T13:45:00Z",["cores","net0"],"t-7k3f9q2m","root@pam"]`; err != nil || !strings.Contains(string(raw), want) {
+	if want := `["2.2","2026-11-21T18:45:00Z","2026-11-21T13:45:00Z",["cores","net0"],"t-7k3f9q2m","root@pam",null,null]`; err != nil || !strings.Contains(string(raw), want) {
 		t.Errorf("%s lacks %s (%v)", raw, want, err)
 	}
 	f.versions.AsOf = &inventory.ConfigAsOf{At: now.Add(-2 * time.Hour), Version: f.versions.Rows[1], Until: now.Add(-3 * time.Hour), Changed: now.Add(-time.Hour),
