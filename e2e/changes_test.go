@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -156,6 +157,56 @@ func TestChangeTools(t *testing.T) {
 	}
 }
 
+// byHandle are the tools that take the id of an earlier answer: TestChangePlans calls them.
+var byHandle = []string{"get_plan", "apply_plan", "cancel_plan", "undo_change", "cancel_task"}
+
+// examples are calls of every other tool that changes something, as its own examples have them, planned only. What is done to code takes a
+// program that plans: TestCodeCheck and its like let it run.
+func examples() (list [][2]any) {
+	for _, s := range tools.All() {
+		if s.Tier == tools.R0 || s.Family == "code" || slices.Contains(byHandle, s.Name) {
+			continue
+		}
+		args := maps.Clone(s.Examples[0].Args)
+		if slices.ContainsFunc(s.Inputs(tools.Caller{}), func(i tools.Input) bool { return i.Name == "dry_run" }) {
+			args["dry_run"] = true
+		}
+		list = append(list, [2]any{s.Name, args})
+	}
+	return list
+}
+
+// planned says what is wrong with the answer to such a call, "" when nothing is.
+func planned(tool, text string, isError bool) string {
+	want, wrong := "dry run", false
+	switch tool {
+	case "exec_guest":
+		want, wrong = "running programs in guests is off", true
+	case "list_plans":
+		want = "plan"
+	}
+	if !strings.Contains(text, want) || isError != wrong {
+		return fmt.Sprintf("%s answers %s, want %q", tool, text, want)
+	}
+	return ""
+}
+
+// TestChangeExamples calls every tool that changes something through both TypeScript clients.
+func TestChangeExamples(t *testing.T) {
+	list := examples()
+	if len(list) < 24 {
+		t.Fatalf("only %d tools", len(list))
+	}
+	for _, script := range changeScripts {
+		s := changes(t, script, "none", "host", list...)
+		for k := range list {
+			if wrong := planned(s.Results[k].Name, s.text(k), s.Results[k].Result.IsError); wrong != "" {
+				t.Errorf("%s: %s", script, wrong)
+			}
+		}
+	}
+}
+
 // TestChangePlans: plans are read, applied, undone and cancelled by their ids, and a running task is ended, through both clients.
 func TestChangePlans(t *testing.T) {
 	list := [][2]any{
@@ -209,6 +260,20 @@ func TestInspectorChanges(t *testing.T) {
 		}
 		if o := inspect(call...); o.code != 0 || !strings.Contains(o.stdout, want) {
 			t.Errorf("%v: exit %d, want %q\n%s%s", args, o.code, want, o.stdout, o.stderr)
+		}
+	}
+	for _, c := range examples() {
+		name, params := c[0].(string), c[1].(map[string]any)
+		call := []string{"--method", "tools/call", "--tool-name", name}
+		for k, v := range params {
+			text, ok := v.(string)
+			if raw, err := json.Marshal(v); !ok && err == nil {
+				text = string(raw)
+			}
+			call = append(call, "--tool-arg", k+"="+text)
+		}
+		if o := inspect(call...); planned(name, o.stdout, o.code != 0) != "" {
+			t.Errorf("%v: exit %d\n%s%s", call, o.code, o.stdout, o.stderr)
 		}
 	}
 	// Each of its calls is a session with a cluster of its own: what takes the id of another call is called with one that nobody knows.
