@@ -76,6 +76,7 @@ func configFile(home string) string {
 //
 //	sim demo|healthy    start that cluster and configure it in $HOME
 //	code N ARGS...      run the program and compare its exit code
+//	allow               let everything happen that an operator can allow
 //	calls [none]        the API calls since the last time were some, or none
 func TestScripts(t *testing.T) {
 	sims := func(ts *testscript.TestScript) *pvesim.Sim {
@@ -107,6 +108,10 @@ func TestScripts(t *testing.T) {
 				if got := exitCode(ts.Exec("proxmox-mcp", args[1:]...)); got != want {
 					ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
 				}
+			},
+			"allow": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(ts.Exec("proxmox-mcp", "db", "path"))
+				ts.Check(allowAll(t.Context(), ts.Getenv("HOME"), strings.TrimSpace(ts.ReadFile("stdout"))))
 			},
 			"calls": func(ts *testscript.TestScript, _ bool, args []string) {
 				n := len(sims(ts).Requests())

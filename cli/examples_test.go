@@ -61,16 +61,21 @@ func newRig(t *testing.T, world *pvesim.World, opts ...pvesim.Option) *rig {
 // allow lets everything happen that an operator can allow.
 func (r *rig) allow(t *testing.T) {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(r.home, "state.db"), Clock: time.Now})
-	if err != nil {
+	if err := allowAll(t.Context(), r.home, filepath.Join(r.home, "state.db")); err != nil {
 		t.Fatal(err)
 	}
-	f := change.GrantFile{Path: filepath.Join(r.home, ".config", "proxmox-mcp", "allowed.json")}
+}
+
+// allowAll is what an operator does who allows everything.
+func allowAll(ctx context.Context, home, state string) error {
+	db, err := store.Open(ctx, store.Options{Path: state, Clock: time.Now})
+	if err != nil {
+		return err
+	}
+	f := change.GrantFile{Path: filepath.Join(home, ".config", "proxmox-mcp", "allowed.json")}
 	k := change.Keeper{Store: db, Clock: time.Now, Door: "cli"}
 	stop := change.StopFile{Path: filepath.Join(filepath.Dir(f.Path), "stop")}
-	if err := errors.Join(k.Open(t.Context(), &f, change.Grant{Tier: change.Host}), k.Resume(t.Context(), stop), db.Close()); err != nil {
-		t.Fatal(err)
-	}
+	return errors.Join(k.Open(ctx, &f, change.Grant{Tier: change.Host}), k.Resume(ctx, stop), db.Close())
 }
 
 // run runs one command line in this process.
