@@ -53,7 +53,7 @@ type MCP = mcpserver.MCPServer
 
 // New makes the MCP server: the same one for every transport.
 func New(o Options) *MCP {
-	hooks := instruct(o.level)
+	hooks := instruct(o)
 	with := []mcpserver.ServerOption{
 		mcpserver.WithTitle("Proxmox VE"),
 		mcpserver.WithHooks(hooks),
