@@ -63,7 +63,11 @@ func Doctor(ctx context.Context, o DoctorOptions) (DoctorReport, error) {
 	}
 	r.ownPrompts(o.Config)
 	if at := stateOf(cfg, o); at.Path != "" {
-		r.Checks = append(r.Checks, checkStore(ctx, at, o))
+		c := checkStore(ctx, at, o)
+		r.Checks = append(r.Checks, c)
+		if cfg != nil && c.State != CheckFail {
+			r.Checks = append(r.Checks, checkHTTP(ctx, cfg, at, o.Clock)...)
+		}
 	}
 	return r, ctx.Err()
 }

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-//go:embed authorization.md changes.md code.md configuration.md creating.md queries.md recipes.md security-model.md troubleshooting.md
+//go:embed authorization.md changes.md code.md configuration.md creating.md http.md queries.md recipes.md security-model.md troubleshooting.md
 var pages embed.FS
 
 // Page is one page.
@@ -25,6 +25,7 @@ func Pages() []Page {
 		{"code", "Clusters as Terraform and Ansible"},
 		{"recipes", "Your own prompts and recipes"},
 		{"configuration", "Configuration file and environment"},
+		{"http", "Serving over HTTP: tokens, OAuth, TLS, limits"},
 		{"security-model", "What is protected, by what, and where that ends"},
 		{"troubleshooting", "Each error code: what it means, what helps"},
 	}

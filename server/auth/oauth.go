@@ -79,6 +79,9 @@ func NewOAuth(o OAuthOptions) *OAuth {
 	return &OAuth{o: o, keys: newKeySet(o.Issuer, o.JWKS, o.Client, o.Clock), verified: map[[sha256.Size]byte]verified{}}
 }
 
+// Probe reads the authorization server's keys, to tell beforehand whether they can be had.
+func (a *OAuth) Probe(ctx context.Context) error { return a.keys.look(ctx) }
+
 // errToken is a token that is not taken; its text says why and quotes nothing of it.
 type errToken string
 
