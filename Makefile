@@ -55,7 +55,7 @@ tidy-check: ## go.mod and go.sum are as go mod tidy writes them
 e2e-deps: ## what the end-to-end tests drive: npm packages, Terraform's provider (skipped where there is no npm or terraform)
 	./.ci/e2e-deps
 
-e2e-full: test ## the long sets at their full size: every action under every fault, a machine that boots with our seed, random worlds, a day of churn under faults, fuzz targets, benchmarks
+e2e-full: test ## the long sets at their full size: every action under every fault, a machine that boots with our seed, random worlds, a day of churn under faults, half an hour of HTTP clients, fuzz targets, benchmarks
 	$(GO) test -timeout 60m -count=1 -v -run '^TestNoFalseHistory$$' ./inventory -rapid.checks=$(or $(CHECKS),20000)
 	$(GO) test -timeout 60m -count=1 -v -run '^(TestRandomOperations|TestMachinesStayWhole|TestLocksProperty|TestACLProperty)$$' ./proxmox/pvesim -rapid.checks=$(or $(SIM_CHECKS),2000)
 	$(GO) test -timeout 60m -count=1 -v -run '^(TestBudgetMatrix|TestWriteFaults|TestCrash)$$' ./change | grep -v '^ *=== '
@@ -64,5 +64,6 @@ e2e-full: test ## the long sets at their full size: every action under every fau
 	CHURN=$(or $(CHURN),24h) $(GO) test -timeout 60m -count=1 -v -run '^TestChurn$$' ./app
 	./.ci/boot-image $(TOOLS)/boot
 	BOOT_IMAGE=$(TOOLS)/boot $(GO) test -timeout 60m -count=1 -v -run '^TestBoot$$' ./e2e
+	SOAK=$(or $(SOAK),30m) $(GO) test -timeout 60m -count=1 -v -run '^TestSoak$$' ./app
 	./.ci/fuzz $(or $(FUZZTIME),60s)
 	$(MAKE) bench

@@ -57,8 +57,8 @@ func TestConformanceOfProgram(t *testing.T) {
 	node(t)
 	s := demoHTTP(t)
 	for revision, scenarios := range map[string]string{
-		"2025-11-25": "server-initialize ping tools-list server-sse-multiple-streams dns-rebinding-protection server-session-lifecycle server-sse-polling",
-		"2026-07-28": "tools-list server-sse-multiple-streams sep-2164-resource-not-found dns-rebinding-protection input-required-result-missing-input-response " +
+		"2025-11-25": "server-initialize ping completion-complete tools-list resources-list prompts-list server-sse-multiple-streams dns-rebinding-protection server-session-lifecycle server-sse-polling",
+		"2026-07-28": "completion-complete tools-list resources-list prompts-list caching server-sse-multiple-streams sep-2164-resource-not-found dns-rebinding-protection input-required-result-missing-input-response " +
 			"input-required-result-unsupported-methods input-required-result-ignore-extra-params input-required-result-validate-input http-header-validation",
 	} {
 		for scenario := range strings.FieldsSeq(scenarios) {

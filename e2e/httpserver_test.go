@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -170,9 +171,7 @@ func (c *caller) call(tool string, arguments, more map[string]any) (reply, map[s
 			"io.modelcontextprotocol/clientInfo": map[string]any{"name": "t", "version": "1"}}
 		headers = []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", tool}
 	}
-	for k, v := range more {
-		params[k] = v
-	}
+	maps.Copy(params, more)
 	c.id++
 	raw, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": c.id, "method": "tools/call", "params": params})
 	if err != nil {

@@ -53,3 +53,21 @@ func BenchmarkStdio(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHTTP is the cost of a call through the HTTP door without its network.
+func BenchmarkHTTP(b *testing.B) {
+	for _, tool := range []string{"list_nodes", "find_guests"} {
+		b.Run(tool, func(b *testing.B) {
+			log := slog.New(slog.DiscardHandler)
+			h := NewHTTP(New(Options{Version: "test", Specs: tools.All(), Logger: log, Deps: func(context.Context) (tools.Deps, error) {
+				return tools.Deps{Inventory: pageStub{}, Now: time.Now, Zone: time.UTC}, nil
+			}}), HTTPOptions{Logger: log})
+			id := request(h, "POST", "/mcp", initialize).Header().Get("Mcp-Session-Id")
+			for b.Loop() {
+				if w := request(h, "POST", "/mcp", call(7, tool, `{}`), "Mcp-Session-Id", id); w.Code != 200 {
+					b.Fatal(w.Body)
+				}
+			}
+		})
+	}
+}

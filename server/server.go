@@ -121,6 +121,9 @@ func logCalls(log *slog.Logger) mcpserver.ToolHandlerMiddleware {
 			if err != nil || (res != nil && res.IsError) {
 				level = slog.LevelInfo
 			}
+			if !log.Enabled(ctx, level) {
+				return res, err
+			}
 			log.LogAttrs(ctx, level, "tool call", slog.String("tool", r.Params.Name), slog.String("principal", PrincipalOf(ctx).String()),
 				slog.Duration("took", time.Since(start)), slog.Bool("error", err != nil || (res != nil && res.IsError)))
 			return res, err

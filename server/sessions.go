@@ -101,9 +101,6 @@ func (h *session) idler(than *session) bool {
 
 // use says whether id is a session of who that still lives; done ends the use.
 func (s *sessions) use(id, who string) (done func(), ok bool) {
-	if !hmac.Equal([]byte(id), []byte(s.sign(idText(id), who))) {
-		return nil, false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.held[id]
@@ -118,6 +115,22 @@ func (s *sessions) use(id, who string) (done func(), ok bool) {
 		h.busy--
 		h.used = s.now()
 	}, true
+}
+
+// lives is use for a moment.
+func (s *sessions) lives(id, who string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.held[id]
+	return h != nil && h.who == who && !s.expired(h)
+}
+
+// why is what a client is told whose session use did not find: one of ours that ended, which the signature proves, or a made-up one.
+func (s *sessions) why(id, who string) string {
+	if hmac.Equal([]byte(id), []byte(s.sign(id[:min(len(id), idLetters)], who))) {
+		return "this session has ended; begin another one with initialize"
+	}
+	return "there is no such session; begin one with initialize"
 }
 
 func (s *sessions) expired(h *session) bool { return h.busy == 0 && s.now().Sub(h.used) >= sessionIdle }
@@ -163,8 +176,6 @@ func (s *sessions) take(id string) func() {
 // idLetters is the length of rand.Text, the random part of an id.
 const idLetters = 26
 
-func idText(id string) string { return id[:min(len(id), idLetters)] }
-
 func (s *sessions) sign(text, who string) string {
 	h := hmac.New(sha256.New, s.key)
 	h.Write([]byte(text + " " + who))
@@ -191,11 +202,9 @@ var errNoSession = errors.New("no such session")
 
 // Validate refuses what guard did not see: a request without an id.
 func (s sessionsOf) Validate(id string) (ended bool, err error) {
-	done, ok := s.use(id, s.who)
-	if !ok {
+	if !s.lives(id, s.who) {
 		return false, errNoSession
 	}
-	done()
 	return false, nil
 }
 
@@ -211,9 +220,10 @@ func (s *sessions) guard(next http.Handler) http.Handler {
 		switch {
 		case mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)):
 		case id != "":
-			done, ok := s.use(id, PrincipalOf(r.Context()).String())
+			who := PrincipalOf(r.Context()).String()
+			done, ok := s.use(id, who)
 			if !ok {
-				refuse(w, http.StatusNotFound, "there is no such session; begin one with initialize")
+				refuse(w, http.StatusNotFound, s.why(id, who))
 				return
 			}
 			defer done()

@@ -63,12 +63,24 @@ func (v *View) Table(t Table) {
 	}
 }
 
+// room is about how long the text comes to: most cells have fewer than eight letters.
+func (v View) room() int {
+	n := 128
+	for _, block := range v.Blocks {
+		n += len(block.Text)
+		if t := block.Table; t != nil {
+			n += 8 * (len(t.Rows) + 1) * max(1, len(t.Columns))
+		}
+	}
+	return n
+}
+
 // Compact is the view in the fewest tokens: tables as tab-separated lines (a tab costs a token where " | " costs two), dense ones
 // with blanks (most tokenizers join a blank with the word behind it: 17 tokens a guest in place of 19) and "-" for an empty cell;
 // empty cells at the end of a row dropped, warnings last.
 func (v View) Compact() string {
 	var b strings.Builder
-	b.Grow(4096) // a page of 50 guests; more grows
+	b.Grow(v.room())
 	for _, block := range v.Blocks {
 		if block.Table == nil {
 			b.WriteString(block.Text)

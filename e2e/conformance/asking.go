@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -35,9 +36,7 @@ func (f *fixtures) elicits(name, answer string, properties object, required []st
 func (f *fixtures) askingTools() {
 	text := func(more object) object {
 		out := object{"type": "string"}
-		for k, v := range more {
-			out[k] = v
-		}
+		maps.Copy(out, more)
 		return out
 	}
 	titled := []object{{"const": "value1", "title": "First"}, {"const": "value2", "title": "Second"}}
@@ -52,7 +51,7 @@ func (f *fixtures) askingTools() {
 		"untitledMulti": object{"type": "array", "items": text(object{"enum": []string{"a", "b"}})},
 		"titledMulti":   object{"type": "array", "items": object{"anyOf": titled}}}, nil)
 	f.tool("test_sampling", func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		res, err := f.s.RequestSampling(ctx, mcp.CreateMessageRequest{Request: mcp.Request{Method: string(mcp.MethodSamplingCreateMessage)}, CreateMessageParams: sample(r.GetString("prompt", ""), 100)})
+		res, err := f.s.RequestSampling(ctx, mcp.CreateMessageRequest{Request: mcp.Request{Method: string(mcp.MethodSamplingCreateMessage)}, CreateMessageParams: sample(r.GetString("prompt", ""), 100)}) //nolint:staticcheck // deprecated, and in the suite
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,6 @@
 // Command conformance serves the fixtures that the protocol's conformance suite calls by name, from the product's own factory and behind
 // its own guards (server.New, server.NewHTTP): what the suite sees of transport, sessions and eras is what clients of the product see. It
-// prints its address and serves until its input ends. It is for tests and in no release.
+// prints its address on standard error and serves until its input ends. It is for tests and in no release.
 package main
 
 import (
@@ -46,7 +46,7 @@ func serve() error {
 		_, _ = io.Copy(io.Discard, os.Stdin) // its end is what counts
 		stop()
 	}()
-	fmt.Printf("http://%s%s\n", l.Addr(), server.MCPPath)
+	fmt.Fprintf(os.Stderr, "http://%s%s\n", l.Addr(), server.MCPPath)
 	return server.NewHTTP(srv, server.HTTPOptions{Logger: log}).Serve(ctx, l)
 }
 
