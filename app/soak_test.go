@@ -61,7 +61,7 @@ func TestSoak(t *testing.T) {
 	read, write := io.Pipe()
 	served := make(chan error, 1)
 	go func() {
-		served <- h.app.Serve(ctx, cli.Globals{StatePath: h.state()}, cli.ServeOptions{HTTPOptions: cli.HTTPOptions{HTTP: "127.0.0.1:0", SSE: true}}, io.Discard, write)
+		served <- h.app.Serve(ctx, cli.Globals{StatePath: h.state()}, cli.ServeOptions{HTTPOptions: cli.HTTPOptions{Over: true, Address: "127.0.0.1:0", SSE: true}}, io.Discard, write)
 	}()
 	lines := bufio.NewScanner(read)
 	s := &soak{t: t}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/limits"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 )
 
 const (
@@ -93,15 +95,23 @@ func (r *repeater) crowd() float64 {
 	return float64(calls.Load()) / time.Since(began).Seconds()
 }
 
-// TestLimitHTTP compares a read over HTTP, of one client and of many, with the echo server on the same library over HTTP.
+// openLimits let tokens do as much as a measurement wants.
+const openLimits = "http:\n  limits: {reads_per_second: 100000, concurrent: 1000}\n"
+
+// TestLimitHTTP compares a read over HTTP, of one client and of many, with a token and its checks, with the echo server on the same library over HTTP.
 func TestLimitHTTP(t *testing.T) {
 	timed(t)
 	w := pvesim.GenerateWorld(pvesim.GenOptions{Seed: 7, Nodes: thousandOnNodes, Guests: thousand, Now: time.Now()})
 	cl := startCluster(t, w, w.RootToken())
 	cl.cli(t, "sync")
 	first := decode[struct{ Rows [][]any }](t, cl.cli(t, "guest", "list", "state:running", "-o", "json")).Rows[0][0]
+	cl.configure(t, openLimits)
+	bearer := []string{"Authorization", "Bearer " + strings.TrimSpace(cl.cli(t, "token", "create", "bench"))}
 	s := cl.serveHTTP(t)
-	ours := s.repeater(fmt.Sprintf(`{"name":"get_guest","arguments":{"guest":"%v"}}`, first), s.caller("2025-11-25", false).headers...)
+	if r := s.send("POST", server.MCPPath, strings.NewReader(initializeBody)); r.code != http.StatusUnauthorized {
+		t.Fatalf("without the token: %d %s", r.code, r.body)
+	}
+	ours := s.repeater(fmt.Sprintf(`{"name":"get_guest","arguments":{"guest":"%v"}}`, first), s.caller("2025-11-25", false, bearer...).headers...)
 	e := startHTTP(t, cl.env, echoServer(t), "http")
 	echo := e.repeater(`{"name":"echo","arguments":{"text":"hello"}}`, e.caller("2025-11-25", false).headers...)
 	p50 := limits.Row{Name: "get_guest at 1,000 guests over HTTP, us over echo", Value: 1e9, Limit: httpOverEcho}

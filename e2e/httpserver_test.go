@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,6 +93,20 @@ func (c *cluster) serveHTTP(t *testing.T, more ...string) *httpServer {
 	return startHTTP(t, c.env, append([]string{program(t), "serve", "--http", "127.0.0.1:0", "--sse"}, more...)...)
 }
 
+// configure adds sections to the cluster's configuration.
+func (c *cluster) configure(t *testing.T, yaml string) {
+	t.Helper()
+	i := slices.IndexFunc(c.env, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
+	file, err := os.OpenFile(filepath.Join(strings.TrimPrefix(c.env[i], "HOME="), ".config", "proxmox-mcp", "config.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteString(yaml)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // memory is a line of the process's status file, in bytes.
 func (s *httpServer) memory(key string) float64 {
 	return (&client{t: s.t, cmd: s.cmd}).memory(key)
@@ -137,19 +153,22 @@ type caller struct {
 	s       *httpServer
 	modern  bool
 	elicits bool
-	headers []string
+	headers []string // of every request
+	session string
 	id      int
 }
 
-func (s *httpServer) caller(era string, elicits bool) *caller {
+// headers are those of every request, such as a credential.
+func (s *httpServer) caller(era string, elicits bool, headers ...string) *caller {
 	s.t.Helper()
-	c := &caller{s: s, modern: era == "2026-07-28", elicits: elicits}
+	c := &caller{s: s, modern: era == "2026-07-28", elicits: elicits, headers: headers}
 	if !c.modern {
-		r := s.send("POST", server.MCPPath, strings.NewReader(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":`+c.capabilities()+`,"clientInfo":{"name":"t","version":"1"}}}`))
+		r := s.send("POST", server.MCPPath, strings.NewReader(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":`+c.capabilities()+`,"clientInfo":{"name":"t","version":"1"}}}`), headers...)
 		if r.code != http.StatusOK {
 			s.t.Fatalf("initialize: %d %s", r.code, r.body)
 		}
-		c.headers = []string{"Mcp-Session-Id", r.header.Get("Mcp-Session-Id"), "Mcp-Protocol-Version", "2025-11-25"}
+		c.session = r.header.Get("Mcp-Session-Id")
+		c.headers = append(slices.Clip(headers), "Mcp-Session-Id", c.session, "Mcp-Protocol-Version", "2025-11-25")
 	}
 	return c
 }
@@ -169,7 +188,7 @@ func (c *caller) call(tool string, arguments, more map[string]any) (reply, map[s
 	if c.modern {
 		params["_meta"] = map[string]any{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": json.RawMessage(c.capabilities()),
 			"io.modelcontextprotocol/clientInfo": map[string]any{"name": "t", "version": "1"}}
-		headers = []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", tool}
+		headers = append(slices.Clip(headers), "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", tool)
 	}
 	maps.Copy(params, more)
 	c.id++

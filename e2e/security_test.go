@@ -120,7 +120,7 @@ func TestMadeUpSessions(t *testing.T) {
 	t.Parallel()
 	s := demoHTTP(t)
 	c := s.caller("2025-11-25", false)
-	own := c.headers[1]
+	own := c.session
 	if r := s.send("DELETE", server.MCPPath, nil, c.headers...); r.code != http.StatusOK {
 		t.Errorf("ending a session: %d", r.code)
 	}
