@@ -254,6 +254,13 @@ func TestImage(t *testing.T) {
 			t.Errorf("%s %s", word, rest)
 		}
 	}
+	r := decodeYAML[releases](t).Images[0]
+	for _, copied := range regexp.MustCompile(`(?m)^COPY (?:--\S+ )*(\S+) `).FindAllStringSubmatch(read(t, "Dockerfile"), -1) {
+		// The release's context has the programs by platform, and what it names besides.
+		if copied[1] != "$TARGETPLATFORM/proxmox-mcp" && !slices.Contains(r.ExtraFiles, copied[1]) {
+			t.Errorf("%s is not in the context", copied[1])
+		}
+	}
 	if !strings.Contains(from, "distroless/static") || !strings.Contains(from, "nonroot") || user != "65532:65532" || entry != `["/usr/bin/proxmox-mcp"]` || cmd != `["serve"]` {
 		t.Errorf("from %s, user %s, entry %s, command %s", from, user, entry, cmd)
 	}
