@@ -4,11 +4,22 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +27,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/server/auth"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -236,5 +248,88 @@ func TestNoDoorForOthers(t *testing.T) {
 		if cancel(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// selfSigned writes a certificate for loopback and gives its serial number.
+func selfSigned(t *testing.T, cert, key string, serial int64) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: raw}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestOwnCertificate: the configuration's certificate encrypts, and one that is renewed counts without a restart; half a renewal does not.
+func TestOwnCertificate(t *testing.T) {
+	dir := t.TempDir()
+	d := httpDoor{HTTP: config.HTTP{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}}
+	selfSigned(t, d.Cert, d.Key, 1)
+	scheme, secure, err := d.certificate(slog.New(slog.DiscardHandler))
+	if err != nil || scheme != "https" {
+		t.Fatal(scheme, err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = srv.Serve(secure(l)) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	serial := func() int64 {
+		conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", l.Addr().String()) //nolint:gosec // the serial number is what is looked at
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	if got := serial(); got != 1 {
+		t.Errorf("serial %d", got)
+	}
+	c := &certificate{cert: d.Cert, key: d.Key, log: slog.New(slog.DiscardHandler)}
+	if err := c.read(); err != nil {
+		t.Fatal(err)
+	}
+	now := func() int64 {
+		c.looked = time.Time{}
+		pair, err := c.get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := x509.ParseCertificate(pair.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return leaf.SerialNumber.Int64()
+	}
+	selfSigned(t, d.Cert, filepath.Join(dir, "other.pem"), 2)
+	later := time.Now().Add(time.Second)
+	if err := os.Chtimes(d.Cert, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if got := now(); got != 1 {
+		t.Errorf("half of a renewal: serial %d", got)
+	}
+	selfSigned(t, d.Cert, d.Key, 3)
+	if got := now(); got != 3 {
+		t.Errorf("renewed: serial %d", got)
+	}
+	if _, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil { //nolint:gosec // that it is refused is the point
+		t.Error("TLS 1.1 is taken")
 	}
 }

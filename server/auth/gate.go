@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,8 +100,44 @@ func (g *Gate) Admit(next http.Handler) http.Handler {
 			return
 		}
 		defer done()
+		if call.stream {
+			ctx, end := context.WithCancel(ctx)
+			defer end()
+			go g.watch(ctx, end, r)
+			r = r.WithContext(ctx)
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// watchEvery is how often the credential of an open stream is looked at again: a revoked token ends its streams within a second or so.
+const watchEvery = time.Second
+
+// watch ends a stream whose caller would not be let in any more. While that cannot be known the stream stays.
+func (g *Gate) watch(ctx context.Context, end context.CancelFunc, r *http.Request) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if no := g.still(ctx, r); no != nil && no.status == http.StatusUnauthorized {
+			end()
+			return
+		}
+	}
+}
+
+// still says whether a request would be let in now.
+func (g *Gate) still(ctx context.Context, r *http.Request) (no *refusal) {
+	if token, ok, _ := bearer(r); ok {
+		_, no = g.check(ctx, token)
+	} else {
+		_, no = g.anonymous(ctx)
+	}
+	return no
 }
 
 // peer is the address that a request comes from. Behind a proxy it is the last one that the proxies did not write themselves.
@@ -120,8 +157,8 @@ func (g *Gate) peer(r *http.Request) (string, *refusal) {
 		return "", &refusal{status: http.StatusForbidden, text: "the reverse proxy was asked without TLS: a token would travel in clear"}
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for k := len(hops) - 1; k >= 0; k-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[k]))
+	for _, text := range slices.Backward(hops) {
+		hop, err := netip.ParseAddr(strings.TrimSpace(text))
 		if err != nil {
 			break
 		}

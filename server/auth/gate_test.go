@@ -198,6 +198,40 @@ func TestRevoked(t *testing.T) {
 	})
 }
 
+// TestStreams: an open stream of a token that is revoked ends, one of another token does not.
+func TestStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		g := gateOf(l, nil)
+		ended := map[string]time.Duration{}
+		var mu sync.Mutex
+		var open sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		for _, name := range []string{"revoked", "kept"} {
+			token := l.add(store.TokenRow{Name: name})
+			open.Go(func() {
+				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/mcp", nil)
+				r.Header.Set("Authorization", "Bearer "+token)
+				g.Admit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })).ServeHTTP(httptest.NewRecorder(), r)
+				mu.Lock()
+				defer mu.Unlock()
+				ended[name] = time.Since(start)
+			})
+		}
+		time.Sleep(10*time.Second + time.Millisecond)
+		l.mu.Lock()
+		l.tokens[0].Revoked = time.Now()
+		l.mu.Unlock()
+		time.Sleep(50 * time.Second)
+		cancel()
+		open.Wait()
+		if ended["revoked"] > 12*time.Second || ended["kept"] < time.Minute {
+			t.Errorf("%v", ended)
+		}
+	})
+}
+
 // TestGuessing: who guesses is slowed down and fills no audit; who has a right token at the same address is let in.
 func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
