@@ -103,7 +103,9 @@ func TestDeletable(t *testing.T) {
 	for _, n := range []string{"pve1", "pve2", "pve3"} {
 		w.extra = append(w.extra, storageRow(n, "ssd", "dir", "images,rootdir,iso", false))
 	}
-	iso := func(id string) pve.VolumeRow { return pve.VolumeRow{VolID: pve.Text(id), Content: "iso", Format: "iso"} }
+	iso := func(id string) pve.VolumeRow {
+		return pve.VolumeRow{VolID: pve.Text(id), Content: "iso", Format: "iso"}
+	}
 	kept := dump("usb", 105, "qemu", now.Add(-50*24*time.Hour))
 	kept.Protected = pve.Ptr(pve.Bool(true))
 	w.host.content["pve2/usb"] = append(w.host.content["pve2/usb"], kept)

@@ -30,6 +30,21 @@ func someChanges() inventory.ChangePage {
 }
 
 // TestWhen: each way to name a time, in the configured zone.
+func TestWanted(t *testing.T) {
+	zone := time.FixedZone("CET", 3600)
+	d := Deps{Now: func() time.Time { return time.Date(2026, 11, 21, 20, 15, 0, 0, time.UTC) }, Zone: zone}
+	for text, want := range map[string]string{"yesterday": "2026-11-20T22:59:59Z", "2026-11-19": "2026-11-19T22:59:59Z", "today": "2026-11-21T20:15:00Z", "2h": "2026-11-21T18:15:00Z",
+		"2026-11-20 18:00": "2026-11-20T17:00:00Z"} {
+		got, err := wanted(d, "at", text)
+		if err != nil || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%s: %s, %v, want %s", text, got.UTC(), err, want)
+		}
+	}
+	if got, err := wanted(d, "at", ""); err != nil || !got.IsZero() {
+		t.Errorf("nothing: %s, %v", got, err)
+	}
+}
+
 func TestWhen(t *testing.T) {
 	d := deps(&fake{})
 	d.Zone = time.FixedZone("X", 2*3600) // it is 22:15 there

@@ -57,7 +57,7 @@ func findRecovery() Spec {
 			{CLI: "recovery list 104 --at yesterday", Args: map[string]any{"guest": "104", "at": "yesterday"}, Why: "as it was then"},
 		},
 	}, func(ctx context.Context, d Deps, in *recoveryIn) (*recoveryOut, error) {
-		at, err := when(d, "at", in.At)
+		at, err := wanted(d, "at", in.At)
 		if err != nil {
 			return nil, err
 		}

@@ -51,7 +51,7 @@ func (in *restoreIn) swap() (change.Request, error) {
 }
 
 func (in *restoreIn) restore(ctx context.Context, d Deps) (change.Request, error) {
-	at, err := when(d, "at", in.At)
+	at, err := wanted(d, "at", in.At)
 	switch {
 	case err != nil:
 		return change.Request{}, err

@@ -67,7 +67,7 @@ var (
 	needEndTasks = Need{Privileges: []string{"Sys.Modify"}, Path: "/nodes", Part: "tasks of others"}
 	// What a VM's agent tells (16/057, 16/060). In Proxmox VE 8 VM.Monitor is the privilege for it, and runs programs as well.
 	needAgent = Need{Privileges: []string{"VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted", "VM.Monitor"}, Path: "/vms", Part: "addresses that agents tell", Unasked: true}
-	// Running programs in a VM (16/062; schema: /nodes/{node}/qemu/{vmid}/agent/exec).
+	// Running programs in a VM (16/058; schema: /nodes/{node}/qemu/{vmid}/agent/exec).
 	needRun = Need{Privileges: []string{"VM.GuestAgent.Unrestricted", "VM.Monitor"}, Path: "/vms", Part: "programs in guests"}
 	// /cluster/status and the guests that no job backs up are refused (11/041; schema).
 	needCluster = Need{Privileges: []string{"Sys.Audit"}, Path: "/", Exact: true, Part: "cluster name and quorum"}

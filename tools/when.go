@@ -51,6 +51,23 @@ func when(d Deps, field, text string) (time.Time, error) {
 	return time.Time{}, fault.BadField(field, "it must be a span such as 2h or 3d, yesterday, or a date such as 2026-11-20 18:00", "24h")
 }
 
+// wanted reads the time of a state that is wanted back: as when, but a day without a time (yesterday, 2026-11-20) means what became of it by the
+// day's end, not what it was before it. Today is now.
+func wanted(d Deps, field, text string) (time.Time, error) {
+	t, err := when(d, field, text)
+	if err != nil || t.IsZero() {
+		return t, err
+	}
+	word, now := strings.ToLower(strings.TrimSpace(text)), d.Now()
+	if _, perr := time.Parse("2006-01-02", word); perr == nil || word == "yesterday" || word == "today" {
+		t = t.AddDate(0, 0, 1).Add(-time.Second)
+	}
+	if t.After(now) && word == "today" {
+		t = now
+	}
+	return t, nil
+}
+
 // Between reads the two ends of a time that has passed; an empty one is the zero time.
 func Between(d Deps, since, until string) (from, to time.Time, err error) {
 	return between(d, since, until)
