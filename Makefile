@@ -55,13 +55,14 @@ tidy-check: ## go.mod and go.sum are as go mod tidy writes them
 e2e-deps: ## what the end-to-end tests drive: npm packages, Terraform's provider (skipped where there is no npm or terraform)
 	./.ci/e2e-deps
 
-e2e-full: test ## the long sets at their full size: every action under every fault, a machine that boots with our seed, random worlds, a day of churn under faults, half an hour of HTTP clients, fuzz targets, benchmarks
+e2e-full: test ## the long sets at their full size: OpenTofu, every action under every fault, a machine that boots with our seed, random worlds, a day of churn under faults, half an hour of HTTP clients, fuzz targets, benchmarks
 	$(GO) test -timeout 60m -count=1 -v -run '^TestNoFalseHistory$$' ./inventory -rapid.checks=$(or $(CHECKS),20000)
 	$(GO) test -timeout 60m -count=1 -v -run '^(TestRandomOperations|TestMachinesStayWhole|TestLocksProperty|TestACLProperty)$$' ./proxmox/pvesim -rapid.checks=$(or $(SIM_CHECKS),2000)
 	$(GO) test -timeout 60m -count=1 -v -run '^(TestBudgetMatrix|TestWriteFaults|TestCrash)$$' ./change | grep -v '^ *=== '
 	SEEDS=$(or $(SEEDS),1000) $(GO) test -timeout 60m -count=1 -v -run '^TestSeeds$$' ./change
 	$(GO) test -timeout 60m -count=1 -v -run '^TestUndoProperty$$' ./change -rapid.checks=$(or $(UNDO_CHECKS),5000)
 	CHURN=$(or $(CHURN),24h) $(GO) test -timeout 60m -count=1 -v -run '^TestChurn$$' ./app
+	TOFU=$$(./.ci/e2e-deps tofu) $(GO) test -timeout 20m -count=1 -v -run '^TestOpenTofu$$' ./e2e
 	./.ci/boot-image $(TOOLS)/boot
 	BOOT_IMAGE=$(TOOLS)/boot $(GO) test -timeout 60m -count=1 -v -run '^TestBoot$$' ./e2e
 	SOAK=$(or $(SOAK),30m) $(GO) test -timeout 60m -count=1 -v -run '^TestSoak$$' ./app

@@ -35,7 +35,12 @@ type coded struct {
 // startCoded synchronises a world by the program itself and writes its code for terraform.
 func startCoded(t *testing.T, w *pvesim.World) *coded {
 	t.Helper()
-	tf := emptyTerraform(t)
+	return codedBy(t, emptyTerraform(t), w)
+}
+
+// codedBy is startCoded for a program.
+func codedBy(t *testing.T, tf *terraform, w *pvesim.World) *coded {
+	t.Helper()
 	log := &requestLog{}
 	token, planner := pvesim.New(w).RootToken(), planningToken(w)
 	c := &coded{cluster: startCluster(t, w, token, pvesim.WithLogger(slog.New(log))), log: log, tf: tf}

@@ -41,6 +41,12 @@ func emptyTerraform(t *testing.T) *terraform {
 	if err != nil {
 		missing(t, "terraform on PATH")
 	}
+	return mirrored(t, bin, "registry.terraform.io")
+}
+
+// mirrored gives a program a mirror of its registry.
+func mirrored(t *testing.T, bin, registry string) *terraform {
+	t.Helper()
 	version := providerVersion(t)
 	built := filepath.Join(cacheFolder(t), "terraform-provider-proxmox_"+version)
 	if _, err := os.Stat(built); err != nil {
@@ -49,7 +55,7 @@ func emptyTerraform(t *testing.T) *terraform {
 	dir := t.TempDir()
 	mirror := filepath.Join(dir, "mirror")
 	number := strings.TrimPrefix(version, "v")
-	folder := filepath.Join(mirror, "registry.terraform.io", "bpg", "proxmox", number, runtime.GOOS+"_"+runtime.GOARCH)
+	folder := filepath.Join(mirror, registry, "bpg", "proxmox", number, runtime.GOOS+"_"+runtime.GOARCH)
 	rc := filepath.Join(dir, "terraformrc")
 	for _, err := range []error{
 		os.MkdirAll(folder, 0o755),
