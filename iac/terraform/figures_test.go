@@ -18,8 +18,9 @@ type written struct {
 	blocks              []string
 }
 
-// TestIgnoredFigures counts over the zoo what is written and not compared: at most 3 % of what is configured, and no whole block where a
-// number in it does.
+// TestIgnoredFigures counts over the zoo what is written and not compared: at most 3 % where there is a choice, and no whole block where a
+// number in it does. Of all that is written it is about 12 %: the power state of each guest alone, which is to be written and not compared, is
+// above 3 %.
 func TestIgnoredFigures(t *testing.T) {
 	w, _ := zoo(t)
 	var n written
@@ -37,8 +38,8 @@ func TestIgnoredFigures(t *testing.T) {
 	}
 	configured := n.ignored - n.power - n.demanded
 	share := float64(configured) / float64(n.attributes)
-	t.Logf("%d attributes written, %d not compared: %d power states, %d that no import sets, %d others (%.1f %%); whole blocks: %v",
-		n.attributes, n.ignored, n.power, n.demanded, configured, 100*share, n.blocks)
+	t.Logf("%d attributes written, %d not compared (%.1f %% of all): %d power states, %d that no import sets, %d others, where there was a choice (%.1f %%); whole blocks: %v",
+		n.attributes, n.ignored, 100*float64(n.ignored)/float64(n.attributes), n.power, n.demanded, configured, 100*share, n.blocks)
 	if share > 0.03 {
 		t.Error("more than 3 %")
 	}
