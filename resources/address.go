@@ -27,7 +27,7 @@ type kind struct {
 	mime     string
 	priority float64
 	ttl      int64  // milliseconds for which a reader may keep it
-	tool     string // what is called, "" for files
+	tool     string // what is called; of a file what has to be offered
 	argument string // of the tool that takes the variable's value
 	watched  bool   // subscriptions are served
 }
@@ -55,7 +55,7 @@ func kinds() []kind {
 		{name: "storage", variable: "id", value: tools.ByStorage, title: "Storage", about: "One storage: state and fill on its nodes.", mime: plain, priority: 0.6, ttl: liveTTL, tool: "list_storage", argument: "storage", watched: true},
 		{name: "tasks", variable: "upid", title: "Task", about: "One task: state and the end of its log.", mime: plain, priority: 0.5, ttl: liveTTL, tool: "get_task", argument: "task", watched: true},
 		{name: "operations", title: "Operations", about: "What was done, refused or approved through this server in the last 24 hours.", mime: plain, priority: 0.5, ttl: liveTTL, tool: "find_operations", watched: true},
-		{name: "code", variable: "+path", title: "Code", about: "One generated file of the exported code.", mime: plain, priority: 0.3, ttl: slowTTL},
+		{name: "code", variable: "+path", title: "Code", about: "One generated file of the exported code.", mime: plain, priority: 0.3, ttl: slowTTL, tool: "describe_as_code"},
 	}
 }
 
