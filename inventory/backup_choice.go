@@ -46,7 +46,7 @@ func (i *Inventory) BackupChoice(ctx context.Context, q BackupAsk) (BackupChoice
 	if err != nil {
 		return BackupChoice{}, err
 	}
-	rows, err := i.meant(scope, q.Guest, q.Query)
+	rows, err := i.meant(ctx, scope, q.Guest, q.Query)
 	if err != nil {
 		return BackupChoice{}, err
 	}
@@ -78,12 +78,12 @@ func (i *Inventory) BackupChoice(ctx context.Context, q BackupAsk) (BackupChoice
 }
 
 // meant are the guests that a question is about: one, those of a query, or all.
-func (i *Inventory) meant(scope []*cluster, guest, query string) ([]*row, error) {
+func (i *Inventory) meant(ctx context.Context, scope []*cluster, guest, query string) ([]*row, error) {
 	if guest != "" {
 		r, err := i.resolve(scope, guest)
 		return []*row{r}, err
 	}
-	return i.selected(scope, query)
+	return i.selected(ctx, scope, query)
 }
 
 // oneCluster is the cluster of all rows.

@@ -239,3 +239,40 @@ func TestJobShares(t *testing.T) {
 		t.Errorf("%v %+v", err, st.Others)
 	}
 }
+
+// TestQueryByBackupAge: a query for the age of backups goes by the same listings as list_backups, names the guests without any, and writes
+// that take a query select the same guests.
+func TestQueryByBackupAge(t *testing.T) {
+	w := newWorld(1, 1)
+	r := newRig(t, w)
+	*w = *backupWorld(r.clock.now())
+	r.sync()
+	for q, want := range map[string][]int{"backup>7d": {101}, "backup<7d": {100, 105}, "backup>1d": {101, 105}, "backup>30d": {}} {
+		p := r.find(q)
+		if diff := cmp.Diff(want, vmids(p)); diff != "" {
+			t.Errorf("%s: %s", q, diff)
+		}
+		if !strings.Contains(fmt.Sprint(p.Warnings), "102") || !strings.Contains(fmt.Sprint(p.Warnings), "103") {
+			t.Errorf("%s: guests without any backup are not named: %v", q, p.Warnings)
+		}
+		list, err := r.Targets(t.Context(), "", "", q)
+		if err != nil || len(list) != len(want) {
+			t.Errorf("%s: a write would select %d guests, %v", q, len(list), err)
+		}
+	}
+	before := w.Calls()
+	if r.find("state:running"); w.Calls() != before {
+		t.Error("a query that does not ask for backups asked for them")
+	}
+	w.fail = func(call, _ string, _ int) error {
+		if strings.HasPrefix(call, "content ") {
+			return fault.New(fault.Upstream, "storage is away")
+		}
+		return nil
+	}
+	r.clock.advance(time.Minute)
+	again := &rig{t: t, w: w, st: r.st, clock: r.clock, Inventory: open(t, w, r.st, r.clock.now)}
+	if p := again.find("backup>7d"); !strings.Contains(fmt.Sprint(p.Warnings), "are not known: they match no age") {
+		t.Errorf("nothing could be read, and that is not told: %v", p.Warnings)
+	}
+}

@@ -32,9 +32,11 @@ func (i *Inventory) FindGuests(ctx context.Context, q GuestQuery) (GuestPage, er
 		return GuestPage{}, err
 	}
 	v := i.proj.view.Load()
-	rows, counts := i.selectRows(v, scope, &parsed)
-	page := GuestPage{Meta: i.meta(scope), Counts: counts}
-	page.Warnings = append(page.Warnings, slices.Concat(backupWarning(v, scope, &parsed), parsed.strangers(v, scope, counts.Total == 0))...)
+	page := GuestPage{Meta: i.meta(scope)}
+	seen := i.seenBackups(ctx, scope, &parsed, q.Fresh, &page.Meta)
+	rows, counts := i.selectRows(v, scope, &parsed, seen)
+	page.Counts = counts
+	page.Warnings = append(page.Warnings, slices.Concat(backupWarning(v, scope, &parsed, seen), parsed.strangers(v, scope, counts.Total == 0))...)
 	end := min(len(rows), offset+pageSize(q.Limit))
 	page.Rows = make([]Guest, 0, max(0, end-offset))
 	for k := offset; k < end; k++ {
@@ -54,7 +56,7 @@ func pageSize(limit int) int {
 }
 
 // selectRows are the rows that match, in order, with their counts. Without terms and order nothing is copied.
-func (i *Inventory) selectRows(v *view, scope []*cluster, q *query) ([]*row, GuestCounts) {
+func (i *Inventory) selectRows(v *view, scope []*cluster, q *query, seen backupDates) ([]*row, GuestCounts) {
 	all, counts := v.rows, v.counts
 	switch {
 	case len(scope) == 1:
@@ -71,7 +73,7 @@ func (i *Inventory) selectRows(v *view, scope []*cluster, q *query) ([]*row, Gue
 	if len(q.terms) == 0 && (q.order == "" || q.order == "vmid" && !q.reverse) {
 		return all, counts
 	}
-	e := &evaluation{now: i.now(), view: v, facts: map[string]*clusterFacts{}}
+	e := &evaluation{now: i.now(), view: v, facts: map[string]*clusterFacts{}, backups: seen}
 	counts = GuestCounts{}
 	var out []*row
 	for _, r := range all {
@@ -85,10 +87,12 @@ func (i *Inventory) selectRows(v *view, scope []*cluster, q *query) ([]*row, Gue
 }
 
 // backupWarning says what the answer to a question about backups rests on.
-func backupWarning(v *view, scope []*cluster, q *query) []Warning {
+func backupWarning(v *view, scope []*cluster, q *query, seen backupDates) []Warning {
 	var out []Warning
 	if q.backups {
-		out = append(out, Warning{"partial", "backup ages come from the backup tasks of single guests that were seen; guests of which none was seen match no age"})
+		for _, c := range scope {
+			out = append(out, seen.missing(v.clusters[c.name])...)
+		}
 	}
 	for _, c := range scope {
 		if q.coverage && v.clusters[c.name].state.NoBackupAt.IsZero() {

@@ -12,6 +12,8 @@ type evaluation struct {
 	now   time.Time
 	view  *view
 	facts map[string]*clusterFacts
+
+	backups backupDates
 }
 
 // clusterFacts are what matchers need of a cluster, computed once per query.
@@ -45,7 +47,7 @@ func (q *query) matches(e *evaluation, r *row) bool {
 // answerable says that what a term asks for was read of the guest: what is unknown matches neither a term nor its negation.
 func (t *term) answerable(r *row) bool {
 	switch t.key {
-	case "", "node", "vmid", "type", "state":
+	case "", "node", "vmid", "type", "state", "backup": // backups and jobs are known of guests that were never seen
 		return true
 	case "cpu", "mem", "disk":
 		_, ok := figure(t.key, r)

@@ -234,8 +234,9 @@ func yesNo(get func(*row) (value, known bool), extra ...string) func(op, v strin
 	}
 }
 
-// parseBackup: none = no backup job covers the guest (cluster/backup-info/not-backed-up); an age compares with the last good
-// backup task that was seen, and a guest of which none was seen matches no age.
+// parseBackup: none = no backup job covers the guest (cluster/backup-info/not-backed-up); an age compares with the newest
+// backup that storages list (list_backups has the same), else with the last good backup task that was seen. A guest of which neither is
+// known matches no age.
 func parseBackup(op, v string) (matcher, error) {
 	if op == ":" {
 		if err := oneOf(v, "none"); err != nil {
@@ -248,7 +249,7 @@ func parseBackup(op, v string) (matcher, error) {
 		return nil, err
 	}
 	return func(e *evaluation, r *row) bool {
-		at, ok := e.of(r).cv.tasks.lastBackup(strconv.Itoa(r.g.VMID))
+		at, ok := e.backups.newest(e.of(r).cv, r.g.VMID)
 		return ok && compare(op, e.now.Sub(at), age)
 	}, nil
 }

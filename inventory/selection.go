@@ -24,10 +24,11 @@ func (i *Inventory) Selection(ctx context.Context, cluster, query string) (name 
 	if query = strings.TrimSpace(query); query == "" {
 		return scope[0].name, nil, nil
 	}
-	rows, err := i.selected(scope, query)
+	q, err := parseQuery(query)
 	if err != nil {
 		return "", nil, err
 	}
+	rows, _ := i.selectRows(i.proj.view.Load(), scope, &q, nil)
 	vmids = make(map[int]bool, len(rows))
 	for _, r := range rows {
 		vmids[r.g.VMID] = true

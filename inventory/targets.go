@@ -37,7 +37,7 @@ func (i *Inventory) Targets(ctx context.Context, cluster, guest, query string) (
 	if guest != "" {
 		rows[0], err = i.resolve(scope, guest)
 	} else {
-		rows, err = i.selected(scope, query)
+		rows, err = i.selected(ctx, scope, query)
 	}
 	if err != nil {
 		return nil, err
@@ -52,12 +52,13 @@ func (i *Inventory) Targets(ctx context.Context, cluster, guest, query string) (
 	return out, nil
 }
 
-func (i *Inventory) selected(scope []*cluster, text string) ([]*row, error) {
+// selected are the guests that a query selects. A query about the age of backups asks for them as FindGuests does.
+func (i *Inventory) selected(ctx context.Context, scope []*cluster, text string) ([]*row, error) {
 	q, err := parseQuery(text)
 	if err != nil {
 		return nil, err
 	}
-	rows, _ := i.selectRows(i.proj.view.Load(), scope, &q)
+	rows, _ := i.selectRows(i.proj.view.Load(), scope, &q, i.seenBackups(ctx, scope, &q, false, &Meta{}))
 	return rows, nil
 }
 
