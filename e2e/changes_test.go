@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/proxmox-mcp/proxmox-mcp/server"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -34,14 +35,21 @@ func (s changeSession) text(k int) string { return s.Results[k].Result.Content[0
 // changes lets a TypeScript client call tools on a demo server that allows a tier; user says how its user answers questions.
 func changes(t *testing.T, script, user, allow string, calls ...[2]any) changeSession {
 	t.Helper()
+	args := []string{program(t), "demo", "--serve"}
+	if allow != "" {
+		args = append(args, "--allow", allow)
+	}
+	return changesBy(t, script, user, args, calls)
+}
+
+// changesBy is changes on a server given by its command line or its address.
+func changesBy(t *testing.T, script, user string, target []string, calls [][2]any) changeSession {
+	t.Helper()
 	list, err := json.Marshal(append([][2]any{}, calls...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{filepath.Join("clients", script), user, string(list), program(t), "demo", "--serve"}
-	if allow != "" {
-		args = append(args, "--allow", allow)
-	}
+	args := append([]string{filepath.Join("clients", script), user, string(list)}, target...)
 	o := run(t, []string{"HOME=" + t.TempDir(), "TZ=UTC"}, "", node(t), args...)
 	if o.code != 0 {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
@@ -110,6 +118,25 @@ func TestChangeAnswers(t *testing.T) {
 			if !strings.Contains(s.text(2), "waits for an operator") || !strings.Contains(s.text(3), "208 test-debian on pve1: stopped") {
 				t.Errorf("%s, %s: %s\n%s", script, user, s.text(2), s.text(3))
 			}
+		}
+	}
+}
+
+// TestChangeOverHTTP: the question reaches the user over Streamable HTTP in both eras; over HTTP+SSE, which cannot carry it, the plan is the
+// answer.
+func TestChangeOverHTTP(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ script, user, path, stop, guest string }{
+		{"change-v1.mjs", "accept", server.MCPPath, "stop: done", "on pve1: stopped"},
+		{"change-v1.mjs", "decline", server.MCPPath, "did not agree", "on pve1: running"},
+		{"change-v2.mjs", "accept", server.MCPPath, "stop: done", "on pve1: stopped"},
+		{"change-v2.mjs", "decline", server.MCPPath, "did not agree", "on pve1: running"},
+		{"change-v1.mjs", "accept", "/sse", "apply_plan p-", "on pve1: running"},
+	} {
+		s := demoHTTP(t, "--allow", "disruptive")
+		got := changesBy(t, c.script, c.user, []string{s.base + c.path}, [][2]any{{"power_guest", stop}, {"get_guest", map[string]any{"guest": "210"}}})
+		if !strings.Contains(got.text(0), c.stop) || !strings.Contains(got.text(1), c.guest) || (len(got.Asked) == 1) != (c.path != "/sse") {
+			t.Errorf("%s, %s, %s: asked %q\n%s\n%s", c.script, c.user, c.path, got.Asked, got.text(0), got.text(1))
 		}
 	}
 }

@@ -166,6 +166,14 @@ func checkOffers(t *testing.T, s session) {
 			t.Errorf("%s was not read; completions %v", want, s.Completions)
 		}
 	}
+	if len(s.Prompts) < 6 { // where nothing but reading is allowed
+		t.Errorf("%d prompts", len(s.Prompts))
+	}
+	for _, completed := range []string{"troubleshoot_guest guest", "explain_changes object", "pve://{cluster}/guests/{vmid} cluster", "pve://{cluster}/storage/{id} id"} {
+		if len(s.Completions[completed]) == 0 {
+			t.Errorf("nothing completes %s: %v", completed, s.Completions)
+		}
+	}
 	for _, p := range s.Prompts {
 		if len(p.Messages) == 0 || p.Messages[0] == "" {
 			t.Errorf("prompt %s: %q", p.Name, p.Messages)
@@ -258,6 +266,25 @@ func TestInspectorTransports(t *testing.T) {
 				if o := inspect(c.args...); o.code != c.code || !strings.Contains(o.stdout, c.text) {
 					t.Errorf("%v: exit %d, want %d and %q\n%s%s", c.args[1:], o.code, c.code, c.text, o.stdout, o.stderr)
 				}
+			}
+		})
+	}
+}
+
+// TestInspectorLoad lets ten callers of the Inspector call for ten seconds in each era; not one call fails.
+func TestInspectorLoad(t *testing.T) {
+	t.Parallel()
+	s := demoHTTP(t)
+	for _, era := range []string{"legacy", "modern"} {
+		t.Run(era, func(t *testing.T) {
+			t.Parallel()
+			inspect := inspector(t, []string{"HOME=" + t.TempDir(), "NODE_NO_WARNINGS=1"}, s.url, "--transport", "http", "--protocol-era", era)
+			o := inspect("--method", "tools/call", "--tool-name", "get_guest", "--tool-arg", "guest=101", "--load", "--load-duration", "10", "--load-concurrency", "10", "--format", "json", "-q")
+			r := decode[struct {
+				Result struct{ Requests, OK, ToolErrors, Errors int }
+			}](t, o.stdout).Result
+			if o.code != 0 || r.OK < 100 || r.OK != r.Requests || r.Errors+r.ToolErrors != 0 {
+				t.Errorf("exit %d, %+v", o.code, r)
 			}
 		})
 	}

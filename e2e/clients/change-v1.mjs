@@ -1,9 +1,9 @@
-// Changes something over stdio with the TypeScript SDK (v1, newest revision 2025-11-25) and prints what it saw as JSON.
+// Changes something with the TypeScript SDK (v1, newest revision 2025-11-25) and prints what it saw as JSON.
 // Arguments: how its user answers questions (accept, decline, silent, or none: the client cannot ask), a JSON list of [tool, arguments], then
-// the server's command line.
+// the server's command line, or its address.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { transport } from "./transport-v1.mjs";
 
 const [user, calls, command, ...args] = process.argv.slice(2);
 const client = new Client({ name: "e2e-change-v1", version: "1.0.0" }, { capabilities: user === "none" ? {} : { elicitation: { form: {} } } });
@@ -15,7 +15,7 @@ if (user !== "none") {
     return user === "accept" ? { action: "accept", content: {} } : { action: "decline" };
   });
 }
-await client.connect(new StdioClientTransport({ command, args, stderr: "inherit" }));
+await client.connect(transport(command, args));
 const out = { instructions: client.getInstructions(), tools: (await client.listTools()).tools, asked, results: [] };
 // "$2:p" stands for the first id of a plan (t: of a task) in the answer to the second call; a call with $until is repeated until its answer
 // matches that, twenty times at most.
