@@ -49,6 +49,9 @@ func TestAuthorization(t *testing.T) {
 			if a.Tier > tools.R0 {
 				from = "allow " + a.Tier.String()
 			}
+			if s.Option {
+				from += ", and only what agent.exec of the configuration names"
+			}
 			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s |\n", s.Name, s.Command, a.Name, a.Tier, from, agrees[a.Tier])
 		}
 	}
