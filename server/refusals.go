@@ -41,9 +41,7 @@ func (s *statusWriter) WriteHeader(status int) {
 
 // Flush implements http.Flusher: streams need it.
 func (s *statusWriter) Flush() {
-	if f, ok := s.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
-	}
+	_ = http.NewResponseController(s.ResponseWriter).Flush() // a broken connection ends the request by itself
 }
 
 // Unwrap lets http.ResponseController reach the connection.

@@ -261,7 +261,7 @@ func TestTrace(t *testing.T) {
 	for _, s := range c.spans {
 		var attrs []string
 		for _, a := range s.Attributes {
-			text := ""
+			var text string
 			if a.Value.Text != nil {
 				text = *a.Value.Text
 			} else {
