@@ -77,6 +77,7 @@ func configFile(home string) string {
 //	sim demo|healthy    start that cluster and configure it in $HOME
 //	code N ARGS...      run the program and compare its exit code
 //	allow               let everything happen that an operator can allow
+//	append FILE MORE    add a file to another one
 //	calls [none]        the API calls since the last time were some, or none
 func TestScripts(t *testing.T) {
 	sims := func(ts *testscript.TestScript) *pvesim.Sim {
@@ -112,6 +113,9 @@ func TestScripts(t *testing.T) {
 			"allow": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(ts.Exec("proxmox-mcp", "db", "path"))
 				ts.Check(allowAll(t.Context(), ts.Getenv("HOME"), strings.TrimSpace(ts.ReadFile("stdout"))))
+			},
+			"append": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+"\n"+ts.ReadFile(args[1])), 0o600))
 			},
 			"calls": func(ts *testscript.TestScript, _ bool, args []string) {
 				n := len(sims(ts).Requests())
