@@ -82,5 +82,6 @@ say
 say "Note the token's value above, then connect the cluster, in the container:"
 say "  pct enter $vmid"
 say "  runuser -u proxmox-mcp -- env XDG_CONFIG_HOME=/var/lib XDG_STATE_HOME=/var/lib proxmox-mcp setup --clients none"
+say "  runuser -u proxmox-mcp -- env XDG_CONFIG_HOME=/var/lib XDG_STATE_HOME=/var/lib proxmox-mcp token create NAME"
 say "  systemctl enable --now proxmox-mcp"
 say "It listens on the container's loopback. To reach it, forward the port: ssh -L 8811:127.0.0.1:8811 root@CONTAINER"

@@ -11,6 +11,8 @@ fi
 cat <<'TEXT'
 proxmox-mcp: connect a cluster with
   runuser -u proxmox-mcp -- env XDG_CONFIG_HOME=/var/lib XDG_STATE_HOME=/var/lib proxmox-mcp setup --clients none
+make a token for each client (without one every user of this machine may call it) with
+  runuser -u proxmox-mcp -- env XDG_CONFIG_HOME=/var/lib XDG_STATE_HOME=/var/lib proxmox-mcp token create NAME
 and start the service with
   systemctl enable --now proxmox-mcp
 TEXT
