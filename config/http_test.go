@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,4 +106,24 @@ func indexOf(t *testing.T, s []byte, part string) int {
 		t.Fatalf("%q is not in it", part)
 	}
 	return k
+}
+
+// TestPageLoads loads each configuration that the page about HTTP shows.
+func TestPageLoads(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "http.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(block, "```")
+		if _, _, err := loadText(t, oneCluster+text, nil); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+		n++
+	}
+	if n < 3 {
+		t.Errorf("%d configurations", n)
+	}
 }
