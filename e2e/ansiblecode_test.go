@@ -27,15 +27,7 @@ func exported(t *testing.T, c *cluster, o iac.Options, emitters ...iac.Emitter) 
 	t.Helper()
 	c.cli(t, "sync")
 	c.sim.ResetStats()
-	db, err := store.Open(t.Context(), store.Options{Path: storeFile(t, c)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	w, err := iac.Load(t.Context(), db, "test", o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := c.stored(t, o)
 	dir := t.TempDir()
 	for _, e := range emitters {
 		r, err := e.Emit(w)
@@ -58,7 +50,7 @@ func exported(t *testing.T, c *cluster, o iac.Options, emitters ...iac.Emitter) 
 	return dir
 }
 
-func storeFile(t *testing.T, c *cluster) string {
+func (c *cluster) database(t *testing.T) string {
 	t.Helper()
 	home := strings.TrimPrefix(c.env[slices.IndexFunc(c.env, func(s string) bool { return strings.HasPrefix(s, "HOME=") })], "HOME=")
 	found, err := filepath.Glob(filepath.Join(home, ".local", "state", "proxmox-mcp", "state.db"))
@@ -66,6 +58,21 @@ func storeFile(t *testing.T, c *cluster) string {
 		t.Fatalf("the store is not where it is expected: %v %v", found, err)
 	}
 	return found[0]
+}
+
+// stored is the cluster as the program's store has it.
+func (c *cluster) stored(t *testing.T, o iac.Options) *iac.World {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{Path: c.database(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	w, err := iac.Load(t.Context(), db, "test", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // TestAnsibleCode exports the demo homelab with nasty names: linters of the production profile, the inventory as Ansible reads it, the

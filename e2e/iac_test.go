@@ -75,40 +75,16 @@ func (c *coded) refresh(t *testing.T) {
 	if o := run(t, c.env, "", program(t), "sync"); o.code != 0 && o.code != 3 { // 3: a node is silent
 		t.Fatalf("sync: exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
-	st, err := store.Open(t.Context(), store.Options{Path: c.database(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
 	before := len(c.log.matching(""))
 	known := map[iac.Key]string{}
 	if c.world != nil {
 		known = c.world.Known
 	}
-	if c.world, err = iac.Load(t.Context(), st, "test", iac.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	c.world = c.stored(t, iac.Options{})
 	if n := len(c.log.matching("")) - before; n > 0 {
 		t.Errorf("loading sent %d requests", n)
 	}
 	c.world.Known = known
-}
-
-// database is the file that the program keeps its state in.
-func (c *coded) database(t *testing.T) string {
-	t.Helper()
-	home := strings.TrimPrefix(c.env[1], "HOME=")
-	var found []string
-	err := filepath.WalkDir(home, func(path string, _ os.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".db") {
-			found = append(found, path)
-		}
-		return err
-	})
-	if err != nil || len(found) != 1 {
-		t.Fatalf("databases %v, %v", found, err)
-	}
-	return found[0]
 }
 
 // export writes the code into terraform's folder and keeps the addresses.

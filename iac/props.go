@@ -74,3 +74,17 @@ func (p Props) Parts() []pve.Property {
 	}
 	return out
 }
+
+// PartOf is a part of a property string, its first for ""; "" where there is none.
+func PartOf(value, key string) string {
+	props, err := pve.ParseProperties(value)
+	if err != nil {
+		return ""
+	}
+	for i, p := range props {
+		if p.Key == key || key == "" && i == 0 {
+			return p.Value
+		}
+	}
+	return ""
+}

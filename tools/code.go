@@ -39,13 +39,22 @@ func place(d Deps, cluster, folder string) (code.Place, error) {
 	return p, err
 }
 
-// stored is the envelope of what was made from the store alone.
-func stored(d Deps, asOf time.Time) Envelope {
-	e := Envelope{AsOf: stamp(d, asOf)}
+// folderIn are the inputs of what is asked about a folder of code.
+type folderIn struct {
+	Folder  string `json:"folder" example:"/home/me/infra" help:"where the code is; default: the folder of the configuration, else code/CLUSTER beside the store"`
+	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
+	Format  string `json:"format" enum:"text,json"`
+}
+
+func (in *folderIn) wantsJSON() bool { return in.Format == "json" }
+
+// since is how old is what was made from the store alone.
+func since(d Deps, asOf time.Time) inventory.Meta {
+	m := inventory.Meta{AsOf: asOf}
 	if !asOf.IsZero() {
-		e.AgeS = int(d.Now().Sub(asOf) / time.Second)
+		m.Age = d.Now().Sub(asOf)
 	}
-	return e
+	return m
 }
 
 type exportIn struct {
@@ -117,7 +126,7 @@ func exportCode() Spec {
 }
 
 func exported(d Deps, e *code.Export) *exportOut {
-	out := &exportOut{Envelope: stored(d, e.AsOf), Cluster: e.Cluster, Folder: e.Dir, Guests: e.Guests, Counts: e.Counts, Files: []fileOut{}, Commit: e.Commit,
+	out := &exportOut{Envelope: envelope(d, since(d, e.AsOf)), Cluster: e.Cluster, Folder: e.Dir, Guests: e.Guests, Counts: e.Counts, Files: []fileOut{}, Commit: e.Commit,
 		targets: e.Targets, asOf: e.AsOf}
 	for _, f := range e.Files {
 		out.Files = append(out.Files, fileOut{f.Path, string(f.State)})
@@ -159,7 +168,7 @@ const (
 // View implements Answer.
 func (o *exportOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
-	v.Line("cluster %s as code in %s: %s, %s", cell(o.Cluster, 80), o.Folder, counted(o.Guests, "guest"), asOf(d, inventory.Meta{AsOf: o.asOf, Age: d.Now().Sub(o.asOf)}))
+	v.Line("cluster %s as code in %s: %s, %s", cell(o.Cluster, 80), o.Folder, counted(o.Guests, "guest"), asOf(d, since(d, o.asOf)))
 	var counts []string
 	for _, c := range o.Counts {
 		counts = append(counts, strconv.Itoa(c.N)+" "+strings.TrimPrefix(strings.TrimPrefix(c.What, "proxmox_"), "virtual_environment_"))

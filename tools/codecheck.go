@@ -13,14 +13,6 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/iac/runner"
 )
 
-type checkIn struct {
-	Folder  string `json:"folder" example:"/home/me/infra" help:"where the code is; default: the folder of the configuration, else code/CLUSTER beside the store"`
-	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Format  string `json:"format" enum:"text,json"`
-}
-
-func (in *checkIn) wantsJSON() bool { return in.Format == "json" }
-
 type checkOut struct {
 	Cluster     string       `json:"cluster"`
 	Folder      string       `json:"folder"`
@@ -66,7 +58,7 @@ func checkCode() Spec {
 		Examples: []Example{
 			{CLI: "code check", Args: map[string]any{}, Why: "0 to add, 0 to change, 0 to destroy?"},
 		},
-	}, func(ctx context.Context, d Deps, in *checkIn) (*checkOut, error) {
+	}, func(ctx context.Context, d Deps, in *folderIn) (*checkOut, error) {
 		p, err := place(d, in.Cluster, in.Folder)
 		if err != nil {
 			return nil, err

@@ -9,14 +9,6 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
 
-type checksIn struct {
-	Folder  string `json:"folder" example:"/home/me/infra" help:"where the code is; default: the folder of the configuration, else code/CLUSTER beside the store"`
-	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Format  string `json:"format" enum:"text,json"`
-}
-
-func (in *checksIn) wantsJSON() bool { return in.Format == "json" }
-
 type checksOut struct {
 	Envelope
 	Cluster string     `json:"cluster"`
@@ -40,7 +32,7 @@ func runChecks() Spec {
 		Examples: []Example{
 			{CLI: "code verify", Args: map[string]any{}, Why: "all that was exported"},
 		},
-	}, func(ctx context.Context, d Deps, in *checksIn) (*checksOut, error) {
+	}, func(ctx context.Context, d Deps, in *folderIn) (*checksOut, error) {
 		p, err := place(d, in.Cluster, in.Folder)
 		if err != nil {
 			return nil, err
@@ -64,7 +56,7 @@ func runChecks() Spec {
 }
 
 func checked(d Deps, v *code.Verdict) *checksOut {
-	out := &checksOut{Envelope: stored(d, v.AsOf), Cluster: v.Cluster, Checked: v.Checked, Passed: v.Passed,
+	out := &checksOut{Envelope: envelope(d, since(d, v.AsOf)), Cluster: v.Cluster, Checked: v.Checked, Passed: v.Passed,
 		Columns: []string{"sort", "object", "field", "declared", "is"}, Rows: [][]string{}, src: v}
 	count := map[checks.Sort]*int{checks.Drift: &out.Drift, checks.Health: &out.Health, checks.Unknown: &out.Unknown}
 	for _, f := range v.Findings {
@@ -81,7 +73,7 @@ func checked(d Deps, v *code.Verdict) *checksOut {
 // View implements Answer.
 func (o *checksOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
-	v.Line("cluster %s: %d of %d objects are as declared, %s", cell(o.Cluster, 80), o.Passed, o.Checked, asOf(d, inventory.Meta{AsOf: o.src.AsOf, Age: d.Now().Sub(o.src.AsOf)}))
+	v.Line("cluster %s: %d of %d objects are as declared, %s", cell(o.Cluster, 80), o.Passed, o.Checked, asOf(d, since(d, o.src.AsOf)))
 	if more := nonzero(o.Drift, "drifted", o.Health, "unhealthy", o.Unknown, "unknown"); more != "" {
 		v.Line("%s", more)
 	}

@@ -51,7 +51,7 @@ func describeAsCode() Spec {
 		if err != nil {
 			return nil, err
 		}
-		out := &describeOut{Envelope: stored(d, x.AsOf), Cluster: x.Cluster, Address: x.Coverage.Address, Status: string(x.Coverage.Status),
+		out := &describeOut{Envelope: envelope(d, since(d, x.AsOf)), Cluster: x.Cluster, Address: x.Coverage.Address, Status: string(x.Coverage.Status),
 			Why: cell(x.Coverage.Why, 300), HCL: x.Text, Plan: in.Plan}
 		for _, k := range x.Coverage.Keys {
 			if k.How == iac.Ignored || k.How == iac.Unrepresented {

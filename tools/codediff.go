@@ -9,14 +9,6 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 )
 
-type diffIn struct {
-	Folder  string `json:"folder" example:"/home/me/infra" help:"where the code is; default: the folder of the configuration, else code/CLUSTER beside the store"`
-	Cluster string `json:"cluster" multi:"true" desc:"configured name"`
-	Format  string `json:"format" enum:"text,json"`
-}
-
-func (in *diffIn) wantsJSON() bool { return in.Format == "json" }
-
 type diffOut struct {
 	Envelope
 	Cluster   string        `json:"cluster"`
@@ -37,7 +29,7 @@ func diffCode() Spec {
 		Examples: []Example{
 			{CLI: "code diff", Args: map[string]any{}, Why: "against the last export"},
 		},
-	}, func(ctx context.Context, d Deps, in *diffIn) (*diffOut, error) {
+	}, func(ctx context.Context, d Deps, in *folderIn) (*diffOut, error) {
 		p, err := place(d, in.Cluster, in.Folder)
 		if err != nil {
 			return nil, err
@@ -51,7 +43,7 @@ func diffCode() Spec {
 }
 
 func drift(d Deps, x *code.Drift) *diffOut {
-	out := &diffOut{Envelope: stored(d, x.AsOf), Cluster: x.Cluster, Folder: x.Dir, Same: x.None(), Total: len(x.Differences),
+	out := &diffOut{Envelope: envelope(d, since(d, x.AsOf)), Cluster: x.Cluster, Folder: x.Dir, Same: x.None(), Total: len(x.Differences),
 		Columns: []string{"object", "field", "exported", "now"}, Rows: [][]*string{}, Files: []fileOut{}, Conflicts: conflicts(x.Files), src: x}
 	for i := range x.Differences {
 		out.Rows = append(out.Rows, difference(&x.Differences[i]))

@@ -11,7 +11,7 @@ import (
 )
 
 type planCodeIn struct {
-	checkIn
+	folderIn
 	Change  []string `json:"change" example:"proxmox_virtual_environment_vm.web" desc:"addresses that may change"`
 	Destroy []string `json:"destroy" example:"proxmox_virtual_environment_vm.web" desc:"addresses that may be destroyed or replaced"`
 }

@@ -23,25 +23,12 @@ func addressOf(g *iac.Guest) (ip, from string) {
 			continue
 		}
 		for _, part := range []string{"ip", "ip6"} {
-			if addr, ok := usable(partOf(g.Config.Str(key), part)); ok {
+			if addr, ok := usable(iac.PartOf(g.Config.Str(key), part)); ok {
 				return addr.String(), key
 			}
 		}
 	}
 	return "", ""
-}
-
-func partOf(value, key string) string {
-	props, err := pve.ParseProperties(value)
-	if err != nil {
-		return ""
-	}
-	for _, p := range props {
-		if p.Key == key {
-			return p.Value
-		}
-	}
-	return ""
 }
 
 // usable reads an address, with or without its prefix length; dhcp, auto and manual are none.

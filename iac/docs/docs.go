@@ -9,7 +9,6 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
-	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -111,14 +110,14 @@ func guests(b *strings.Builder, w *iac.World, node string) {
 		}
 		var disks, addrs []string
 		for _, d := range g.Config.Disks() {
-			if size := partOf(g.Config.Str(d.Slot), "size"); size != "" {
+			if size := iac.PartOf(g.Config.Str(d.Slot), "size"); size != "" {
 				disks = append(disks, d.Slot+" "+size)
 			}
 		}
 		for _, a := range g.Addresses {
 			addrs = append(addrs, a.IP)
 		}
-		row(b, g.ID(), g.Name, kindOf(g), g.Status, g.Config.Str("cores"), partOf(g.Config.Str("memory"), ""), strings.Join(disks, ", "), strings.Join(addrs, ", "),
+		row(b, g.ID(), g.Name, kindOf(g), g.Status, g.Config.Str("cores"), iac.PartOf(g.Config.Str("memory"), ""), strings.Join(disks, ", "), strings.Join(addrs, ", "),
 			strings.Join(g.Tags, ", "), g.Pool)
 	}
 }
@@ -128,20 +127,6 @@ func kindOf(g *iac.Guest) string {
 		return g.Type.Short() + " template"
 	}
 	return g.Type.Short()
-}
-
-// partOf is a part of a property string, its first for "".
-func partOf(value, key string) string {
-	props, err := pve.ParseProperties(value)
-	if err != nil {
-		return ""
-	}
-	for i, p := range props {
-		if p.Key == key || key == "" && i == 0 {
-			return p.Value
-		}
-	}
-	return ""
 }
 
 // objects is a table of all objects of a kind, with some of their keys; nothing where there are none.
