@@ -175,7 +175,7 @@ func TestDoctorConfiguration(t *testing.T) {
 	o := DoctorOptions{Config: config.LoadOptions{Home: t.TempDir(), GOOS: "linux"}}
 	r := examine(t, o)
 	c := find(t, r, "configuration")
-	if c.State != CheckFail || !strings.Contains(c.Result, "no Proxmox VE cluster is configured") || !strings.Contains(c.Fix, "proxmox-mcp init") {
+	if c.State != CheckFail || !strings.Contains(c.Result, "no Proxmox VE cluster is configured") || !strings.Contains(c.Fix, "proxmox-mcp setup") {
 		t.Errorf("nothing configured: %+v", c)
 	}
 	if s := find(t, r, "store"); s.State != CheckOK || !strings.Contains(s.Result, "created by the first sync") {

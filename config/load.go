@@ -82,7 +82,7 @@ func noCluster(path string, found bool) error {
 	case path != "":
 		e.Cause = "there is no " + path
 	}
-	return e.WithHint("run: proxmox-mcp init (or set PROXMOX_VE_ENDPOINT and PROXMOX_VE_API_TOKEN)").WithNext("proxmox-mcp init")
+	return e.WithHint("run: proxmox-mcp setup (or set PROXMOX_VE_ENDPOINT and PROXMOX_VE_API_TOKEN)").WithNext("proxmox-mcp setup")
 }
 
 // open reads and parses the file. A default file that does not exist is no error.

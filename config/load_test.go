@@ -346,7 +346,7 @@ func TestNothingConfigured(t *testing.T) {
 	t.Parallel()
 	o := home(t, nil)
 	_, _, err := Load(t.Context(), o)
-	if e := fault.Of(err); e.Code != fault.Config || e.Next != "proxmox-mcp init" || !strings.Contains(e.Error(), DefaultPath(o)) {
+	if e := fault.Of(err); e.Code != fault.Config || e.Next != "proxmox-mcp setup" || !strings.Contains(e.Error(), DefaultPath(o)) {
 		t.Errorf("got %+v", e)
 	}
 	o.WithoutClusters = true
