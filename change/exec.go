@@ -95,8 +95,8 @@ func (x Exec) check() error {
 			return fault.BadField("command", fmt.Sprintf("at most %d letters an argument", maxArg), example)
 		case !argv.Plain(arg):
 			return fault.BadField("command", "printable ASCII: other letters are cut short on their way to the agent", example)
-		case strings.Contains(arg, "secret:"):
-			return fault.BadField("command", "no secrets: who looks at the guest's processes reads arguments", example)
+		case strings.Contains(arg, "secret:"), redact.Text(arg) != arg:
+			return fault.BadField("command", "no secrets: plan, audit and the guest's list of processes show arguments", example)
 		}
 	}
 	if len(x.Command) == 1 && strings.Contains(x.Command[0], " ") {
@@ -203,16 +203,17 @@ func (e *Engine) ran(ctx context.Context, c Cluster, s *Step, js store.PlanStep)
 		o.text = fmt.Sprintf("the program still runs (pid %d)", o.pid)
 		return o, nil
 	}
+	what := clean.Line(argv.Quote(s.command()), 80)
 	out := &Output{Cut: bool(a.OutTruncated) || bool(a.ErrTruncated)}
 	out.Stdout, out.Stderr = out.keep(a.Out), out.keep(a.Err)
 	o.ok, o.proof, o.output = true, true, out
 	switch {
 	case a.Exit != nil:
-		out.ExitCode, o.text = pve.Ptr(int(*a.Exit)), fmt.Sprintf("it ended with exit code %d", int(*a.Exit))
+		out.ExitCode, o.text = pve.Ptr(int(*a.Exit)), fmt.Sprintf("%s ended with exit code %d", what, int(*a.Exit))
 	case a.Signal != nil:
-		out.Signal, o.text = pve.Ptr(int(*a.Signal)), fmt.Sprintf("signal %d ended it", int(*a.Signal))
+		out.Signal, o.text = pve.Ptr(int(*a.Signal)), fmt.Sprintf("%s was ended by signal %d", what, int(*a.Signal))
 	default:
-		o.text = "it ended"
+		o.text = what + " ended"
 	}
 	return o, nil
 }

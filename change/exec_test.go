@@ -54,7 +54,6 @@ func TestExec(t *testing.T) {
 			err     string
 		}{
 			{[]string{"echo", "hello", "two words"}, Done, 0, "hello two words", ""},
-			{[]string{"echo", "password=hunter2 and more"}, Done, 0, "password=", ""},
 			{[]string{"cat", "/etc/nope"}, Done, 1, "", "cat: /etc/nope"},
 			{[]string{"nosuch"}, Failed, 0, "", ""},
 			{[]string{"sleep", "30"}, Done, 0, "", ""},
@@ -73,7 +72,7 @@ func TestExec(t *testing.T) {
 				continue
 			}
 			out := resultOf(done.Journal[0]).Output
-			if out == nil || out.ExitCode == nil || *out.ExitCode != c.exit || !strings.HasPrefix(out.Stdout, c.out) || strings.Contains(out.Stdout, "hunter2") || !strings.HasPrefix(out.Stderr, c.err) {
+			if out == nil || out.ExitCode == nil || *out.ExitCode != c.exit || !strings.HasPrefix(out.Stdout, c.out) || !strings.HasPrefix(out.Stderr, c.err) {
 				t.Errorf("%v: %+v", c.command, out)
 			}
 		}
@@ -112,6 +111,7 @@ func TestExecRefused(t *testing.T) {
 			{"control characters", likeRunning, Exec{Command: []string{"echo", "a\nb"}}, fault.Invalid, "ASCII"},
 			{"other letters", likeRunning, Exec{Command: []string{"echo", "10 €"}}, fault.Invalid, "ASCII"},
 			{"a secret", likeRunning, Exec{Command: []string{"echo", "--password=secret:ci"}}, fault.Invalid, "no secrets"},
+			{"what looks like one", likeRunning, Exec{Command: []string{"echo", "--password=hunter2-hunter2"}}, fault.Invalid, "no secrets"},
 			{"the tag, by tags", plain, Tags{Verb: "add", Tags: []string{execTag}}, fault.Denied, execTag},
 			{"the tag, in capitals", plain, Configure{Set: map[string]string{"tags": "MCP-Exec"}}, fault.Denied, execTag},
 			{"the tag, for a clone", plain, Clone{NewName: "copy", Set: map[string]string{"tags": execTag}}, fault.Denied, execTag},
@@ -185,6 +185,7 @@ func TestOutput(t *testing.T) {
 		{strings.Repeat("x", maxOutput), strings.Repeat("x", maxOutput), false},
 		{strings.Repeat("\u00c3\u00b6", maxOutput), strings.Repeat("ö", maxOutput/2), true},
 		{"x" + strings.Repeat("\u00c3\u00b6", maxOutput), "x" + strings.Repeat("ö", maxOutput/2-1), true},
+		{"user=x\npassword=hunter2-hunter2\nend", "user=x\npassword=**********\nend", false},
 		{"a\x1b[31mb\u202ec", "abc", false},
 	} {
 		var o Output

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/internal/argv"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
@@ -280,6 +282,9 @@ func (r *run) send(ctx context.Context, k int, s *Step, js store.PlanStep) (Resu
 func (s *Step) described() string {
 	if s.Program != nil {
 		return s.Program.shown()
+	}
+	if s.Want.Ran { // what was run is what an audit is read for
+		return s.Call.Method + " " + s.Call.Path + " " + clean.Line(argv.Quote(s.command()), 300)
 	}
 	return describe(s.Call)
 }
