@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ import (
 type stub struct {
 	tools.Inventory
 	calls []string
+	mu    sync.Mutex // of news and asked
 	news  []inventory.News
 	asked int
 	reach []string
@@ -54,10 +56,20 @@ func (s *stub) Names(context.Context, string) (inventory.Names, error) {
 }
 
 func (s *stub) follow(_ context.Context, _ []string, m inventory.Mark) ([]inventory.News, inventory.Mark, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.asked++
 	list := s.news
 	s.news = nil
 	return list, m, nil
+}
+
+// happened adds news and gives how often it was asked for any until now.
+func (s *stub) happened(n ...inventory.News) (asked int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.news = append(s.news, n...)
+	return s.asked
 }
 
 // open is a server with the part alone.
@@ -223,8 +235,8 @@ func TestSubscriptions(t *testing.T) {
 		go p.Serve(ctx)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if s.asked != 0 {
-			t.Errorf("nobody subscribed, asked %d times", s.asked)
+		if n := s.happened(); n != 0 {
+			t.Errorf("nobody subscribed, asked %d times", n)
 		}
 		old := newSession("old")
 		oldCtx := srv.WithContext(t.Context(), old)
@@ -246,7 +258,7 @@ func TestSubscriptions(t *testing.T) {
 		}
 		changed := inventory.News{Cluster: "home", Kind: "guest", ID: "104", Name: "web"}
 		for range 5 { // five changes within a second are one
-			s.news = append(s.news, changed)
+			s.happened(changed)
 			p.Kick()
 			time.Sleep(150 * time.Millisecond)
 		}
@@ -262,12 +274,14 @@ func TestSubscriptions(t *testing.T) {
 		send("unsubscribe", "pve://home/overview")
 		hangUp()
 		time.Sleep(time.Second)
-		s.news = []inventory.News{changed, {Cluster: "home", Kind: "node", ID: "pve1"}}
+		s.happened(changed, inventory.News{Cluster: "home", Kind: "node", ID: "pve1"})
 		time.Sleep(3 * time.Second)
 		if a, b := old.heard(), stream.heard(); !slices.Equal(a, []string{"pve://home/guests/104"}) || len(b) != 0 {
 			t.Errorf("after the end: %v, %v", a, b)
 		}
 		p.hub.gone(old)
+		p.hub.mu.Lock()
+		defer p.hub.mu.Unlock()
 		if p.hub.total != 0 || len(p.hub.byAddress)+len(p.hub.sessions)+len(p.hub.perCaller) != 0 {
 			t.Errorf("left over: %+v", p.hub)
 		}
@@ -298,10 +312,10 @@ func TestManySubscribers(t *testing.T) {
 		ctx, end := context.WithCancel(t.Context())
 		go p.Serve(ctx)
 		time.Sleep(5 * time.Second)
-		s.asked, s.news = 0, []inventory.News{{Cluster: "home", Kind: "guest", ID: "104"}}
+		before := s.happened(inventory.News{Cluster: "home", Kind: "guest", ID: "104"})
 		time.Sleep(10 * time.Second)
-		if s.asked > 6 {
-			t.Errorf("%d questions in 10 s", s.asked)
+		if n := s.happened() - before; n > 6 {
+			t.Errorf("%d questions in 10 s", n)
 		}
 		for k, one := range all[:maxPerCaller] {
 			if got := one.heard(); len(got) != 1 {
