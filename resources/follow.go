@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
@@ -89,7 +88,7 @@ func (p *Part) listen(ctx context.Context, id any, r *mcp.SubscriptionsListenReq
 	if s == nil || len(want) == 0 {
 		return
 	}
-	sub := &subscriber{session: s, stream: id, who: p.o.Who(ctx), uris: map[string]string{}}
+	sub := &subscriber{session: s, stream: id, who: p.o.Who(ctx), uris: map[string]wanted{}}
 	var uris []string
 	var at []address
 	for _, uri := range want {
@@ -117,7 +116,7 @@ func (p *Part) Serve(ctx context.Context) {
 	}
 	seen := newSeen()
 	for {
-		watched := slices.Sorted(maps.Keys(p.hub.watched()))
+		watched := p.hub.watched()
 		if len(watched) == 0 {
 			seen = newSeen()
 			select {

@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -20,8 +22,11 @@ type subscriber struct {
 	session mcpserver.ClientSession
 	stream  any // id of the request that opened the stream; nil for a session
 	who     string
-	uris    map[string]string // one spelling of an address: as the client wrote it
+	uris    map[string]wanted // by the one spelling of an address
 }
+
+// wanted is an address as the client wrote it.
+type wanted struct{ uri, cluster string }
 
 // hub knows who wants to hear of what.
 type hub struct {
@@ -29,13 +34,14 @@ type hub struct {
 	byAddress map[string]map[*subscriber]bool
 	sessions  map[mcpserver.ClientSession]*subscriber // of those that subscribed by resources/subscribe
 	perCaller map[string]int
+	clusters  map[string]int // subscriptions by cluster
 	total     int
 	wake      chan struct{} // told of the first subscription
 	kick      chan struct{} // told when the inventory learnt something
 }
 
 func newHub() *hub {
-	return &hub{byAddress: map[string]map[*subscriber]bool{}, sessions: map[mcpserver.ClientSession]*subscriber{}, perCaller: map[string]int{},
+	return &hub{byAddress: map[string]map[*subscriber]bool{}, sessions: map[mcpserver.ClientSession]*subscriber{}, perCaller: map[string]int{}, clusters: map[string]int{},
 		wake: make(chan struct{}, 1), kick: make(chan struct{}, 1)}
 }
 
@@ -62,7 +68,7 @@ func (h *hub) session(s mcpserver.ClientSession, who string) *subscriber {
 	defer h.mu.Unlock()
 	sub := h.sessions[s]
 	if sub == nil {
-		sub = &subscriber{session: s, who: who, uris: map[string]string{}}
+		sub = &subscriber{session: s, who: who, uris: map[string]wanted{}}
 		h.sessions[s] = sub
 	}
 	return sub
@@ -76,12 +82,13 @@ func (h *hub) add(sub *subscriber, a address, uri string) {
 	if _, ok := sub.uris[key]; ok || h.fullLocked(sub.who) != nil {
 		return
 	}
-	sub.uris[key] = uri
+	sub.uris[key] = wanted{uri, a.cluster}
 	if h.byAddress[key] == nil {
 		h.byAddress[key] = map[*subscriber]bool{}
 	}
 	h.byAddress[key][sub] = true
 	h.perCaller[sub.who]++
+	h.clusters[a.cluster]++
 	h.total++
 	nudge(h.wake)
 }
@@ -91,11 +98,11 @@ func (h *hub) remove(s mcpserver.ClientSession, a address) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if sub := h.sessions[s]; sub != nil {
-		h.removeLocked(sub, a.String())
+		h.removeLocked(sub, a.String(), a.cluster)
 	}
 }
 
-func (h *hub) removeLocked(sub *subscriber, key string) {
+func (h *hub) removeLocked(sub *subscriber, key, cluster string) {
 	if _, ok := sub.uris[key]; !ok {
 		return
 	}
@@ -106,6 +113,9 @@ func (h *hub) removeLocked(sub *subscriber, key string) {
 	if h.perCaller[sub.who]--; h.perCaller[sub.who] <= 0 {
 		delete(h.perCaller, sub.who)
 	}
+	if h.clusters[cluster]--; h.clusters[cluster] <= 0 {
+		delete(h.clusters, cluster)
+	}
 	h.total--
 }
 
@@ -113,8 +123,8 @@ func (h *hub) removeLocked(sub *subscriber, key string) {
 func (h *hub) drop(sub *subscriber) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for key := range sub.uris {
-		h.removeLocked(sub, key)
+	for key, w := range sub.uris {
+		h.removeLocked(sub, key, w.cluster)
 	}
 	if h.sessions[sub.session] == sub {
 		delete(h.sessions, sub.session)
@@ -131,17 +141,11 @@ func (h *hub) gone(s mcpserver.ClientSession) {
 	}
 }
 
-// watched are the clusters that somebody subscribed to something of.
-func (h *hub) watched() map[string]bool {
+// watched are the clusters that somebody subscribed to something of, in order.
+func (h *hub) watched() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := map[string]bool{}
-	for key := range h.byAddress {
-		if a, err := parse(key); err == nil && a.cluster != "" {
-			out[a.cluster] = true
-		}
-	}
-	return out
+	return slices.Sorted(maps.Keys(h.clusters))
 }
 
 // fire tells everybody who subscribed to one of these addresses, once each. A client that does not read what it was told before is left out:
@@ -151,7 +155,7 @@ func (h *hub) fire(keys map[string]bool) (told int) {
 	defer h.mu.Unlock()
 	for key := range keys {
 		for sub := range h.byAddress[key] {
-			params := mcp.NotificationParams{AdditionalFields: map[string]any{"uri": sub.uris[key]}}
+			params := mcp.NotificationParams{AdditionalFields: map[string]any{"uri": sub.uris[key].uri}}
 			if sub.stream != nil {
 				params.Meta = map[string]any{mcp.MetaKeySubscriptionID: sub.stream}
 			}

@@ -168,6 +168,26 @@ func TestLists(t *testing.T) {
 	}
 }
 
+// TestOffered: where a tool is not offered its resource is not listed, read, completed or subscribed to.
+func TestOffered(t *testing.T) {
+	s := &stub{reach: []string{"home"}}
+	srv, p := open(t, s)
+	p.o.Offered = func(_ context.Context, tool string) bool { return tool == "check_health" }
+	if got := request(t, t.Context(), srv, "resources/list", ""); strings.Contains(got, "overview") || !strings.Contains(got, "pve://home/health") {
+		t.Error(got)
+	}
+	if got := request(t, t.Context(), srv, "resources/read", `"uri":"pve://home/guests/104"`); !strings.Contains(got, "-32602") || len(s.calls) > 0 {
+		t.Error(got)
+	}
+	if got := request(t, t.Context(), srv, "completion/complete", `"ref":{"type":"ref/resource","uri":"pve://{cluster}/guests/{vmid}"},"argument":{"name":"vmid","value":""}`); !strings.Contains(got, `"values":[]`) {
+		t.Error(got)
+	}
+	raw, _ := json.Marshal(srv.HandleMessage(srv.WithContext(t.Context(), newSession("x")), []byte(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"pve://home/guests/104"}}`)))
+	if !strings.Contains(string(raw), "error") || p.hub.total > 0 {
+		t.Errorf("subscribed: %s", raw)
+	}
+}
+
 // TestCompletion: within reach, at most 100 values with their number.
 func TestCompletion(t *testing.T) {
 	s := &stub{reach: []string{"home"}}
@@ -282,7 +302,7 @@ func TestSubscriptions(t *testing.T) {
 		p.hub.gone(old)
 		p.hub.mu.Lock()
 		defer p.hub.mu.Unlock()
-		if p.hub.total != 0 || len(p.hub.byAddress)+len(p.hub.sessions)+len(p.hub.perCaller) != 0 {
+		if p.hub.total != 0 || len(p.hub.byAddress)+len(p.hub.sessions)+len(p.hub.perCaller)+len(p.hub.clusters) != 0 {
 			t.Errorf("left over: %+v", p.hub)
 		}
 		end()
