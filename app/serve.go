@@ -41,6 +41,8 @@ type lazy struct {
 	watch *telemetry.T              // what measures this process, nil = nothing
 	ready time.Duration             // how old a cluster's last sync may be for /readyz
 
+	readiness readiness
+
 	opened atomic.Pointer[[]string] // clusters of p
 
 	mu      sync.Mutex

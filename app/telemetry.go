@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
@@ -138,19 +139,40 @@ func answerMetrics(w http.ResponseWriter, r *http.Request, t *telemetry.T) {
 	_ = t.Write(r.Context(), w) // who went away reads nothing
 }
 
+// readyFor is how long an answer of /readyz holds: everybody may ask, and asking must not cost the database.
+const readyFor = time.Second
+
+// readiness is the newest answer of /readyz. The zero value is ready.
+type readiness struct {
+	mu      sync.Mutex
+	at      time.Time
+	reasons []string
+}
+
 // unready says why requests cannot be answered as they should be, nil = they can.
 func (l *lazy) unready(ctx context.Context, clock func() time.Time) []string {
-	ctx, cancel := context.WithTimeout(ctx, gatherLimit)
+	r := &l.readiness
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := clock(); r.at.IsZero() || now.Sub(r.at) >= readyFor {
+		r.at, r.reasons = now, l.look(ctx, now)
+	}
+	return r.reasons
+}
+
+// look finds out whether the configuration is read, the store opens and every cluster was read not too long ago.
+func (l *lazy) look(ctx context.Context, now time.Time) []string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit) // others wait for the same answer
 	defer cancel()
 	p, err := l.get(ctx)
 	if err != nil {
 		return []string{"the configuration cannot be used: " + string(fault.CodeOf(err))}
 	}
-	db, err := p.openStore(ctx, clock)
+	db, err := p.openStore(ctx, p.clock)
 	if err != nil {
 		return []string{"the store cannot be opened: " + string(fault.CodeOf(err))}
 	}
-	c, err := db.Counts(ctx)
+	synced, err := db.Synced(ctx)
 	if err != nil {
 		return []string{"the store cannot be read: " + string(fault.CodeOf(err))}
 	}
@@ -158,13 +180,13 @@ func (l *lazy) unready(ctx context.Context, clock func() time.Time) []string {
 	merged := p.inv.Merged()
 	for _, name := range p.pool.Names() {
 		shown, _, _ := strings.Cut(name, "@") // that of the environment is stored with its address
-		at, ok := c.Synced[name]
+		at, ok := synced[name]
 		switch _, alias := merged[name]; {
 		case alias:
 		case !ok:
 			out = append(out, "cluster "+shown+" was not read yet")
-		case clock().Sub(at) > l.ready:
-			out = append(out, "cluster "+shown+" was read "+clock().Sub(at).Round(time.Second).String()+" ago")
+		case now.Sub(at) > l.ready:
+			out = append(out, "cluster "+shown+" was read "+now.Sub(at).Round(time.Second).String()+" ago")
 		}
 	}
 	return out

@@ -90,8 +90,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("not told: %s", want)
 		}
 	}
+	labels := strings.Join(regexp.MustCompile(`"[^"]*"`).FindAllString(page, -1), " ")
 	for _, guest := range []string{"vpn", "gitlab", "208", "no-such-guest", "nosuch"} {
-		if strings.Contains(page, guest) {
+		if strings.Contains(labels, guest) {
 			t.Errorf("the page names %s", guest)
 		}
 	}
@@ -289,5 +290,52 @@ func TestMetricsScope(t *testing.T) {
 		if w.Code != want || strings.Contains(w.Body.String(), "go_goroutines ") != (want == http.StatusOK) {
 			t.Errorf("clusters %v: %d %s", clusters, w.Code, w.Body)
 		}
+	}
+}
+
+// TestLogFiles: what is changed and what is refused has files of its own, although the log shows warnings only; none holds a secret. Where the
+// file cannot be written the first call says so.
+func TestLogFiles(t *testing.T) {
+	h := newHousehold(t)
+	config := filepath.Join(h.home, ".config", "proxmox-mcp", "config.yaml")
+	data, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(h.home, "logs")
+	if err := os.WriteFile(config, append(data, "log: {file: {path: "+filepath.Join(dir, "server.log")+"}}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.serve(cli.ServeOptions{Allow: "reversible"})
+	h.call("snapshot_guest", map[string]any{"guest": "208", "action": "create", "snapshot": "s1"})
+	h.call("delete_guest", map[string]any{"guest": "208"})
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return ""
+		}
+		if strings.Contains(string(text), h.cluster.Token.Reveal()) {
+			t.Errorf("%s holds the token", name)
+		}
+		return string(text)
+	}
+	if got := read("server.audit.log"); !strings.Contains(got, `"event":"send"`) || !strings.Contains(got, `"seq":1,`) || !strings.Contains(got, `"outcome":"denied"`) {
+		t.Errorf("audit:\n%s", got)
+	}
+	if got := read("server.security.log"); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"tool":"delete_guest"`) {
+		t.Errorf("security:\n%s", got)
+	}
+	if got := read("server.log"); strings.Contains(got, "audit") {
+		t.Errorf("log:\n%s", got)
+	}
+
+	broken := newHousehold(t)
+	config = filepath.Join(broken.home, ".config", "proxmox-mcp", "config.yaml")
+	if err := os.WriteFile(config, append(data, "log: {file: {path: "+config+"/server.log}}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken.serve(cli.ServeOptions{})
+	if got := broken.call("list_nodes", map[string]any{}); !strings.Contains(got, "the log file cannot be written: "+config) {
+		t.Errorf("with a log file that cannot be: %s", got)
 	}
 }

@@ -43,12 +43,12 @@ func (d *DB) Counts(ctx context.Context) (Counts, error) {
 	if err != nil {
 		return c, d.fault(err)
 	}
-	c.Synced, err = d.synced(ctx)
-	return c, d.fault(err)
+	c.Synced, err = d.Synced(ctx)
+	return c, err
 }
 
-// synced gives the end of each cluster's newest finished run.
-func (d *DB) synced(ctx context.Context) (map[string]time.Time, error) {
+// Synced gives the end of each cluster's newest finished run; a cluster that never had one is not in it.
+func (d *DB) Synced(ctx context.Context) (map[string]time.Time, error) {
 	var runs []struct {
 		Cluster  string `bun:"cluster"`
 		Finished int64  `bun:"finished"`
@@ -59,5 +59,5 @@ func (d *DB) synced(ctx context.Context) (map[string]time.Time, error) {
 	for _, r := range runs {
 		out[r.Cluster] = moment(r.Finished)
 	}
-	return out, err
+	return out, d.fault(err)
 }
