@@ -18,6 +18,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
+	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 	"github.com/proxmox-mcp/proxmox-mcp/server"
 )
 
@@ -117,10 +118,12 @@ func TestNotReady(t *testing.T) {
 		return time.Now().Add(later)
 	}
 	addr := freeAddr(t)
+	end := h.sim.AddFault(pvesim.Gateway(503, 0)) // it cannot be read
 	h.serve(cli.ServeOptions{MetricsAddr: addr})
 	if status, body := fetch(t, "http://"+addr+"/readyz"); status != 503 || !strings.Contains(body, "cluster home was not read yet") {
 		t.Errorf("at first: %d %s", status, body)
 	}
+	end()
 	eventually(t, "ready", func() bool { status, _ := fetch(t, "http://"+addr+"/readyz"); return status == 200 })
 	mu.Lock()
 	later = 6 * time.Minute
