@@ -47,6 +47,11 @@ func (g guests) LastBackup(ctx context.Context, cluster string, vmid int) (at *t
 	return g.inv.LastBackup(ctx, cluster, vmid)
 }
 
+// Bridges implements change.Guests.
+func (g guests) Bridges(ctx context.Context, cluster, node string) []string {
+	return g.inv.Bridges(ctx, cluster, node)
+}
+
 // Places implements change.Guests.
 func (g guests) Places(ctx context.Context, cluster string) (change.Places, error) {
 	seen, err := g.inv.Places(ctx, cluster)

@@ -28,6 +28,7 @@ type Needs struct {
 	Backups   bool // what could be restored afterwards
 	Savable   bool // whether it can be snapshotted: a snapshot before it brings back what it changes
 	Places    bool // nodes and storages, as the inventory knows them
+	Bridges   bool // bridges and virtual networks of its node
 	Migration bool // what Proxmox VE says about moving it
 	// NewID asks for a vmid for a guest that is made: 0 the next free one, else this one, which has to be free. nil: none is needed.
 	NewID *int
@@ -45,8 +46,9 @@ type Live struct {
 	Backup    *Backup // nil: not looked for
 	// CanSnapshot is nil where nobody asked.
 	CanSnapshot *bool
-	Places      Places // zero: not looked for
-	NewID       int    // a free vmid; 0: not asked for
+	Places      Places   // zero: not looked for
+	Bridges     []string // of its node; nil: not looked for, or not all could be read
+	NewID       int      // a free vmid; 0: not asked for
 	Migration   *Migration
 }
 

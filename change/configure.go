@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,8 +35,18 @@ func (c Configure) Title() string {
 func (c Configure) Needs() Needs {
 	erases := func(k string) bool { return strings.HasPrefix(k, "unused") } // which no snapshot holds
 	disturbs := func(k string) bool { return keyTier(k) >= Disruptive && !erases(k) }
-	return Needs{Backups: slices.ContainsFunc(c.Delete, erases),
+	_, memory := c.Set["memory"]
+	card := slices.ContainsFunc(slices.Collect(maps.Keys(c.Set)), func(k string) bool { return strings.HasPrefix(k, "net") })
+	return Needs{Places: memory, Bridges: card, Backups: slices.ContainsFunc(c.Delete, erases),
 		Savable: slices.ContainsFunc(c.Delete, disturbs) || slices.ContainsFunc(slices.Collect(maps.Keys(c.Set)), disturbs)}
+}
+
+// Cautions implements cautious.
+func (c Configure) Cautions(l *Live) []string {
+	if note := roomy(l, c.Set["memory"]); note != "" {
+		return []string{note}
+	}
+	return nil
 }
 
 // harmless keys only describe a guest: changing them disturbs nothing (R1).
@@ -109,7 +120,7 @@ func (c Configure) check(l *Live) error {
 		case v == "":
 			return fault.BadField("set", k+" has no value; an empty one does not remove a key", "delete: "+k)
 		}
-		if err := occupied(l, k, v); err != nil {
+		if err := cmp.Or(plausible(l, k, v), occupied(l, k, v)); err != nil {
 			return err
 		}
 	}

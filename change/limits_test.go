@@ -63,7 +63,9 @@ func (m *instant) FindAll(context.Context, string, string) (out []Found, err err
 
 func (m *instant) LastBackup(context.Context, string, int) (*time.Time, bool) { return nil, true }
 func (m *instant) Places(context.Context, string) (Places, error)             { return Places{}, nil }
-func (m *instant) Resync(context.Context, string, int)                        {}
+func (*instant) Bridges(context.Context, string, string) []string             { return nil }
+
+func (m *instant) Resync(context.Context, string, int) {}
 
 func (m *instant) AcquireLease(context.Context, string, string, time.Duration) (store.Lease, bool, error) {
 	return store.Lease{}, true, nil

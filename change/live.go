@@ -71,6 +71,9 @@ func (e *Engine) around(ctx context.Context, c Cluster, l *Live, n Needs) (err e
 			return err
 		}
 	}
+	if n.Bridges {
+		l.Bridges = e.opt.Guests.Bridges(ctx, l.Cluster, l.Node)
+	}
 	if n.Migration {
 		if l.Migration, err = migration(ctx, c, l); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,7 +33,7 @@ func (n NIC) Name() string { return "nic." + n.Verb }
 func (n NIC) Title() string { return strings.TrimSpace(n.Verb + " network card " + n.Slot) }
 
 // Needs implements Action.
-func (n NIC) Needs() Needs { return Needs{Savable: true} }
+func (n NIC) Needs() Needs { return Needs{Savable: true, Bridges: n.Bridge != ""} }
 
 // cards is how many network cards a guest can have (schema: net[n]).
 const cards = 32
@@ -44,7 +45,7 @@ var (
 
 // Steps implements Action.
 func (n NIC) Steps(l *Live) ([]Step, error) {
-	if err := n.check(l); err != nil {
+	if err := cmp.Or(n.check(l), l.hasBridge("bridge", n.Bridge)); err != nil {
 		return nil, err
 	}
 	slot, err := n.slot(l)

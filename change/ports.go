@@ -58,6 +58,8 @@ type Guests interface {
 	LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool)
 	// Places are a cluster's nodes and storages.
 	Places(ctx context.Context, cluster string) (Places, error)
+	// Bridges are the bridges and virtual networks of a node; nil where not all of them could be read.
+	Bridges(ctx context.Context, cluster, node string) []string
 	// Resync reads a guest again after it was changed; 0: something else was, such as a volume.
 	Resync(ctx context.Context, cluster string, vmid int)
 }

@@ -128,6 +128,11 @@ func (e *Engine) body(r Request, title, cluster string, steps []Step) Body {
 		Notes: r.Notes}
 }
 
+// cautious is an action that has a warning for whoever reads the plan.
+type cautious interface {
+	Cautions(l *Live) []string
+}
+
 // plan makes the steps for the guests that were read. What one guest alone is refused is an error; of several it is left out, with the reason.
 func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept []*Live, err error) {
 	skip := func(k int, err error) { b.Skipped = append(b.Skipped, Skip{found[k].Label(), fault.Of(err).Error()}) }
@@ -144,6 +149,9 @@ func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept
 			skip(k, err)
 		default:
 			b.Steps, kept = append(b.Steps, snapshotFirst(l, steps)...), append(kept, l)
+			if c, ok := r.Action.(cautious); ok {
+				b.Notes = append(b.Notes, c.Cautions(l)...)
+			}
 		}
 	}
 	if together && len(kept) > 0 {

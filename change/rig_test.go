@@ -213,6 +213,11 @@ func (g *simGuests) Places(context.Context, string) (p Places, err error) {
 	return p, nil
 }
 
+// Bridges are those of every node of the simulated homelab.
+func (g *simGuests) Bridges(context.Context, string, string) []string {
+	return []string{"vmbr0", "vmbr1"}
+}
+
 func (g *simGuests) Resync(context.Context, string, int) {}
 
 // propose makes a plan for one guest.

@@ -100,6 +100,25 @@ func (i *Inventory) Networks(ctx context.Context, q NetworkQuery) (NetworkPage, 
 	return page, nil
 }
 
+// Bridges are the names of the bridges and virtual networks that guests of a node can be on, sorted; nil where not all could be read.
+func (i *Inventory) Bridges(ctx context.Context, cluster, node string) []string {
+	p, err := i.Networks(ctx, NetworkQuery{Node: node, ReadOptions: ReadOptions{Cluster: cluster}})
+	if err != nil || p.NextCursor != "" || slices.ContainsFunc(p.Warnings, func(w Warning) bool { return strings.HasPrefix(w.Text, "networks not read") }) {
+		return nil
+	}
+	var out []string
+	for _, n := range p.Interfaces {
+		if netRank(n.Type) == 0 {
+			out = append(out, n.Name)
+		}
+	}
+	for _, v := range p.Vnets {
+		out = append(out, v.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // netRead is what one cluster contributes.
 type netRead struct {
 	mu      sync.Mutex

@@ -15,6 +15,7 @@ import (
 // PlaceQuery asks where something new can be made. What is empty is chosen. Sizes are bytes.
 type PlaceQuery struct {
 	Node, Storage, Bridge string
+	Guest                 string // the new guest's name
 	VMID                  int
 	Taken                 []int  // vmids that are given out and not used yet
 	Disks                 string // what the guest's disks are: images or rootdir; "" = no guest is made, only a file is fetched
@@ -38,6 +39,7 @@ type Place struct {
 	ISO                            string // storage for ISO images
 	Version                        string // of Proxmox VE on the node, "" = unknown
 	Why                            []string
+	Notes                          []string // what speaks against it and forbids nothing
 }
 
 // PlaceFor chooses deterministically: the node that is up, can do it and has the most memory free; on it the storage with the most room, the
@@ -60,7 +62,7 @@ func (i *Inventory) PlaceFor(ctx context.Context, q PlaceQuery) (Place, error) {
 	c := scope[0]
 	s := &placing{c: c, cv: i.proj.cluster(c.name), q: &q}
 	s.p = Place{Cluster: c.name, VMID: q.VMID}
-	for _, step := range []func(context.Context) error{s.node, s.disks, s.file, s.seed, s.bridge, s.vmid} {
+	for _, step := range []func(context.Context) error{s.node, s.disks, s.file, s.seed, s.bridge, s.vmid, s.odd} {
 		if err := step(ctx); err != nil {
 			return Place{}, err
 		}
@@ -277,7 +279,13 @@ func (s *placing) shared(name string) bool {
 
 // vmid asks for a free number. One that the caller named is compared with what is there when the plan is applied.
 func (s *placing) vmid(ctx context.Context) error {
-	if s.q.Disks == "" || s.p.VMID != 0 {
+	if s.q.Disks == "" {
+		return nil
+	}
+	if s.p.VMID != 0 {
+		if r := s.cv.byID[s.p.VMID]; r != nil {
+			return fault.New(fault.Conflict, "vmid %d is taken: it is %s", s.p.VMID, r.label()).WithHint("without vmid the next free one is chosen")
+		}
 		return nil
 	}
 	src, err := s.c.source(ctx)
@@ -289,6 +297,21 @@ func (s *placing) vmid(ctx context.Context) error {
 		s.p.VMID++
 	}
 	return err
+}
+
+// odd notes what Proxmox VE allows and hardly anybody means: a name that another guest has, more memory than the node has.
+func (s *placing) odd(context.Context) error {
+	for _, r := range s.cv.rows {
+		if s.q.Guest != "" && strings.EqualFold(r.g.Name, s.q.Guest) {
+			s.p.Notes = append(s.p.Notes, fmt.Sprintf("%s has the name %s already: both then go by their vmid alone", r.label(), clean.Line(s.q.Guest, maxName)))
+		}
+	}
+	for k := range s.cv.nodes {
+		if n := &s.cv.nodes[k]; n.name == s.p.Node && n.st.MaxMem != nil && s.q.Memory > *n.st.MaxMem {
+			s.p.Notes = append(s.p.Notes, fmt.Sprintf("it gets more memory than node %s has (%s): it may not start there", n.name, size(*n.st.MaxMem)))
+		}
+	}
+	return nil
 }
 
 // bridge takes the bridge with the way out, or looks whether the named one is there: Proxmox VE itself finds that out when the guest starts

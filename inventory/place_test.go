@@ -112,3 +112,17 @@ func TestNoPlace(t *testing.T) {
 		t.Errorf("a node that is off: %v", err)
 	}
 }
+
+// TestPlaceTaken: a vmid that a guest has is refused when the plan is made, and a name that one has is noted.
+func TestPlaceTaken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, placeWorld())
+	r.sync()
+	if _, err := r.PlaceFor(t.Context(), PlaceQuery{Disks: "images", VMID: 101}); fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "vmid 101 is taken: it is guest 101 vm101") {
+		t.Errorf("a vmid that is taken: %v", err)
+	}
+	p, err := r.PlaceFor(t.Context(), PlaceQuery{Disks: "images", Guest: "VM101", Node: "pve1", Memory: 1 << 50})
+	if notes := strings.Join(p.Notes, "; "); err != nil || !strings.Contains(notes, "guest 101 vm101 has the name VM101 already") || !strings.Contains(notes, "more memory than node pve1 has") {
+		t.Errorf("%q, %v", notes, err)
+	}
+}

@@ -47,7 +47,7 @@ func createContainer() Spec {
 		if err := b.place(ctx); err != nil {
 			return change.Request{}, err
 		}
-		return change.Request{Cluster: b.p.Cluster, Direct: b.create()}, nil
+		return change.Request{Cluster: b.p.Cluster, Direct: b.create(), Notes: b.p.Notes}, nil
 	})
 }
 
@@ -99,7 +99,7 @@ func (b *ctBuild) read() (err error) {
 // place chooses where it goes, and what is to be fetched.
 func (b *ctBuild) place(ctx context.Context) (err error) {
 	in := b.in
-	q := inventory.PlaceQuery{Node: in.Node, Storage: cmp.Or(in.Storage, b.root.storage), VMID: in.VMID, Taken: b.d.Taken, Disks: "rootdir", Room: b.root.bytes + sum(b.mounts),
+	q := inventory.PlaceQuery{Guest: in.Name, Node: in.Node, Storage: cmp.Or(in.Storage, b.root.storage), VMID: in.VMID, Taken: b.d.Taken, Disks: "rootdir", Room: b.root.bytes + sum(b.mounts),
 		Memory: int64(b.memory()) << 20, Net: true, Bridge: bridgeOf(in.NIC), ReadOptions: inventory.ReadOptions{Cluster: in.Cluster}}
 	if v, ok := pve.ParseVolume(in.Template); ok && volumeID(in.Template) {
 		q.File, q.FileStorage = "vztmpl", v.Storage

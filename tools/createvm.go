@@ -54,7 +54,7 @@ func createVM() Spec {
 			return change.Request{}, err
 		}
 		c, err := b.create()
-		return change.Request{Cluster: b.p.Cluster, Direct: c}, err
+		return change.Request{Cluster: b.p.Cluster, Direct: c, Notes: b.p.Notes}, err
 	})
 }
 
@@ -116,7 +116,7 @@ func (b *vmBuild) uefi() bool { return b.in.UEFI || b.image.UEFI }
 // place chooses where it goes, and what is to be fetched.
 func (b *vmBuild) place(ctx context.Context) (err error) {
 	in := b.in
-	q := inventory.PlaceQuery{Node: in.Node, Storage: cmp.Or(in.Storage, b.disks[0].storage), VMID: in.VMID, Taken: b.d.Taken, Disks: "images", Room: sum(b.disks),
+	q := inventory.PlaceQuery{Guest: in.Name, Node: in.Node, Storage: cmp.Or(in.Storage, b.disks[0].storage), VMID: in.VMID, Taken: b.d.Taken, Disks: "images", Room: sum(b.disks),
 		Memory: int64(b.memory()) << 20, Net: true, Seed: b.seeded(), ReadOptions: inventory.ReadOptions{Cluster: in.Cluster}}
 	if len(in.NICs) > 0 {
 		q.Bridge = bridgeOf(in.NICs[0])

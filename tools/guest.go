@@ -1,7 +1,9 @@
 package tools
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +41,9 @@ type guestOut struct {
 	Uptime         *int64        `json:"uptime_s,omitempty"`
 	OnBoot         *bool         `json:"onboot,omitempty"`
 	Description    string        `json:"description,omitempty"`
-	Intent         string        `json:"intent,omitempty"` // what a person means it to be
-	Disks          []diskOut     `json:"disks"`            // this list and those below are null while they were not read
+	Intent         string        `json:"intent,omitempty"`  // what a person means it to be
+	Pending        []string      `json:"pending,omitempty"` // settings that wait for its next start
+	Disks          []diskOut     `json:"disks"`             // this list and those below are null while they were not read
 	NICs           []nicOut      `json:"nics"`
 	Addresses      []addressOut  `json:"addresses"`
 	AddressNote    string        `json:"address_note,omitempty"`
@@ -116,7 +119,7 @@ func guestOf(d Deps, g inventory.GuestDetail, full bool) *guestOut {
 	out := &guestOut{Envelope: envelope(d, g.Meta), VMID: g.VMID, Cluster: g.Cluster, Name: cell(g.Name, 100), Type: g.Type.Short(), Node: g.Node,
 		State: g.State, Template: g.Template, Lock: g.Lock, Tags: g.Tags, Pool: g.Pool, HA: g.HA, CPU: g.CPU, CPUs: g.MaxCPU, Mem: g.Mem,
 		MaxMem: g.MaxMem, MaxDisk: g.MaxDisk, Uptime: g.Uptime, OnBoot: g.OnBoot, Description: clean.Block(g.Description, 500),
-		AddressNote: g.AddressNote, Intent: cell(g.Intent, 120), AllowedActions: g.AllowedActions, src: g, full: full}
+		AddressNote: g.AddressNote, Intent: cell(g.Intent, 120), AllowedActions: g.AllowedActions, Pending: pendingOf(&g), src: g, full: full}
 	if everKnown(g) && !g.UnknownSince.IsZero() {
 		out.UnknownSince = stamp(d, g.UnknownSince)
 	}
@@ -174,6 +177,9 @@ func (o *guestOut) View(d Deps) View {
 	if live := guestLive(g); live != "" {
 		v.Line("%s", live)
 	}
+	if len(o.Pending) > 0 {
+		v.Line("pending, at its next start: %s", strings.Join(o.Pending, ", "))
+	}
 	if meta := guestMeta(o); meta != "" {
 		v.Line("%s", meta)
 	}
@@ -220,6 +226,24 @@ func guestHead(d Deps, o *guestOut) string {
 		head += ", locked (" + cell(g.Lock, 20) + ")"
 	}
 	return head + ", " + asOf(d, g.Meta)
+}
+
+// pendingOf are the settings of a running machine that wait for its next start: its configuration has them, what runs has others. A
+// container takes them at once.
+func pendingOf(g *inventory.GuestDetail) []string {
+	if g.Config == nil || g.Type != pve.Qemu || ifRunning(&g.Guest, "x") == "" {
+		return nil
+	}
+	var out []string
+	if mib, err := strconv.ParseInt(strings.TrimPrefix(g.Config.Str("memory"), "current="), 10, 64); err == nil && g.MaxMem != nil && *g.MaxMem != mib<<20 {
+		out = append(out, fmt.Sprintf("memory %d > %d MiB", *g.MaxMem>>20, mib))
+	}
+	cores, err := strconv.ParseFloat(g.Config.Str("cores"), 64)
+	sockets, sErr := strconv.ParseFloat(cmp.Or(g.Config.Str("sockets"), "1"), 64)
+	if err == nil && sErr == nil && g.MaxCPU != nil && !g.Config.Has("vcpus") && *g.MaxCPU != cores*sockets {
+		out = append(out, fmt.Sprintf("cpus %g > %g", *g.MaxCPU, cores*sockets))
+	}
+	return out
 }
 
 // guestLive is the load of a guest that runs, else its limits.
