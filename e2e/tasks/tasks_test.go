@@ -269,7 +269,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, s := range tools.All() {
-		if s.Tier > tools.R0 && !used[s.Name] {
+		if s.Tier > tools.R0 && s.Family != "code" && !used[s.Name] { // code takes a program that plans, which not every machine has
 			t.Errorf("no task needs %s", s.Name)
 		}
 	}
