@@ -3,8 +3,10 @@ package change
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
 // Drain empties a node: its running guests move to other nodes, the smallest first, each to the one with most room. What cannot move, or has
@@ -40,12 +42,12 @@ func (d Drain) Join(lives []*Live) (steps []Step, skipped []Skip, err error) {
 	slices.SortStableFunc(lives, func(a, b *Live) int { return cmp.Compare(memoryOf(a.Config), memoryOf(b.Config)) })
 	room := map[string]int64{}
 	for _, n := range lives[0].Places.Nodes {
-		if n.Online && n.Name != d.Node && n.Memory != nil && n.Committed != nil {
-			room[n.Name] = *n.Memory - *n.Committed
+		if left := n.left(); n.Online && n.Name != d.Node && left != nil {
+			room[n.Name] = *left
 		}
 	}
 	if len(room) == 0 {
-		return nil, nil, fault.New(fault.Conflict, "no other node is online whose memory is known: there is nowhere to go").WithHint("wake_node starts one that can be woken")
+		return nil, nil, fault.New(fault.Conflict, "no other node is online whose memory is known: there is nowhere to go").WithHint("another node has to be started first")
 	}
 	var still []Skip
 	for _, l := range lives {
@@ -73,23 +75,25 @@ func (d Drain) move(l *Live, room map[string]int64) (steps []Step, why string) {
 	case l.Lock != "":
 		return nil, "it is locked (" + l.Lock + ")"
 	}
-	needs := memoryOf(l.Config)
+	var against []string // all that hinders it, node by node, as migrate_guest says it
 	for _, node := range roomiest(room) {
-		if running && room[node] < needs {
-			why = cmp.Or(why, "no node has "+exactSize(needs)+" of memory left")
+		m, to := Migrate{Target: node}, l.Places.node(node)
+		if to == nil {
 			continue
 		}
-		steps, err := Migrate{Target: node}.Steps(l)
-		if err != nil {
-			why = fault.Of(err).Message
-			continue
+		why := m.hindrances(l, to)
+		if tight := crowded(l, node, pve.Ptr(room[node])); tight != "" {
+			why = append(why, tight)
 		}
-		if running {
-			room[node] -= needs
+		if len(why) == 0 {
+			if running {
+				room[node] -= memoryOf(l.Config)
+			}
+			return []Step{m.step(l)}, ""
 		}
-		return steps, ""
+		against = append(against, "to "+node+": "+strings.Join(why, "; "))
 	}
-	return nil, why
+	return nil, strings.Join(against, "; ")
 }
 
 func roomiest(room map[string]int64) []string {

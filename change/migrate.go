@@ -89,9 +89,33 @@ func (m Migrate) Steps(l *Live) ([]Step, error) {
 		}
 	}
 	if why := m.hindrances(l, to); len(why) > 0 {
+		if tight := crowded(l, to.Name, to.left()); tight != "" {
+			why = append(why, tight)
+		}
 		return nil, fault.New(fault.Conflict, "%s cannot move to %s: %s", l.Label(), to.Name, strings.Join(why, "; "))
 	}
 	return []Step{m.step(l)}, nil
+}
+
+// Cautions implements cautious: Proxmox VE lets a guest go where memory is promised twice, a drain does not send it there.
+func (m Migrate) Cautions(l *Live) []string {
+	to := l.Places.node(m.Target)
+	if to == nil || m.Target == l.Node {
+		return nil
+	}
+	if tight := crowded(l, to.Name, to.left()); tight != "" {
+		return []string{tight}
+	}
+	return nil
+}
+
+// crowded says that a running guest may take more memory than a node has left; "" where it may not, or that is not known.
+func crowded(l *Live, node string, left *int64) string {
+	needs := memoryOf(l.Config)
+	if left == nil || l.Target.Status == "stopped" || *left >= needs {
+		return ""
+	}
+	return fmt.Sprintf("%s has %s of memory left beside what its running guests may take, this one may take %s", node, exactSize(max(0, *left)>>20<<20), exactSize(needs))
 }
 
 func (m Migrate) step(l *Live) Step {

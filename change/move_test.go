@@ -115,7 +115,7 @@ func TestDrain(t *testing.T) {
 	for _, s := range skipped {
 		got = append(got, s.Guest+" "+strings.Fields(s.Reason)[0]+" "+strings.Fields(s.Reason)[1])
 	}
-	if want := "102 b, 101 b, 103 no node, 104 it does, 105 it is"; strings.Join(got, ", ") != want {
+	if want := "102 b, 101 b, 103 to c:, 104 it does, 105 it is"; strings.Join(got, ", ") != want {
 		t.Errorf("%q, want %q", strings.Join(got, ", "), want)
 	}
 	if _, _, err := (Drain{Node: "a"}).Join([]*Live{{Target: Target{VMID: 101}}}); fault.CodeOf(err) != fault.Conflict {
@@ -148,4 +148,44 @@ func TestCloneTaken(t *testing.T) {
 			t.Errorf("%s: %s", done.State, done.Note)
 		}
 	})
+}
+
+// TestDrainSaysWhatMigrateSays: a drain names, node by node, what a migration there names, memory and all else together; a migration that is
+// only tight for memory is planned, with a warning.
+func TestDrainSaysWhatMigrateSays(t *testing.T) {
+	t.Parallel()
+	gib := func(n int64) *int64 { return pve.Ptr(n << 30) }
+	l := &Live{Target: Target{Cluster: "home", Type: pve.Qemu, VMID: 206, Name: "gitlab", Node: "a", Status: "running"},
+		Config: pve.Config{"memory": "12288", "scsi0": "local-lvm:vm-206-disk-0,size=100G", "parent": "old"},
+		Places: Places{Nodes: []NodePlace{{Name: "a", Online: true}, {Name: "b", Online: true, Memory: gib(64), Committed: gib(60)}, {Name: "c", Online: true, Memory: gib(64), Committed: gib(0)}},
+			Storages: []StoragePlace{{Name: "local-lvm", Type: "lvmthin", Nodes: []string{"a"}, Content: []string{"images"}}, {Name: "local-lvm", Type: "lvmthin", Nodes: []string{"b"}, Content: []string{"images"}}}}}
+	const tight = "b has 4G of memory left beside what its running guests may take, this one may take 12G"
+	_, _, err := Drain{Node: "b"}.Join([]*Live{{Target: l.Target, Places: Places{}}})
+	if fault.CodeOf(err) != fault.Conflict {
+		t.Errorf("nowhere to go: %v", err)
+	}
+	_, skipped, err := Drain{Node: "a"}.Join([]*Live{l})
+	if err != nil || len(skipped) != 1 {
+		t.Fatal(skipped, err)
+	}
+	for _, to := range []string{"b", "c"} {
+		_, err := Migrate{Target: to}.Steps(l)
+		if err == nil {
+			t.Fatalf("a migration to %s is planned", to)
+		}
+		_, why, _ := strings.Cut(err.Error(), "to "+to+": ")
+		if !strings.Contains(skipped[0].Reason, "to "+to+": "+why) || !strings.Contains(why, "snapshots on local disks") {
+			t.Errorf("drain: %s\nmigrate: %s", skipped[0].Reason, why)
+		}
+	}
+	if !strings.Contains(skipped[0].Reason, tight) {
+		t.Errorf("memory is not named: %s", skipped[0].Reason)
+	}
+	delete(l.Config, "parent")
+	if _, err := (Migrate{Target: "b"}).Steps(l); err != nil {
+		t.Error(err)
+	}
+	if notes := (Migrate{Target: "b"}).Cautions(l); len(notes) != 1 || notes[0] != tight {
+		t.Errorf("%v", notes)
+	}
 }

@@ -36,6 +36,14 @@ type StoragePlace struct {
 	Free    *int64 // bytes
 }
 
+// left is the memory that a node has beside what its running guests may take; nil while that is not known, below 0 where it has promised more.
+func (n *NodePlace) left() *int64 {
+	if n.Memory == nil || n.Committed == nil {
+		return nil
+	}
+	return pve.Ptr(*n.Memory - *n.Committed)
+}
+
 // node is a node by name.
 func (p *Places) node(name string) *NodePlace {
 	k := slices.IndexFunc(p.Nodes, func(n NodePlace) bool { return n.Name == name })
@@ -58,7 +66,7 @@ func (p *Places) nodeFor(name string) (*NodePlace, error) {
 	case n == nil:
 		return nil, fault.BadField("target", "there is no node "+quoted(name), strings.Join(names, ", "))
 	case !n.Online:
-		return nil, fault.New(fault.Conflict, "node %s is not online", n.Name).WithHint("online are: %s; wake_node starts one that can be woken", orNone(names))
+		return nil, fault.New(fault.Conflict, "node %s is not online", n.Name).WithHint("online are: %s; one that is off has to be started first", orNone(names))
 	}
 	return n, nil
 }

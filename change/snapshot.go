@@ -1,8 +1,8 @@
 package change
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/lazy"
@@ -55,7 +55,7 @@ func orNone(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
-	return fmt.Sprint(names)
+	return strings.Join(names, ", ")
 }
 
 func (s Snapshot) create(l *Live, exists bool) ([]Step, error) {
