@@ -22,6 +22,7 @@ var verbs = map[string]string{
 	"grant": "a terminal and the passphrase", "stop": "nothing; --off: a terminal and the passphrase",
 	"plan approve": "a terminal or a page of this machine, the ids of what is destroyed, and the passphrase; the list: nothing",
 	"plan reject":  "a terminal and the passphrase", "plan watch": "reads the store",
+	"recipe list": "reads files", "recipe show": "reads files", "recipe run": "the tools of its steps, as far as they are allowed",
 	"audit list": "reads the store", "audit export": "reads the store", "audit verify": "reads the store",
 	"token create": "nothing; --tier above read: a terminal and the passphrase", "token list": "reads the store, never a token", "token revoke": "the store",
 	"secret set": "a terminal", "secret list": "reads the store, never a value", "secret rm": "the store",
