@@ -30,6 +30,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/server/auth"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
 // webDoor is a server over HTTP and who asks it.
@@ -331,5 +332,35 @@ func TestOwnCertificate(t *testing.T) {
 	}
 	if _, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil { //nolint:gosec // that it is refused is the point
 		t.Error("TLS 1.1 is taken")
+	}
+}
+
+// TestToolFlags: flags narrow the configuration's set and never widen it; a list of one tool has its true schema; one that is left out is
+// not called.
+func TestToolFlags(t *testing.T) {
+	conf := config.Toolset{Families: []string{"guest", "cluster"}, Exclude: []string{"get_agent_info"}}
+	both, err := within(conf, tools.Toolset{Families: []string{"guest", "node"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"get_guest": true, "get_agent_info": false, "get_node": false, "get_overview": false, "apply_plan": false} {
+		s, err := tools.Find(name)
+		if err != nil || both.Has(s) != want {
+			t.Errorf("%s: %v, %v", name, both.Has(s), err)
+		}
+	}
+	if _, err := within(conf, tools.Toolset{Tools: []string{"power_guest"}}); err == nil {
+		t.Error("flags that leave nothing are taken")
+	}
+	h := newHousehold(t)
+	h.serve(cli.ServeOptions{ToolOptions: cli.ToolOptions{Tools: []string{"get_guest"}}})
+	if list := h.ask("tools/list", map[string]any{}); strings.Count(list, `"inputSchema"`) != 1 || !strings.Contains(list, `"detail"`) {
+		t.Errorf("%.600s", list)
+	}
+	if said := h.call("get_overview", map[string]any{}); !strings.Contains(said, `"error"`) {
+		t.Errorf("a tool that is left out answers %.300s", said)
+	}
+	if said := h.call("get_guest", map[string]any{"guest": "104"}); !strings.Contains(said, "jellyfin") {
+		t.Errorf("%.300s", said)
 	}
 }

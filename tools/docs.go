@@ -12,6 +12,10 @@ func Reference() string {
 	b.WriteString("# Tools\n\nGenerated from the tool table (`UPDATE_GOLDEN=1 go test ./tools`); do not edit.\n\n" +
 		"Every tool is an MCP tool and a command. All answers carry `as_of` and `age_s`, and `warnings` where something is missing; `format: json` gives the whole answer as\n" +
 		"structured content (`-o json` on the command line). `cluster` is an input only where several clusters are configured.\n")
+	b.WriteString("\nFamilies, which bound what a server offers and what a token reaches ([http.md](http.md)):\n\n")
+	for _, f := range Families() {
+		fmt.Fprintf(&b, "- `%s`: %s\n", f, strings.Join(namesIn(Toolset{Families: []string{f}}), ", "))
+	}
 	for _, s := range All() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nCommand: `proxmox-mcp %s`\n\n", s.Name, s.Summary, s.Command)
 		b.WriteString("| input | type | what |\n|---|---|---|\n")
@@ -29,4 +33,12 @@ func Reference() string {
 		}
 	}
 	return b.String()
+}
+
+func namesIn(set Toolset) []string {
+	var out []string
+	for _, s := range set.Of(All()) {
+		out = append(out, s.Name)
+	}
+	return out
 }
