@@ -77,17 +77,15 @@ func (a *App) tokenOf(cfg *config.Config, o cli.TokenOptions) (store.TokenRow, e
 	if err := (tools.Toolset{Families: o.Families}).Check(); err != nil {
 		return row, err
 	}
-	if len(o.Families) > 0 && tier > change.Read && !slices.Contains(o.Families, changeFamily) {
-		return row, fault.BadField("family", "must hold "+changeFamily+" too where the tier lets it change something: all tools that change are of it", changeFamily)
+	writing := tools.WritingFamilies()
+	if len(o.Families) > 0 && tier > change.Read && !slices.ContainsFunc(o.Families, func(f string) bool { return slices.Contains(writing, f) }) {
+		return row, fault.BadField("family", "no tool of these changes anything; with this tier give one of "+strings.Join(writing, ", ")+" too", writing[0])
 	}
 	if o.Expires > 0 {
 		row.Expires = row.Created.Add(o.Expires).Truncate(time.Second)
 	}
 	return row, nil
 }
-
-// changeFamily is the family of the tools that change something.
-const changeFamily = "change"
 
 func (a *App) tokenEntry(who, detail string) store.AuditEntry {
 	return store.AuditEntry{At: a.Clock().UTC().Truncate(time.Millisecond), Principal: who, Door: "cli", Event: "token", Outcome: "ok", Detail: detail}

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
@@ -22,7 +21,7 @@ func WithToolset(ctx context.Context, t tools.Toolset) context.Context {
 
 // Offered says whether a tool is there for the caller: its credential's families and the request's own choice both have it.
 func Offered(ctx context.Context, s *tools.Spec) bool {
-	if families := IdentityOf(ctx).Scope.Families; families != nil && !slices.Contains(families, s.Family) {
+	if families := IdentityOf(ctx).Scope.Families; families != nil && (len(families) == 0 || !tools.Toolset{Families: families}.Has(*s)) {
 		return false
 	}
 	t, ok := ctx.Value(toolsetKey{}).(tools.Toolset)

@@ -14,7 +14,7 @@ func Reference() string {
 		"structured content (`-o json` on the command line). `cluster` is an input only where several clusters are configured.\n")
 	b.WriteString("\nFamilies, which bound what a server offers and what a token reaches ([http.md](http.md)):\n\n")
 	for _, f := range Families() {
-		fmt.Fprintf(&b, "- `%s`: %s\n", f, strings.Join(namesIn(Toolset{Families: []string{f}}), ", "))
+		fmt.Fprintf(&b, "- `%s`: %s\n", f, strings.Join(namesIn(f), ", "))
 	}
 	for _, s := range All() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nCommand: `proxmox-mcp %s`\n\n", s.Name, s.Summary, s.Command)
@@ -35,10 +35,13 @@ func Reference() string {
 	return b.String()
 }
 
-func namesIn(set Toolset) []string {
+// namesIn are the tools of a family.
+func namesIn(family string) []string {
 	var out []string
-	for _, s := range set.Of(All()) {
-		out = append(out, s.Name)
+	for _, s := range All() {
+		if s.Family == family {
+			out = append(out, s.Name)
+		}
 	}
 	return out
 }

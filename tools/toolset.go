@@ -12,7 +12,7 @@ import (
 // Toolset bounds which tools are offered: those of Families and those in Tools, or all where both are empty, without those in Exclude.
 type Toolset struct{ Families, Tools, Exclude []string }
 
-// planTools come with every writing tool that is chosen by name: without them what it plans could not be looked at, applied or taken back.
+// planTools come with every writing tool that is chosen: without them what it plans could not be looked at, applied or taken back.
 var planTools = []string{"list_plans", "get_plan", "apply_plan", "cancel_plan", "undo_change"}
 
 // Has says whether a tool is in the set.
@@ -21,11 +21,19 @@ func (t Toolset) Has(s Spec) bool {
 		return false
 	}
 	return len(t.Families)+len(t.Tools) == 0 || slices.Contains(t.Families, s.Family) || slices.Contains(t.Tools, s.Name) ||
-		slices.Contains(planTools, s.Name) && slices.ContainsFunc(t.Tools, writer)
+		slices.Contains(planTools, s.Name) && t.writes()
 }
 
-func writer(name string) bool {
-	return slices.ContainsFunc(All(), func(s Spec) bool { return s.Name == name && s.Tier > R0 })
+// writes says whether a tool that changes something is chosen.
+func (t Toolset) writes() bool {
+	return slices.ContainsFunc(All(), func(s Spec) bool {
+		return s.Tier > R0 && (slices.Contains(t.Families, s.Family) || slices.Contains(t.Tools, s.Name)) && !slices.Contains(t.Exclude, s.Name)
+	})
+}
+
+// WritingFamilies are the families that have a tool which changes something.
+func WritingFamilies() []string {
+	return slices.DeleteFunc(Families(), func(f string) bool { return !Toolset{Families: []string{f}}.writes() })
 }
 
 // Of are the tools of the set, in their order.
