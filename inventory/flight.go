@@ -182,24 +182,28 @@ func (c *cluster) othersRows(ctx context.Context) bool {
 // leased runs the sync while a goroutine renews the lease. When the lease is lost the run's context ends and the store refuses
 // whatever it still tries to write.
 func (c *cluster) leased(ctx context.Context, st Store, src Source, lease store.Lease, f *flight, waited bool) (SyncReport, error) {
+	r := &run{c: c, st: st, src: src, lease: lease, flight: f, waited: waited, started: c.inv.now(), calls0: src.Calls()}
+	var report SyncReport
+	err := c.holding(ctx, st, lease, func(ctx context.Context) (err error) {
+		report, err = r.do(ctx)
+		return err
+	})
+	return report, err
+}
+
+// holding works while a goroutine renews the lease, and gives it back, also when the work was cancelled: if that fails it runs out by itself.
+func (c *cluster) holding(ctx context.Context, st Store, lease store.Lease, work func(ctx context.Context) error) error {
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	wg.Go(func() { keepLease(runCtx, st, lease, cancel) })
-	r := &run{c: c, st: st, src: src, lease: lease, flight: f, waited: waited, started: c.inv.now(), calls0: src.Calls()}
-	report, err := r.do(runCtx)
+	err := work(runCtx)
 	if cause := context.Cause(runCtx); cause != nil && err != nil && ctx.Err() == nil {
 		err = cause
 	}
 	cancel(nil)
 	wg.Wait()
-	// The lease is given back even when the run was cancelled; if that fails it runs out by itself.
-	relCtx, relCancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer relCancel()
-	if relErr := st.ReleaseLease(relCtx, lease); relErr != nil && err == nil && fault.CodeOf(relErr) != fault.Fenced {
-		err = relErr
-	}
-	return report, err
+	return firstError(err, c.release(ctx, st, lease))
 }
 
 // keepLease renews until ctx ends. A store that is busy once is tried again: the lease outlives one missed renewal.

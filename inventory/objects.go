@@ -91,13 +91,16 @@ func (r *run) putVersioned(kind store.Kind, id string, content map[string]any) {
 }
 
 // count is the report's line of a kind.
-func (r *run) count(kind store.Kind) *KindCount {
-	k := slices.IndexFunc(r.report.Others, func(n KindCount) bool { return n.Kind == string(kind) })
+func (r *run) count(kind store.Kind) *KindCount { return countOf(&r.report.Others, kind) }
+
+// countOf is the line of a kind in a list of them.
+func countOf(list *[]KindCount, kind store.Kind) *KindCount {
+	k := slices.IndexFunc(*list, func(n KindCount) bool { return n.Kind == string(kind) })
 	if k < 0 {
-		k = len(r.report.Others)
-		r.report.Others = append(r.report.Others, KindCount{Kind: string(kind)})
+		k = len(*list)
+		*list = append(*list, KindCount{Kind: string(kind)})
 	}
-	return &r.report.Others[k]
+	return &(*list)[k]
 }
 
 // lost marks objects of a kind that are not listed any more: gone when the token sees all of them, else unknown.

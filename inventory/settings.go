@@ -85,16 +85,9 @@ func (c *cluster) settings(ctx context.Context) (SettingsReport, error) {
 	if err != nil {
 		return SettingsReport{Cluster: c.name}, err
 	}
-	runCtx, cancel := context.WithCancelCause(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { keepLease(runCtx, st, lease, cancel) })
 	r := &settingsRun{c: c, src: src, started: c.inv.now(), report: SettingsReport{Cluster: c.name, Complete: true}}
-	err = r.do(runCtx, st, lease)
-	cancel(nil)
-	wg.Wait()
-	relCtx, relCancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer relCancel()
-	return r.report, errors.Join(err, st.ReleaseLease(relCtx, lease))
+	err = c.holding(ctx, st, lease, func(ctx context.Context) error { return r.do(ctx, st, lease) })
+	return r.report, err
 }
 
 func (c *cluster) settingsLease(ctx context.Context, st Store) (store.Lease, error) {
@@ -348,12 +341,7 @@ func (r *settingsRun) unsure(kind store.Kind, at string, listed map[string]bool)
 }
 
 func (r *settingsRun) count(kind store.Kind) *KindCount {
-	k := slices.IndexFunc(r.report.Kinds, func(n KindCount) bool { return n.Kind == string(kind) })
-	if k < 0 {
-		k = len(r.report.Kinds)
-		r.report.Kinds = append(r.report.Kinds, KindCount{Kind: string(kind)})
-	}
-	return &r.report.Kinds[k]
+	return countOf(&r.report.Kinds, kind)
 }
 
 func (r *settingsRun) failed(what string, err error) {
