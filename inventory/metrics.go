@@ -42,6 +42,7 @@ type MetricSet struct {
 	From, To  time.Time
 	Step      time.Duration
 	Metrics   []Metric
+	Others    []string // storages of the same name on other nodes, where the object was named without one: pve2/local
 }
 
 // Metrics answers the figures of one object over a time frame, asked of its node within 5 s. Errors: fault.NotFound with the nearest names,
@@ -62,7 +63,7 @@ func (i *Inventory) Metrics(ctx context.Context, q MetricQuery) (MetricSet, erro
 	if err != nil {
 		return MetricSet{}, err
 	}
-	set := MetricSet{Meta: o.c.meta(i.now()), Cluster: o.c.name, Kind: o.kind, Object: o.label, Node: o.at.Node, State: o.state, Timeframe: q.Timeframe}
+	set := MetricSet{Meta: o.c.meta(i.now()), Cluster: o.c.name, Kind: o.kind, Object: o.label, Node: o.at.Node, State: o.state, Timeframe: q.Timeframe, Others: o.others}
 	if o.why != "" {
 		set.Warnings = append(set.Warnings, Warning{"node_silent", "no figures: " + o.why})
 		return set, nil
@@ -95,6 +96,7 @@ type sampledObject struct {
 	at          pve.Sampled
 	defs        []metricDef
 	why         string
+	others      []string
 }
 
 // read asks for the means, and for the peaks as well where a point spans more than a minute: a mean of 30 minutes hides them.
@@ -190,16 +192,23 @@ func (c *cluster) sampledStorage(cv *clusterView, text string) *sampledObject {
 		node, name = "", text
 	}
 	var best *sampledObject
+	var own []string // by node, of what is not shared
 	for _, s := range cv.storages {
 		for _, n := range s.Nodes {
 			if s.Name != name || node != "" && n != node || s.Status == "disabled" {
 				continue
 			}
 			o := &sampledObject{c: c, kind: "storage", label: "storage " + n + "/" + s.Name, state: s.Status, at: pve.Sampled{Node: n, Storage: s.Name}, defs: storageMetrics, why: cv.nodeAway(n)}
+			if !s.Shared && node == "" {
+				own = append(own, n+"/"+s.Name)
+			}
 			if best == nil || best.why != "" && o.why == "" {
 				best = o
 			}
 		}
+	}
+	if best != nil {
+		best.others = slices.DeleteFunc(own, func(o string) bool { return "storage "+o == best.label })
 	}
 	return best
 }

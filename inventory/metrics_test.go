@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestTrend(t *testing.T) {
 		{"flat", "steady", repeat(100, 7), 0},
 		{"too little", "", repeat(trendPoints-1, 1), math.NaN()},
 	} {
-		word, change := trend(curve(time.Unix(1e9, 0), time.Minute, "x", c.list...).Times, c.list)
+		word, change := trend(curve(time.Unix(1e9, 0), time.Minute, "x", c.list...).Times, c.list, trendShare*math.Abs(mean(known(c.list))), trendFit)
 		if word != c.want || !math.IsNaN(c.change) && math.Abs(*change-c.change) > 0.01 {
 			t.Errorf("%s: %q %v", c.name, word, change)
 		}
@@ -162,5 +163,40 @@ func TestMetricsAway(t *testing.T) {
 	before := w.count("samples")
 	if m := ask(); !hasWarning(m.Warnings, "node_silent") || w.count("samples") != before {
 		t.Errorf("away: %v, %d calls", m.Warnings, w.count("samples")-before)
+	}
+}
+
+// TestFilling: a storage that fills slowly and straight has a trend and a course that shows it; one that goes up and down, or hardly moves,
+// has none; storages of the same name on other nodes are named where none was asked for.
+func TestFilling(t *testing.T) {
+	used := func(value func(i int) float64) Metric {
+		s := pve.Series{Values: map[string][]float64{"total": repeat(100, 3600)}}
+		for i := range 100 {
+			s.Times, s.Values["used"] = append(s.Times, int64(i*1800)), append(s.Values["used"], value(i))
+		}
+		return metricsOf(storageMetrics, s, pve.Series{}, 0)[0]
+	}
+	for name, c := range map[string]struct {
+		value func(i int) float64
+		want  string
+	}{
+		"slowly":      {func(i int) float64 { return 3200 + float64(i) }, "rising"},
+		"hardly":      {func(i int) float64 { return 3200 + float64(i)/10 }, "steady"},
+		"up and down": {func(i int) float64 { return 3200 + float64(i%20)*10 }, "steady"},
+	} {
+		m := used(c.value)
+		if m.Trend != c.want || *m.Total != 3600 {
+			t.Errorf("%s: %s", name, m.Trend)
+		}
+		if name == "slowly" && (*m.Shape[0] != 0 || *m.Shape[shapeParts-1] != 1 || *m.Shape[12] < 0.4 || *m.Shape[12] > 0.6) {
+			t.Errorf("its course: %v to %v", *m.Shape[0], *m.Shape[shapeParts-1])
+		}
+	}
+	r := newRig(t, newWorld(3, 3))
+	r.sync()
+	for object, want := range map[string][]string{"local-zfs": {"pve2/local-zfs", "pve3/local-zfs"}, "pve2/local-zfs": nil, "ceph1": nil} {
+		if m, err := r.Metrics(t.Context(), MetricQuery{Object: object}); err != nil || !slices.Equal(m.Others, want) {
+			t.Errorf("%s: %v, %v", object, m.Others, err)
+		}
 	}
 }

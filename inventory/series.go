@@ -10,7 +10,7 @@ import (
 
 // Metric is one figure over a time frame, in its plain unit. Known of Points were sampled: the others are gaps, never 0. Pointers are nil
 // when nothing was. Trend is rising, falling, steady or "" (too little is known), Change the change of a straight line fitted through all
-// that is known, from its first to its last sample. Shape is the course in equal parts, from 0 to 1 of the highest part, nil = a gap.
+// that is known, from its first to its last sample. Shape is the course in equal parts, from 0 for the lowest to 1 for the highest, all 1 where it never changed, nil = a gap.
 type Metric struct {
 	Name   string
 	Unit   string // %, bytes, bytes/s, or "" for a plain number
@@ -36,25 +36,26 @@ type metricDef struct {
 	source, name, unit string
 	scale              float64 // from Proxmox VE's unit to ours
 	total              string  // data source of the capacity, "" = none
+	fills              bool    // it grows slowly until it is full: a small part of its capacity is a trend
 }
 
 // The figures of each kind of object, in the order of answers. PVE 9 names them (recordings 02/081, 02/110, 13/079; pressure of guests and
 // memhost since 9.0, status/current shows the same names: 03/018); what a node or version does not have is left out.
 var (
 	guestMetrics = []metricDef{
-		{"cpu", "cpu", "%", 100, ""}, {"mem", "memory", "bytes", 1, "maxmem"}, {"memhost", "memory on host", "bytes", 1, ""}, {"disk", "disk used", "bytes", 1, "maxdisk"},
-		{"diskread", "disk read", "bytes/s", 1, ""}, {"diskwrite", "disk write", "bytes/s", 1, ""}, {"netin", "net in", "bytes/s", 1, ""}, {"netout", "net out", "bytes/s", 1, ""},
-		{"pressurecpusome", "cpu pressure", "%", 1, ""}, {"pressureiosome", "io pressure", "%", 1, ""}, {"pressureiofull", "io pressure full", "%", 1, ""},
-		{"pressurememorysome", "memory pressure", "%", 1, ""},
+		{"cpu", "cpu", "%", 100, "", false}, {"mem", "memory", "bytes", 1, "maxmem", false}, {"memhost", "memory on host", "bytes", 1, "", false}, {"disk", "disk used", "bytes", 1, "maxdisk", false},
+		{"diskread", "disk read", "bytes/s", 1, "", false}, {"diskwrite", "disk write", "bytes/s", 1, "", false}, {"netin", "net in", "bytes/s", 1, "", false}, {"netout", "net out", "bytes/s", 1, "", false},
+		{"pressurecpusome", "cpu pressure", "%", 1, "", false}, {"pressureiosome", "io pressure", "%", 1, "", false}, {"pressureiofull", "io pressure full", "%", 1, "", false},
+		{"pressurememorysome", "memory pressure", "%", 1, "", false},
 	}
 	nodeMetrics = []metricDef{
-		{"cpu", "cpu", "%", 100, ""}, {"iowait", "io wait", "%", 100, ""}, {"loadavg", "load", "", 1, "maxcpu"}, {"memused", "memory", "bytes", 1, "memtotal"},
-		{"arcsize", "zfs arc", "bytes", 1, ""}, {"swapused", "swap", "bytes", 1, "swaptotal"}, {"rootused", "root disk", "bytes", 1, "roottotal"},
-		{"netin", "net in", "bytes/s", 1, ""}, {"netout", "net out", "bytes/s", 1, ""},
-		{"pressurecpusome", "cpu pressure", "%", 1, ""}, {"pressureiosome", "io pressure", "%", 1, ""}, {"pressureiofull", "io pressure full", "%", 1, ""},
-		{"pressurememorysome", "memory pressure", "%", 1, ""},
+		{"cpu", "cpu", "%", 100, "", false}, {"iowait", "io wait", "%", 100, "", false}, {"loadavg", "load", "", 1, "maxcpu", false}, {"memused", "memory", "bytes", 1, "memtotal", false},
+		{"arcsize", "zfs arc", "bytes", 1, "", false}, {"swapused", "swap", "bytes", 1, "swaptotal", false}, {"rootused", "root disk", "bytes", 1, "roottotal", false},
+		{"netin", "net in", "bytes/s", 1, "", false}, {"netout", "net out", "bytes/s", 1, "", false},
+		{"pressurecpusome", "cpu pressure", "%", 1, "", false}, {"pressureiosome", "io pressure", "%", 1, "", false}, {"pressureiofull", "io pressure full", "%", 1, "", false},
+		{"pressurememorysome", "memory pressure", "%", 1, "", false},
 	}
-	storageMetrics = []metricDef{{"used", "used", "bytes", 1, "total"}}
+	storageMetrics = []metricDef{{"used", "used", "bytes", 1, "total", true}}
 )
 
 // metricsOf computes what the definitions name. peaks is the series of maxima of the same time, nil where the points are fine enough.
@@ -71,6 +72,9 @@ func metricsOf(defs []metricDef, s, peaks pve.Series, values int) []Metric {
 		}
 		if total := known(s.Values[d.total]); len(total) > 0 && total[len(total)-1] > 0 {
 			m.Total = pve.Ptr(total[len(total)-1])
+		}
+		if d.fills && m.Total != nil {
+			m.Trend, m.Change = trend(s.Times, scaled(list, d.scale), fillShare**m.Total, fillFit)
 		}
 		if values > 0 {
 			m.Values = partMeans(scaled(list, d.scale), values)
@@ -103,17 +107,23 @@ func (d *metricDef) metric(times []int64, list []float64) Metric {
 	m.Last = pve.Ptr(have[len(have)-1])
 	sorted := slices.Sorted(slices.Values(have))
 	m.Min, m.Max, m.Mean, m.P95 = pve.Ptr(sorted[0]), pve.Ptr(sorted[len(sorted)-1]), pve.Ptr(mean(have)), pve.Ptr(percentile(sorted, 0.95))
-	m.Trend, m.Change = trend(times, list)
-	m.Shape = partMeans(list, shapeParts)
-	if top := slices.MaxFunc(m.Shape, byValue); top != nil && *top > 0 {
-		by := *top
-		for _, v := range m.Shape {
-			if v != nil {
-				*v /= by
-			}
-		}
-	}
+	m.Trend, m.Change = trend(times, list, trendShare*math.Abs(*m.Mean), trendFit)
+	m.Shape = stretched(partMeans(list, shapeParts))
 	return m
+}
+
+// stretched puts a course between 0 and 1, so that what a fill of 92 % did is seen as well as what a load did.
+func stretched(shape []*float64) []*float64 {
+	have := slices.DeleteFunc(slices.Clone(shape), func(v *float64) bool { return v == nil })
+	low, high := *slices.MinFunc(have, byValue), *slices.MaxFunc(have, byValue)
+	for _, v := range have {
+		if high == low {
+			*v = 1
+			continue
+		}
+		*v = (*v - low) / (high - low)
+	}
+	return shape
 }
 
 // byValue orders gaps first.
@@ -157,10 +167,13 @@ const (
 	trendPoints = 10
 	// trendShare of the mean is the least change that is one, and trendFit the least share of the variance that a straight line must explain.
 	trendShare, trendFit = 0.1, 0.2
+	// fillShare of its capacity is a trend of a storage: 1 % in a month fills it in years, 1 % in a day before anybody looks again. It has to
+	// go straight, for what was deleted once is no trend.
+	fillShare, fillFit = 0.01, 0.5
 )
 
-// trend fits a straight line through what is known.
-func trend(times []int64, list []float64) (word string, change *float64) {
+// trend fits a straight line through what is known. What changes by less than least, or is explained by it to a smaller part than fit, is steady.
+func trend(times []int64, list []float64, least, fit float64) (word string, change *float64) {
 	var n, sx, sy, sxx, sxy, syy, first, last float64
 	for i, v := range list {
 		if math.IsNaN(v) {
@@ -178,7 +191,7 @@ func trend(times []int64, list []float64) (word string, change *float64) {
 		return "", nil
 	}
 	change = pve.Ptr(dxy / dx * (last - first))
-	if dy <= 0 || math.Abs(*change) < trendShare*math.Abs(sy/n) || dxy*dxy/(dx*dy) < trendFit {
+	if dy <= 0 || math.Abs(*change) < least || dxy*dxy/(dx*dy) < fit {
 		return "steady", change
 	}
 	if *change > 0 {

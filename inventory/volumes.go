@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -60,14 +61,45 @@ func (q *VolumeQuery) sum() string {
 	return cursorSum(strings.Join([]string{q.Storage, q.Node, q.Guest, q.Content, orphans, q.Cluster}, "\x00"))
 }
 
-// VolumePage is a page of volumes, the largest first. Total, Bytes and the counts are over all that match; Bytes leaves out volumes of unknown size.
+// VolumePage is a page of volumes, the largest first. Total, Bytes, ByGuest and the counts are over all that match; Bytes leaves out volumes of unknown size.
 type VolumePage struct {
 	Meta
 	Rows                             []Volume
 	Total, Orphans, Unknown, Unsized int
 	Bytes, OrphanBytes               int64
 	Storages                         int // listings that were read
+	ByGuest                          []VolumeShare
 	NextCursor                       string
+}
+
+// VolumeShare is what the volumes of one guest come to; those of unknown size are counted and add nothing.
+type VolumeShare struct {
+	Cluster, Name string
+	VMID, Count   int
+	Bytes         int64
+}
+
+// shares sums up volumes by the guest that they belong to, the largest sum first.
+func shares(rows []Volume) []VolumeShare {
+	at := map[string]int{}
+	var out []VolumeShare
+	for k := range rows {
+		v := &rows[k]
+		if v.Owner == 0 {
+			continue
+		}
+		key := v.Cluster + "/" + strconv.Itoa(v.Owner)
+		n, ok := at[key]
+		if !ok {
+			n = len(out)
+			at[key] = n
+			out = append(out, VolumeShare{Cluster: v.Cluster, VMID: v.Owner, Name: v.OwnerName})
+		}
+		out[n].Count++
+		out[n].Bytes += max(0, v.bytes())
+	}
+	slices.SortStableFunc(out, func(a, b VolumeShare) int { return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.VMID, b.VMID)) })
+	return out
 }
 
 // Volumes lists volumes as Proxmox VE sees them now: one call for the token's permissions and one per storage in question, per node unless it is
@@ -172,7 +204,7 @@ func (p *VolumePage) cut(offset int, q *VolumeQuery) {
 	slices.SortStableFunc(p.Rows, func(a, b Volume) int {
 		return cmp.Or(cmp.Compare(b.bytes(), a.bytes()), strings.Compare(a.ID, b.ID), strings.Compare(a.Node, b.Node))
 	})
-	p.Total = len(p.Rows)
+	p.Total, p.ByGuest = len(p.Rows), shares(p.Rows)
 	for k := range p.Rows {
 		v := &p.Rows[k]
 		if v.Size == nil {

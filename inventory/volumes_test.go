@@ -191,3 +191,14 @@ func TestOrphanAlias(t *testing.T) {
 		t.Errorf("%q", use)
 	}
 }
+
+// TestVolumeShares: what the volumes of each guest come to, those of no guest left out, the largest sum first.
+func TestVolumeShares(t *testing.T) {
+	n := func(v int64) *int64 { return &v }
+	got := shares([]Volume{{Cluster: "a", Owner: 101, Size: n(5)}, {Cluster: "a", Owner: 100, OwnerName: "web", Size: n(4)}, {Cluster: "a"}, {Cluster: "a", Owner: 100, OwnerName: "web", Size: n(3)},
+		{Cluster: "b", Owner: 100, Size: nil}})
+	want := []VolumeShare{{Cluster: "a", VMID: 100, Name: "web", Count: 2, Bytes: 7}, {Cluster: "a", VMID: 101, Count: 1, Bytes: 5}, {Cluster: "b", VMID: 100, Count: 1}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -31,6 +31,7 @@ type metricsOut struct {
 	To        string      `json:"to,omitempty"`
 	StepS     int         `json:"step_s,omitempty"`
 	Metrics   []metricOut `json:"metrics"`
+	Others    []string    `json:"same_name,omitempty"`
 	src       inventory.MetricSet
 }
 
@@ -78,7 +79,7 @@ func getMetrics() Spec {
 
 func metricsOf(d Deps, m inventory.MetricSet) *metricsOut {
 	out := &metricsOut{Envelope: envelope(d, m.Meta), Cluster: m.Cluster, Kind: m.Kind, Object: cell(m.Object, 120), Node: m.Node, State: m.State,
-		Timeframe: m.Timeframe, StepS: int(m.Step / time.Second), Metrics: []metricOut{}, src: m}
+		Timeframe: m.Timeframe, StepS: int(m.Step / time.Second), Metrics: []metricOut{}, Others: m.Others, src: m}
 	if !m.From.IsZero() {
 		out.From, out.To = stamp(d, m.From), stamp(d, m.To)
 	}
@@ -97,7 +98,13 @@ func (o *metricsOut) View(d Deps) View {
 		head += " on " + m.Node
 	}
 	v.Line("%s, %s, last %s, %s", head, m.State, m.Timeframe, asOf(d, m.Meta))
-	t := Table{Name: "metrics", Main: true, Columns: []string{"metric", "last", "min", "mean", "p95", "max", "trend", "sparkline", "known%"}}
+	if len(m.Others) > 0 {
+		v.Line("another storage of that name each: %s", strings.Join(m.Others, ", "))
+	}
+	t := Table{Name: "metrics", Main: true, Columns: []string{"metric", "last", "min", "mean", "p95", "max", "trend", "sparkline"}}
+	if slices.ContainsFunc(m.Metrics, func(x inventory.Metric) bool { return x.Known > 0 && x.Known < x.Points }) {
+		t.Columns = append(t.Columns, "known%")
+	}
 	var idle, unknown []string
 	for _, x := range m.Metrics {
 		switch {
@@ -111,7 +118,7 @@ func (o *metricsOut) View(d Deps) View {
 		t.Rows = append(t.Rows, metricRow(x))
 	}
 	if len(t.Rows) > 0 {
-		legend := "points of " + span(m.Step) + "; sparkline: 9 is its highest, _ a gap"
+		legend := "points of " + span(m.Step) + "; sparkline: 0 is its lowest, 9 its highest, _ a gap"
 		if slices.ContainsFunc(m.Metrics, func(x inventory.Metric) bool { return strings.Contains(x.Name, "pressure") }) {
 			legend += "; pressure: % of time that work waited"
 		}

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -85,9 +86,21 @@ func (o *volumesOut) View(d Deps) View {
 	}
 	v.Table(t.in(d, at))
 	if p.NextCursor != "" {
+		v.Line("most by guest: %s", topShares(p.ByGuest))
 		v.Line("more: cursor %s", p.NextCursor)
 	}
 	return v
+}
+
+// sharesShown is how many guests a page that does not hold all volumes names with their sums.
+const sharesShown = 6
+
+func topShares(list []inventory.VolumeShare) string {
+	var out []string
+	for _, s := range list[:min(len(list), sharesShown)] {
+		out = append(out, fmt.Sprintf("%s %s in %d", strings.TrimSpace(strconv.Itoa(s.VMID)+" "+cell(s.Name, 40)), size(s.Bytes), s.Count))
+	}
+	return strings.Join(out, ", ")
 }
 
 // sum is what the volumes come to, in words.
