@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -69,9 +70,7 @@ func (c *cage) http() {
 			if q.tool == "power_guest" {
 				args = map[string]any{}
 			}
-			for k, v := range q.args {
-				args[k] = v
-			}
+			maps.Copy(args, q.args)
 			said.WriteString(d.call(token, q.tool, args))
 		}
 	}

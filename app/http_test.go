@@ -240,6 +240,7 @@ func TestNoDoorForOthers(t *testing.T) {
 		"all, quiet":  {"", ":0", "tokens would travel in clear"},
 		"no name":     {"http: {behind_proxy: 10.0.0.1}\n", "0.0.0.0:0", "no name of this server is known"},
 		"no token":    {"http: {behind_proxy: 10.0.0.1, hosts: mcp.example.org}\n", "0.0.0.0:0", "nobody has a token"},
+		"a name":      {"http: {hosts: mcp.example.org}\n", "127.0.0.1:0", "nobody has a token"},
 		"required":    {"http: {auth: required}\n", "127.0.0.1:0", "nobody has a token"},
 		"certificate": {"http: {tls: {cert: no.pem, key: no.pem}, hosts: mcp.example.org, oauth: {issuer: https://a.example, audience: https://mcp.example.org/mcp}}\n", "0.0.0.0:0", "the certificate cannot be used"},
 		"toolset":     {"toolset: {tools: [get_geust]}\n", "127.0.0.1:0", "get_geust"},

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -49,9 +50,7 @@ func TestOneClusterOfTwo(t *testing.T) {
 		for _, e := range s.Examples {
 			for _, cluster := range []string{"", "lab-a"} {
 				in := map[string]any{}
-				for k, v := range e.Args {
-					in[k] = v
-				}
+				maps.Copy(in, e.Args)
 				for _, k := range []string{"guest", "object"} {
 					if _, ok := in[k]; ok {
 						in[k] = "1000"

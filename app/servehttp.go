@@ -90,9 +90,10 @@ func tiersOf(scopes map[string]string) map[string]tools.Tier {
 	return out
 }
 
-// guarded says whether everybody has to show a credential, whatever tokens there are.
+// guarded says whether everybody has to show a credential, whatever tokens there are. A name beside loopback means that others come, through a
+// proxy that was not declared perhaps, behind which they look like users of this machine.
 func (d *httpDoor) guarded() bool {
-	return !auth.Loopback(d.Address) || d.AuthRequired || d.Proxies != nil || d.OAuth.Issuer != ""
+	return !auth.Loopback(d.Address) || d.AuthRequired || d.Proxies != nil || d.OAuth.Issuer != "" || len(d.Hosts) > 0
 }
 
 // safe refuses an address that others than this machine reach while tokens would travel in clear, or under no name that is known.
