@@ -59,7 +59,7 @@ func boot(t *testing.T, dir string, g nocloud.Guest) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := os.MkdirTemp("", "boot-") // short, and without commas, which part options
+	own, err := os.MkdirTemp("", "boot-") //nolint:usetesting // short, and without commas, which part options
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,9 +116,10 @@ func (m *machine) reports(wants ...string) {
 	began, said := time.Now(), ""
 	m.wait("a report on the console", func() bool {
 		raw, err := os.ReadFile(m.console)
-		_, after, found := strings.Cut(string(raw), "BEGIN-REPORT")
-		said, _, found = strings.Cut(after, "END-REPORT")
-		return err == nil && found
+		_, after, _ := strings.Cut(string(raw), "BEGIN-REPORT")
+		report, _, whole := strings.Cut(after, "END-REPORT")
+		said = report
+		return err == nil && whole
 	})
 	m.t.Logf("after %s", time.Since(began).Round(time.Second))
 	for _, w := range wants {

@@ -299,8 +299,9 @@ func TestInspectorChanges(t *testing.T) {
 			}
 			call = append(call, "--tool-arg", k+"="+text)
 		}
-		o, wrong := inspect(call...), ""
-		if wrong = planned(name, o.stdout, o.code != 0); name == "exec_guest" { // the Inspector calls what is listed alone
+		o := inspect(call...)
+		wrong := planned(name, o.stdout, o.code != 0)
+		if name == "exec_guest" { // the Inspector calls what is listed alone
 			if wrong = ""; !strings.Contains(o.stdout+o.stderr, "not found on server") {
 				wrong = "it is listed although it is off"
 			}

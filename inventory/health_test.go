@@ -139,7 +139,7 @@ func TestOverviewSeesThePools(t *testing.T) {
 	for refused, unchecked := range map[string][]string{"": nil, "zfs": {"zfs_pool"}} {
 		w, r := withHealth(t)
 		w.onHost("pve1").zfs = []pve.ZFSRow{{Name: "tank", Health: "DEGRADED"}}
-		w.fail = func(call, node string, _ int) error {
+		w.fail = func(call, _ string, _ int) error {
 			if call == refused {
 				return fault.New(fault.Forbidden, "Permission check failed")
 			}

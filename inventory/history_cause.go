@@ -149,7 +149,7 @@ func (h *historian) names(ctx context.Context, s *store.PlanStep, key string) (b
 			} `json:"diff"`
 		} `json:"steps"`
 	}
-	if err := json.Unmarshal(p.Body, &body); err != nil || s.N < 1 || s.N > len(body.Steps) { // a plan of a later program: its steps say less
+	if json.Unmarshal(p.Body, &body) != nil || s.N < 1 || s.N > len(body.Steps) { // a plan of a later program: its steps say less
 		return false, nil
 	}
 	for _, d := range body.Steps[s.N-1].Diff {
