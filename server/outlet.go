@@ -1,6 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,21 +20,27 @@ const (
 )
 
 // outlet is the ResponseWriter that mcp-go gets. It keeps event streams alive, ends those that nobody reads, and lets go of the
-// connection when the request is over: mcp-go keeps the writer of each streamed answer until its session ends.
+// connection when the request is over: mcp-go keeps the writer of each streamed answer until its session ends. An answer before which
+// something was told (event) becomes the stream's last event.
 type outlet struct {
-	origin string // whose pages may read the answer, as the guard decided; mcp-go's SSE lets everybody's
+	origin string      // whose pages may read the answer, as the guard decided; mcp-go's SSE lets everybody's
+	own    http.Header // what mcp-go sets, in a map that nobody else touches
 	mu     sync.Mutex
 	w      http.ResponseWriter // nil when the request is over
 	begun  bool
+	told   bool        // the stream was begun by event
+	plain  bool        // and mcp-go answers with JSON, not knowing of it
 	alive  *time.Timer // of an event stream
 }
+
+type outletKey struct{}
 
 // flowing lets next write through an outlet.
 func flowing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o := &outlet{w: w, origin: w.Header().Get(allowOrigin)}
+		o := &outlet{w: w, own: http.Header{}, origin: w.Header().Get(allowOrigin)}
 		defer o.close()
-		next.ServeHTTP(o, r)
+		next.ServeHTTP(o, r.WithContext(context.WithValue(r.Context(), outletKey{}, o)))
 	})
 }
 
@@ -43,28 +54,28 @@ func (o *outlet) close() {
 }
 
 // Header implements http.ResponseWriter.
-func (o *outlet) Header() http.Header {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.w == nil {
-		return http.Header{}
-	}
-	return o.w.Header()
-}
+func (o *outlet) Header() http.Header { return o.own }
 
 // WriteHeader implements http.ResponseWriter.
 func (o *outlet) WriteHeader(status int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.w == nil {
-		return
+	switch {
+	case o.w == nil:
+	case o.told:
+		o.plain = !streaming(o.own)
+	default:
+		maps.Copy(o.w.Header(), o.own)
+		o.begin(status)
 	}
-	o.begin()
-	o.w.WriteHeader(status)
 }
 
-// begin looks at what the answer is; o.mu is held.
-func (o *outlet) begin() {
+func streaming(h http.Header) bool {
+	return strings.HasPrefix(h.Get("Content-Type"), "text/event-stream")
+}
+
+// begin sends the headers; o.mu is held.
+func (o *outlet) begin(status int) {
 	if o.begun {
 		return
 	}
@@ -73,9 +84,10 @@ func (o *outlet) begin() {
 	if h.Del(allowOrigin); o.origin != "" {
 		h.Set(allowOrigin, o.origin)
 	}
-	if strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
+	if streaming(h) {
 		o.alive = time.AfterFunc(keepAlive, o.beat)
 	}
+	o.w.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
@@ -85,12 +97,48 @@ func (o *outlet) Write(p []byte) (int, error) {
 	if o.w == nil {
 		return 0, http.ErrHandlerTimeout
 	}
-	o.begin()
+	if !o.begun {
+		maps.Copy(o.w.Header(), o.own)
+		o.begin(http.StatusOK)
+	}
+	if o.plain {
+		return len(p), o.send(bytes.TrimSpace(p))
+	}
+	o.touch()
+	return o.w.Write(p)
+}
+
+// touch is for what is written to a stream; o.mu is held.
+func (o *outlet) touch() {
 	if o.alive != nil {
 		o.alive.Reset(keepAlive)
 		o.hurry()
 	}
-	return o.w.Write(p)
+}
+
+// send writes one event; o.mu is held.
+func (o *outlet) send(data []byte) error {
+	o.touch()
+	_, err := fmt.Fprintf(o.w, "event: message\ndata: %s\n\n", data)
+	return err
+}
+
+// event tells the client something before the answer, which makes the answer a stream.
+func (o *outlet) event(message any) {
+	data, err := json.Marshal(message)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil || o.w == nil {
+		return
+	}
+	if !o.begun {
+		o.told = true
+		o.w.Header().Set("Content-Type", "text/event-stream")
+		o.begin(http.StatusOK)
+	}
+	if o.alive != nil && o.send(data) == nil {
+		_ = http.NewResponseController(o.w).Flush() // a broken connection ends the request by itself
+	}
 }
 
 // hurry gives what is written next its own time; a writer without deadlines has none to set.

@@ -61,7 +61,7 @@ func New(o Options) *MCP {
 		mcpserver.WithToolFilter(listed(o)),
 		mcpserver.WithToolHandlerMiddleware(nameCalls),
 		mcpserver.WithToolHandlerMiddleware(bounded(o)),
-		mcpserver.WithToolHandlerMiddleware(drain),
+		mcpserver.WithToolHandlerMiddleware(tell),
 		mcpserver.WithToolHandlerMiddleware(logCalls(o.Logger)),
 		mcpserver.WithToolHandlerMiddleware(recoverCalls(o.Logger)),
 		// Five minutes spare clients a round trip per turn; when what is allowed changes they are told. What is listed depends on who asks.
@@ -158,25 +158,4 @@ func panicKind(p any) string {
 		return e.Error()
 	}
 	return "other"
-}
-
-// drain waits until the notifications of a call have left before its answer does: mcp-go writes both from different goroutines and
-// can lose the last one over HTTP (facts: mcp.md 6.3). The bounds are those that passed the conformance suite 20 of 20 times.
-func drain(next mcpserver.ToolHandlerFunc) mcpserver.ToolHandlerFunc {
-	return func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		res, err := next(ctx, r)
-		session := mcpserver.ClientSessionFromContext(ctx)
-		if session == nil || r.Params.Meta == nil || r.Params.Meta.ProgressToken == nil && r.Params.Meta.LogLevel() == "" {
-			return res, err
-		}
-		ch := session.NotificationChannel()
-		for range 100 {
-			if len(ch) == 0 {
-				break
-			}
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(2 * time.Millisecond)
-		return res, err
-	}
 }
