@@ -34,7 +34,7 @@ func withheld(priv string) (from tools.Tier, why string) {
 	case "Datastore.Allocate":
 		return tools.R4, "volumes other than backups cannot be deleted: that right also removes storages"
 	}
-	if strings.HasPrefix(priv, "VM.GuestAgent.") || priv == "VM.Console" {
+	if strings.HasPrefix(priv, "VM.GuestAgent.") && priv != "VM.GuestAgent.Audit" || priv == "VM.Console" {
 		return tools.R4, "nothing can be run, read or written inside of guests"
 	}
 	return tools.R0, ""
