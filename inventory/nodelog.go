@@ -48,7 +48,7 @@ type NodeLog struct {
 // Log reads a log, live: a node is asked with one call, in 3 s, or 10 s where Fresh. Errors: fault.NotFound for a node that is not known,
 // fault.Invalid for a bad input, fault.NodeSilent, fault.Forbidden (Sys.Syslog on /nodes/NODE).
 func (i *Inventory) Log(ctx context.Context, q LogQuery) (NodeLog, error) {
-	matches, err := logMatcher(q.Match)
+	matches, odd, err := logMatcher(q.Match)
 	if err != nil {
 		return NodeLog{}, err
 	}
@@ -75,6 +75,9 @@ func (i *Inventory) Log(ctx context.Context, q LogQuery) (NodeLog, error) {
 		}
 	}
 	out.Matched = len(out.Lines)
+	if out.Matched == 0 && odd != nil {
+		return NodeLog{}, odd
+	}
 	out.Lines = out.Lines[max(0, out.Matched-logShown):]
 	return out, nil
 }
@@ -142,19 +145,23 @@ func (i *Inventory) nodeOf(ctx context.Context, q *LogQuery) (*cluster, error) {
 	return nil, whichCluster(fault.New(fault.Ambiguous, "%d clusters have a node %s", len(found), clean.Line(q.Node, maxName)), namesOf(found))
 }
 
-// logMatcher matches a text as it stands, in any case, or as a regular expression.
-func logMatcher(text string) (func(string) bool, error) {
+// logMatcher matches a text as it stands, in any case, or as a regular expression. odd is what is wrong with the expression where the text may
+// be meant as it stands (pvedaemon[12): an error only where no line holds it.
+func logMatcher(text string) (matches func(string) bool, odd, err error) {
 	if text == "" {
-		return func(string) bool { return true }, nil
+		return func(string) bool { return true }, nil, nil
 	}
 	lower := strings.ToLower(text)
 	re, err := regexp.Compile("(?i)" + text)
-	if err != nil && slices.ContainsFunc([]string{".*", ".+", "^", "|", `\`}, func(s string) bool { return strings.Contains(text, s) }) {
-		return nil, fault.BadField("match", "it must be a text or a regular expression (RE2): "+clean.Line(err.Error(), maxName), "error|failed")
+	if err != nil {
+		odd = fault.BadField("match", "it must be a text that a line holds or a regular expression (RE2): "+clean.Line(err.Error(), maxName), "error|failed")
+		if slices.ContainsFunc([]string{".*", ".+", "^", "|", `\`}, func(s string) bool { return strings.Contains(text, s) }) {
+			return nil, nil, odd
+		}
 	}
 	return func(l string) bool {
 		return strings.Contains(strings.ToLower(l), lower) || re != nil && re.MatchString(l)
-	}, nil
+	}, odd, nil
 }
 
 // hasUnit reads the identifier of "Nov 20 18:00:01 pve1 pvedaemon[1234]: text".

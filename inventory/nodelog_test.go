@@ -32,6 +32,7 @@ func TestLog(t *testing.T) {
 		{"newest", LogQuery{Node: "pve1"}, 60, 60, "FAILED", [3]any{time.Time{}, time.Time{}, logShown}},
 		{"by text in any case", LogQuery{Node: "pve1", Match: "failed"}, 1, 1, "FAILED", [3]any{time.Time{}, time.Time{}, logSearched}},
 		{"by expression", LogQuery{Node: "pve1", Match: "i/o error|failed$"}, 2, 2, "FAILED", [3]any{time.Time{}, time.Time{}, logSearched}},
+		{"by a text that is no expression", LogQuery{Node: "pve1", Match: "SMARTD[7"}, 1, 1, "FAILED", [3]any{time.Time{}, time.Time{}, logSearched}},
 		{"by unit", LogQuery{Node: "pve1", Unit: "kernel"}, 1, 1, "on sda", [3]any{time.Time{}, time.Time{}, logSearched}},
 		{"by time", LogQuery{Node: "pve1", Since: since}, 72, 60, "FAILED", [3]any{since, time.Time{}, 0}},
 		{"other node", LogQuery{Node: "pve2"}, 0, 0, "", [3]any{time.Time{}, time.Time{}, logShown}},
@@ -49,7 +50,7 @@ func TestLog(t *testing.T) {
 			}
 		})
 	}
-	for _, l := range []LogQuery{{Node: "pve1", Match: `a|\`}, {Unit: "kernel"}, {Node: "pve1", Since: since, Until: since}} {
+	for _, l := range []LogQuery{{Node: "pve1", Match: `a|\`}, {Node: "pve1", Match: "[a"}, {Unit: "kernel"}, {Node: "pve1", Since: since, Until: since}} {
 		if _, err := r.Log(t.Context(), l); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%+v: %v", l, err)
 		}

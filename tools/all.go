@@ -1,6 +1,8 @@
 package tools
 
 import (
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -89,8 +91,15 @@ func Find(name string) (Spec, error) {
 		names = append(names, s.Name)
 	}
 	e := fault.New(fault.NotFound, "there is no tool %.60q", name)
-	if n := near.Word(name, names); n != "" {
+	verb, _, _ := strings.Cut(name, "_")
+	switch n := near.Word(name, names); {
+	case slices.Contains(powerVerbs, verb):
+		e.WithHint("did you mean power_guest with action %s?", verb)
+	case n != "":
 		e.WithHint("did you mean %s?", n)
 	}
 	return Spec{}, e
 }
+
+// powerVerbs are actions of power_guest that are taken for tools of their own: stop_guest, start_vm.
+var powerVerbs = []string{"start", "stop", "shutdown", "reboot", "suspend", "resume"}

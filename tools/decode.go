@@ -73,11 +73,14 @@ func objectMembers(raw json.RawMessage) ([]member, error) {
 }
 
 func unknownField(key string, known []field) error {
-	names := make([]string, 0, len(known))
+	var names, listed []string
 	for _, f := range known {
 		names = append(names, f.name)
+		if !f.multi { // what only several clusters need is not in every schema
+			listed = append(listed, f.name)
+		}
 	}
-	e := fault.BadField(fmt.Sprintf("%.40q", key), "is not an input of this tool; it takes "+strings.Join(names, ", "), "")
+	e := fault.BadField(fmt.Sprintf("%.40q", key), "is not an input of this tool; it takes "+strings.Join(listed, ", "), "")
 	if n := near.Word(key, names); n != "" {
 		e.WithHint("did you mean %q?", n)
 	}

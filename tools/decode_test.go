@@ -108,3 +108,31 @@ func TestHostileText(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownNames: an error about an unknown input offers none that the schema does not have, and a tool that is an action of another is
+// named with it.
+func TestUnknownNames(t *testing.T) {
+	s, err := Find("list_backups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Call(t.Context(), deps(&fake{}), json.RawMessage(`{"sorage":"x"}`))
+	if e := fault.Of(err); e == nil || strings.Contains(e.Rule, "cluster") || !strings.Contains(e.Hint, "storage") {
+		t.Errorf("%+v", e)
+	}
+	for name, hint := range map[string]string{"stop_guest": "power_guest with action stop", "start_vm": "power_guest with action start", "get_gest": "get_guest?"} {
+		if _, err := Find(name); err == nil || !strings.Contains(fault.Of(err).Hint, hint) {
+			t.Errorf("%s: %+v", name, fault.Of(err))
+		}
+	}
+}
+
+// TestNoDifference: a comparison that finds nothing says so, and does not list what is the same.
+func TestNoDifference(t *testing.T) {
+	f := &fake{}
+	f.versions = inventory.ObjectHistory{Meta: meta(0), Kind: "guest", ID: "104", Total: 1, AsOf: &inventory.ConfigAsOf{At: now, Keys: []inventory.KeyValue{{Key: "cores", Value: "4"}}}}
+	got := text(t, f, "get_history", `{"object":"104","at":"now","diff_now":true}`)
+	if !strings.Contains(got, "no difference") || strings.Contains(got, "cores") {
+		t.Error(got)
+	}
+}

@@ -31,6 +31,7 @@ type historyOut struct {
 	NextCursor string      `json:"next_cursor,omitempty"`
 	Config     *configAsOf `json:"config_as_of,omitempty"`
 	src        inventory.ObjectHistory
+	diff       bool // the comparison with now was asked for
 }
 
 // configAsOf is a configuration of the past. Diff is null where it was not asked for and empty where nothing differs.
@@ -75,7 +76,9 @@ func getHistory() Spec {
 		if err != nil {
 			return nil, err
 		}
-		return historyOf(d, h), nil
+		out := historyOf(d, h)
+		out.diff = in.Diff
+		return out, nil
 	})
 }
 
@@ -137,7 +140,7 @@ func (o *historyOut) View(d Deps) View {
 		object += ", gone since " + shortStamp(d, h.GoneAt)
 	}
 	if h.AsOf != nil {
-		configView(d, &v, object, h)
+		configView(d, &v, object, h, o.diff)
 		return v
 	}
 	v.Line("%s: %s, %s", object, counted(h.Total, "version"), asOf(d, h.Meta))
@@ -176,7 +179,7 @@ func seenText(d Deps, at, notBefore time.Time) string {
 // asOfValue is how much of a value a configuration of the past shows in text.
 const asOfValue = 200
 
-func configView(d Deps, v *View, object string, h inventory.ObjectHistory) {
+func configView(d Deps, v *View, object string, h inventory.ObjectHistory, diff bool) {
 	a := h.AsOf
 	head := fmt.Sprintf("%s at %s: version %s of %d, seen %s", object, shortStamp(d, a.At), version(&a.Version), h.Total, shortStamp(d, a.Version.SeenAt))
 	switch {
@@ -186,14 +189,18 @@ func configView(d Deps, v *View, object string, h inventory.ObjectHistory) {
 		head += " to " + shortStamp(d, a.Until)
 	}
 	v.Line("%s; %s", head, asOf(d, h.Meta))
+	if diff && len(a.Diff) == 0 {
+		v.Line("no difference: the configuration of now is the same")
+		return
+	}
 	t := Table{Name: "config", Main: true, Columns: []string{"key", "value"}}
 	for _, kv := range a.Keys {
 		t.Rows = append(t.Rows, []string{kv.Key, cell(kv.Value, asOfValue)})
 	}
 	v.Table(t)
-	diff := Table{Name: "now different"}
+	differs := Table{Name: "now different"}
 	for _, x := range a.Diff {
-		diff.Rows = append(diff.Rows, []string{differenceText(x.What, x.Key, x.Old, x.New)})
+		differs.Rows = append(differs.Rows, []string{differenceText(x.What, x.Key, x.Old, x.New)})
 	}
-	v.Table(diff)
+	v.Table(differs)
 }

@@ -122,9 +122,9 @@ func (o *taskOut) View(d Deps) View {
 	v.Line("by %s, started %s%s, %s", cell(t.User, 80), stamp(d, t.Start), taskTook(d, t.Task), asOf(d, t.Meta))
 	if len(o.Log) > 0 {
 		if t.LogTotal > len(o.Log) {
-			v.Line("log, last %d of %d lines:", len(o.Log), t.LogTotal)
+			v.Line("log, last %d of %d lines (times in its node's zone):", len(o.Log), t.LogTotal)
 		} else {
-			v.Line("log:")
+			v.Line("log (times in its node's zone):")
 		}
 		v.Line("%s", strings.Join(o.Log, "\n"))
 	}
