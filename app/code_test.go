@@ -236,3 +236,23 @@ func TestCodeGit(t *testing.T) {
 		t.Errorf("left uncommitted: %v\n%s", err, status)
 	}
 }
+
+// A selection never takes the guests beyond it out of code that holds more.
+func TestExportNarrowed(t *testing.T) {
+	c := newCoder(t)
+	c.sync()
+	if _, err := c.call("export_code", `{"target":"terraform","query":"vmid:101"}`); err != nil {
+		t.Fatalf("a selection in an empty folder: %v", err)
+	}
+	if _, err := c.call("export_code", `{"target":"terraform"}`); err != nil {
+		t.Fatalf("all of it, over a selection: %v", err)
+	}
+	_, err := c.call("export_code", `{"target":"terraform","query":"vmid:101"}`)
+	if fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "all guests") {
+		t.Errorf("a selection over all of it: %v", err)
+	}
+	c.says("diff_code", `{}`, "no drift")
+	if _, err := c.call("export_code", `{"target":"ansible","query":"vmid:101"}`); err != nil {
+		t.Errorf("another kind of code, which is not there yet: %v", err)
+	}
+}

@@ -138,6 +138,9 @@ func (m Migrate) step(l *Live) Step {
 			s.Diff = append(s.Diff, Diff{Field: "moves too", New: cleanLine(other)})
 		}
 	}
+	if l.HA != "" && l.HA != "ignored" {
+		s.Diff = append(s.Diff, Diff{Field: "HA", New: "its manager may move it back where its rules prefer " + l.Node})
+	}
 	back, ok := m.storageBack(l)
 	if !ok {
 		s.NoUndo = "its disks come from several storages: where each was is not kept"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/repo"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
@@ -121,6 +122,9 @@ func (j *job) make(ctx context.Context) (err error) {
 	if c := j.folder.Manifest.Cluster; c != "" && c != j.cluster {
 		return fault.New(fault.Conflict, "%s holds the code of another cluster, %s", j.dir, c).WithHint("give another folder")
 	}
+	if err := j.narrows(); err != nil {
+		return err
+	}
 	if j.then, err = j.folder.World(); err != nil {
 		return err
 	}
@@ -145,6 +149,26 @@ func (j *job) make(ctx context.Context) (err error) {
 		return err
 	}
 	j.out.Files = j.change.Files
+	return nil
+}
+
+// narrows refuses a selection in a folder that was made for another one: the guests beyond it would leave the code, and nothing would miss them.
+func (j *job) narrows() error {
+	if j.dry || j.query == "" {
+		return nil
+	}
+	for _, e := range j.emitters {
+		old, ok := j.folder.Manifest.Targets[e.Name()]
+		if !ok || old.Query == j.query {
+			continue
+		}
+		holds := "all guests"
+		if old.Query != "" {
+			holds = "the guests of " + clean.Line(old.Query, 80)
+		}
+		return fault.New(fault.Conflict, "%s holds the code of %s; an export of %s alone would take the others out of it", j.dir, holds, clean.Line(j.query, 80)).
+			WithHint("without query all of it is updated; describe_as_code shows one guest; for a selection its owner gives a folder of its own: proxmox-mcp code export DIR --query QUERY")
+	}
 	return nil
 }
 
