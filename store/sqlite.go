@@ -33,8 +33,11 @@ const (
 	// readers is enough for the few reads in flight of one process.
 	readers = 4
 	// readCache is the page cache of each of them. They ask for single rows, and for all of them once, which no cache helps: the system's
-	// own does. The writer keeps SQLite's 2 MiB.
+	// own does.
 	readCache = "cache_size(-256)"
+	// writeCache is that of the writers: a quarter of SQLite's 2 MiB, which they keep while nothing is written. A batch that is larger goes to
+	// the log earlier.
+	writeCache = "cache_size(-512)"
 )
 
 // sqliteEngine is the store in one file.
@@ -79,7 +82,7 @@ func (e *sqliteEngine) dsn(mode string, wait time.Duration, pragmas ...string) s
 // writer is the address for writing. NORMAL keeps a commit through a crash of this program; FULL also through a power failure, for
 // an fsync each.
 func (e *sqliteEngine) writer(wait time.Duration, synchronous string) string {
-	return e.dsn("rw", wait, "journal_mode(WAL)", "synchronous("+synchronous+")", "foreign_keys(1)", "journal_size_limit(16777216)", "temp_store(MEMORY)")
+	return e.dsn("rw", wait, "journal_mode(WAL)", "synchronous("+synchronous+")", "foreign_keys(1)", "journal_size_limit(16777216)", "temp_store(MEMORY)", writeCache)
 }
 
 func (e *sqliteEngine) writePool() (*sql.DB, error) {
