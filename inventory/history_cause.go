@@ -149,7 +149,8 @@ func (h *historian) names(ctx context.Context, s *store.PlanStep, key string) (b
 			} `json:"diff"`
 		} `json:"steps"`
 	}
-	if json.Unmarshal(p.Body, &body) != nil || s.N < 1 || s.N > len(body.Steps) { // a plan of a later program: its steps say less
+	readable := json.Unmarshal(p.Body, &body) == nil // bodies of old plans are kept no more
+	if !readable || s.N < 1 || s.N > len(body.Steps) {
 		return false, nil
 	}
 	for _, d := range body.Steps[s.N-1].Diff {
