@@ -271,7 +271,7 @@ func TestOnlyWay(t *testing.T) {
 		t.Errorf("places that may send writes: %v\n%s", err, diff)
 	}
 	bubble(t, func(t *testing.T, r *rig) {
-		for _, c := range []Call{{Method: "POST", Path: "/nodes/pve2/qemu/204/agent/exec"}, {Method: "PUT", Path: "/access/password"},
+		for _, c := range []Call{{Method: "POST", Path: "/nodes/pve2/qemu/204/agent/file-write"}, {Method: "PUT", Path: "/access/password"},
 			{Method: "DELETE", Path: "/nodes/pve2/storage/204"}, {Method: "POST", Path: "/nodes/pve2/status"}} {
 			p := r.propose(204, odd{c})
 			r.approved(p)

@@ -64,10 +64,27 @@ With --http it serves many clients over HTTP: on this machine at once, beyond it
 }
 
 // ofConfig is the value of --http without an address.
-const ofConfig = "config"
+const ofConfig = "true"
+
+// address is the value of a flag that works without one too. Its type makes the help show it so.
+type address struct{ to *string }
+
+// Set implements pflag.Value.
+func (a address) Set(s string) error { *a.to = s; return nil }
+
+// String implements pflag.Value.
+func (a address) String() string {
+	if a.to == nil {
+		return ""
+	}
+	return *a.to
+}
+
+// Type implements pflag.Value.
+func (address) Type() string { return "bool" }
 
 func httpFlags(cmd *cobra.Command, o *HTTPOptions) {
-	cmd.Flags().StringVar(&o.Address, "http", "", "serve Streamable HTTP at `HOST:PORT` (path /mcp) and not stdio; without it at that of the configuration, or 127.0.0.1:8811")
+	cmd.Flags().Var(address{&o.Address}, "http", "serve Streamable HTTP at `HOST:PORT` (path /mcp) and not stdio; without it at that of the configuration, or 127.0.0.1:8811")
 	cmd.Flags().Lookup("http").NoOptDefVal = ofConfig
 	cmd.Flags().BoolVar(&o.SSE, "sse", false, "with --http: the old HTTP+SSE transport at /sse as well")
 }

@@ -106,7 +106,7 @@ func exportCode() Spec {
 		Summary: "Writes the cluster as Terraform and Ansible files into this server's code folder, from the store; keeps the owner's edits there. Changes nothing in Proxmox.",
 		Examples: []Example{
 			{CLI: "code export", Args: map[string]any{}, Why: "everything, or once more with what changed"},
-			{CLI: "code export --query tag:web --git init", Args: map[string]any{"query": "tag:web", "git": "init"}, Why: "some guests, in a git repository"},
+			{CLI: "code export --git init", Args: map[string]any{"git": "init"}, Why: "the same as a git repository"},
 		},
 	}, func(ctx context.Context, d Deps, in *exportIn) (*exportOut, error) {
 		p, err := place(d, in.Cluster, in.Folder)
