@@ -59,7 +59,7 @@ func questions() []Task {
 			Solution: []Call{call("get_agent_info", "guest", "docker1")},
 			Check:    tells(func(*pvesim.World) []string { return []string{"Debian GNU/Linux", "192.168.1."} })},
 		{Name: "what is ill", Say: "Does anything in my homelab need attention?",
-			Solution: []Call{call("check_health")},
+			Solution: []Call{call("check_health"), call("check_health", "code", "guest_locked")}, // the first has no room for all, and counts the rest by code
 			Check: tells(func(*pvesim.World) []string {
 				return []string{"tank", "107 unifi", "pve2", "pve3", "211 old-mailserver"}
 			})},
