@@ -175,5 +175,5 @@ func (p demoPrinter) connect(command []string) {
 	p.line("\n── connect Claude to this demo %s", strings.Repeat("─", 66))
 	p.line("Claude Code:\n  claude mcp add proxmox-demo -- %s\n", shellLine(command))
 	p.line("Claude Desktop (claude_desktop_config.json):\n%s", desktopSnippet("proxmox-demo", command))
-	p.line("\nYour own cluster: %s", shellLine(append(command[:len(command)-2:len(command)-2], "init")))
+	p.line("\nYour own cluster: %s", shellLine(append(command[:len(command)-2:len(command)-2], "setup")))
 }
