@@ -273,6 +273,7 @@ func (c *cage) panics() {
 		c.t.Fatal(err)
 	}
 	srv := server.New(server.Options{Version: "test", Specs: tools.All(), Logger: log, Deps: func(context.Context) (tools.Deps, error) {
+		// What is tried here is that a handler's panic neither ends the server nor shows its text.
 		panic("while decoding {\"password\":\"" + canaryPanic + "\"} of " + canaryPanic)
 	}})
 	if err := server.ServeStdio(c.t.Context(), srv, in, &out, log); err != nil {

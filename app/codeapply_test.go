@@ -34,7 +34,7 @@ esac
 func newPlanner(t *testing.T) *planner {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("a shell script")
+		t.Skip("the stand-in for terraform is a shell script")
 	}
 	p := &planner{coder: newCoder(t), own: t.TempDir()}
 	bin := filepath.Join(p.own, "terraform")

@@ -25,6 +25,19 @@ func createRig(t *testing.T, m *matrixRig) func(tool string, args map[string]any
 	return func(tool string, args map[string]any) (string, error) { return answered(t, deps, tool, args) }
 }
 
+// createBubble runs fn over a cluster that was read and takes whatever is created, in virtual time.
+func createBubble(t *testing.T, fn func(t *testing.T, m *matrixRig, call func(tool string, args map[string]any) (string, error))) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMatrixRig(t, creatingRow())
+		defer m.close()
+		if _, err := m.sync(); err != nil {
+			t.Fatal(err)
+		}
+		fn(t, m, createRig(t, m))
+	})
+}
+
 // answered calls a tool and gives its text.
 func answered(t *testing.T, deps tools.Deps, tool string, args map[string]any) (string, error) {
 	t.Helper()
@@ -62,13 +75,7 @@ func creatingRow() *faultRow {
 // undo leaves nothing but the image.
 func TestDebianWithDocker(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMatrixRig(t, creatingRow())
-		defer m.close()
-		if _, err := m.sync(); err != nil {
-			t.Fatal(err)
-		}
-		call := createRig(t, m)
+	createBubble(t, func(t *testing.T, m *matrixRig, call func(string, map[string]any) (string, error)) {
 		text, err := call("create_vm", map[string]any{"name": "docker", "image": "debian", "packages": []string{"docker.io"}, "wait_for": "address"})
 		for n := 1; err == nil && n < 3 && !strings.Contains(text, "address: "); n++ {
 			switch {
@@ -96,13 +103,7 @@ func planIn(text string) string { return strings.Fields(strings.SplitN(text, "pl
 // TestCreateContainer: a container of a template that is fetched first; a password is named, not given, and appears nowhere.
 func TestCreateContainer(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMatrixRig(t, creatingRow())
-		defer m.close()
-		if _, err := m.sync(); err != nil {
-			t.Fatal(err)
-		}
-		call := createRig(t, m)
+	createBubble(t, func(t *testing.T, m *matrixRig, call func(string, map[string]any) (string, error)) {
 		if text, err := call("create_container", map[string]any{"name": "a", "template": "alpine", "password": "hunter2"}); fault.CodeOf(err) != fault.Invalid || strings.Contains(text, "hunter2") {
 			t.Errorf("%v\n%s", err, text)
 		}

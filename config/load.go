@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
@@ -21,12 +20,6 @@ type LoadOptions struct {
 	// WithoutClusters is for commands that work on the store alone: no cluster need be configured, and no secret is read (the
 	// clusters come back without Token and Password).
 	WithoutClusters bool
-}
-
-// ProcessOptions are the options of this process; path is the value of --config.
-func ProcessOptions(path string) LoadOptions {
-	home, _ := os.UserHomeDir() // without a home the default paths are unknown, and Load says so where they are needed
-	return LoadOptions{Path: path, Env: os.Getenv, GOOS: runtime.GOOS, Home: home}
 }
 
 func (o LoadOptions) env(name string) string {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,9 +66,6 @@ func NewExporter(o ExporterOptions) (*Exporter, error) {
 	e.worker.Go(e.run)
 	return e, nil
 }
-
-// TracesURL is where an OTLP endpoint takes traces: the path /v1/traces below a base address.
-func TracesURL(base string) string { return strings.TrimRight(base, "/") + "/v1/traces" }
 
 func (e *Exporter) add(s *Span) {
 	select {

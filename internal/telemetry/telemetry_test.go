@@ -222,7 +222,7 @@ func (c *collector) exporter(t *testing.T, log *slog.Logger) *Exporter {
 	t.Helper()
 	srv := httptest.NewServer(c)
 	t.Cleanup(srv.Close)
-	e, err := NewExporter(ExporterOptions{URL: TracesURL(srv.URL + "/"), Headers: http.Header{"Authorization": {"Bearer x"}}, Log: log})
+	e, err := NewExporter(ExporterOptions{URL: srv.URL + "/v1/traces", Headers: http.Header{"Authorization": {"Bearer x"}}, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
