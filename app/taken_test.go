@@ -101,7 +101,7 @@ func TestTakenVMID(t *testing.T) {
 // TestAddressLater: who does not wait long enough for an address is told where it will be.
 func TestAddressLater(t *testing.T) {
 	t.Parallel()
-	createBubble(t, func(t *testing.T, m *matrixRig, call func(string, map[string]any) (string, error)) {
+	createBubble(t, func(t *testing.T, _ *matrixRig, call func(string, map[string]any) (string, error)) {
 		text, err := call("create_vm", map[string]any{"name": "docker", "image": "debian", "wait_for": "address", "wait_s": 0})
 		if err != nil || !strings.Contains(text, "get_plan p-") || !strings.Contains(text, "once it is done get_guest 100 shows the address") {
 			t.Fatalf("%v\n%s", err, text)
