@@ -13,12 +13,17 @@ const (
 	heapRoom = 80 << 20
 	// heapTimes is how many times its live heap a server may take where that is more: a collector that is held to less never rests.
 	heapTimes = 3
-	// restRoom is how much Go's memory may keep between syncs; more goes back to the system. Clusters below some thousand guests never come to it.
+	// restRoom is how much Go's memory may keep between syncs; more goes back to the system. Clusters below some thousand guests never come to
+	// it unless somebody asks much.
 	restRoom = 20 << 20
-	// smallPace is the collector's percentage where there is no more to keep than that: half the collections of Go's 100 for a few MB, which
-	// is a fifth of the time of a read over HTTP. With largePace the memory at rest of 10,000 guests stays near what lives. Neither is set
-	// where the user has set one (GOGC).
-	smallPace, largePace = 200, 50
+	// heapEase is what the heap may come to before the collector runs, however little lives in it: a collection marks all that lives and cuts
+	// every idle connection's stack, and at Go's own pace that is a third of the time of a read over HTTP.
+	heapEase = 24 << 20
+	// leastPace is the collector's percentage where more lives than heapEase has room for: the memory at rest of 10,000 guests stays near
+	// what lives.
+	leastPace = 50
+	// firstLive is what lives before anything is known of a cluster.
+	firstLive = 4 << 20
 )
 
 // boundHeap sets the soft limit of Go's memory, unless the user has set one (GOMEMLIMIT).
@@ -38,23 +43,32 @@ func (a *App) rested() (resume func()) {
 	return sync.OnceFunc(func() {
 		boundHeap(0)
 		if os.Getenv("GOGC") == "" {
-			percent = smallPace
+			percent = pace(firstLive)
 		}
 		debug.SetGCPercent(percent)
 	})
 }
 
-// giveBack returns to the system what a sync needed and the server does not until the next one.
+// pace is the collector's percentage for a heap of which live bytes live.
+func pace(live uint64) int {
+	if live >= heapEase {
+		return leastPace
+	}
+	return max(leastPace, int(100*(heapEase-live)/max(live, 1<<20))) //nolint:gosec // at most 3,200
+}
+
+// giveBack returns to the system what a sync needed and the server does not until the next one, and sets the collector's pace for what
+// lives now, unless the user has set one (GOGC).
 func giveBack() {
 	// Package runtime/metrics tells the same without stopping anything, but costs each start 0.1 ms.
 	var m runtime.MemStats
 	if runtime.ReadMemStats(&m); m.Sys-m.HeapReleased <= restRoom {
 		return
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(largePace)
-	}
 	debug.FreeOSMemory()
 	runtime.ReadMemStats(&m)
 	boundHeap(m.HeapAlloc)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(pace(m.HeapAlloc))
+	}
 }

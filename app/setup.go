@@ -372,7 +372,7 @@ func (s *setup) askTier() (string, error) {
 func (s *setup) report() cli.Report {
 	o, v := s.out, tools.View{}
 	for _, l := range o.Recipe {
-		v.Line("%s", l)
+		v.Text(l)
 	}
 	for _, l := range o.Without {
 		v.Line("# not with it: %s", l)

@@ -50,7 +50,7 @@ func (a *App) TokenCreate(ctx context.Context, g cli.Globals, o cli.TokenOptions
 	}
 	t.Say("It is shown this once. Clients send it in a header, Authorization: Bearer TOKEN:")
 	v := tools.View{}
-	v.Line("%s", secret)
+	v.Text(secret)
 	return cli.Report{Value: map[string]string{"name": row.Name, "token": secret, "reach": reach}, View: v}, nil
 }
 

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	httpOverEcho  = 2.0 // the budget is 1.5: measured 1.51 to 1.88 where other work ran beside; this gate is against growth, the budget is still to be met
+	httpOverEcho  = 1.5
 	httpClients   = 64
-	httpOfEcho    = 0.6 // of the echo server's calls a second, by that many clients; the budget is 0.7, measured 0.64 to 0.74: as above
+	httpOfEcho    = 0.7 // of the echo server's calls a second, by that many clients
 	httpCalls     = 1000
 	httpCrowdTime = 1500 * time.Millisecond
 )

@@ -28,7 +28,7 @@ const (
 func (i *Inventory) ready(ctx context.Context, ro ReadOptions) ([]*cluster, error) {
 	i.watched.touch(i.now())
 	// The store first: opening it tells which clusters are one.
-	storeErr := i.proj.refresh(ctx)
+	storeErr := i.proj.glance(ctx)
 	scope, err := i.scope(ctx, ro.Cluster)
 	if err := cmp.Or(err, storeErr); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (i *Inventory) ready(ctx context.Context, ro ReadOptions) ([]*cluster, erro
 	if !ro.Fresh && i.allYoung(scope) && !i.unfinished(scope) {
 		return scope, nil
 	}
-	if err := i.proj.relast(ctx); err != nil {
+	if err := errors.Join(i.proj.refresh(ctx), i.proj.relast(ctx)); err != nil {
 		return nil, err
 	}
 	if !ro.Fresh && i.allYoung(scope) {

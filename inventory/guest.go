@@ -28,8 +28,12 @@ func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error
 	ctx = i.opt.Waiting(ctx)
 	stored := ref.ReadOptions
 	stored.Fresh = false
-	fresh, cancel := context.WithTimeout(ctx, waitFresh) // finding it and reading it anew, in all
-	defer cancel()
+	fresh := ctx
+	if ref.Fresh {
+		var cancel context.CancelFunc
+		fresh, cancel = context.WithTimeout(ctx, waitFresh) // finding it and reading it anew, in all
+		defer cancel()
+	}
 	scope, err := i.ready(fresh, stored)
 	if err != nil {
 		return GuestDetail{}, err

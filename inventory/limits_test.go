@@ -23,6 +23,8 @@ var _ Store = (*nullStore)(nil)
 
 func (n *nullStore) Generation(context.Context) (int64, error) { return 0, nil }
 
+func (n *nullStore) RecentGeneration(context.Context) (int64, error) { return 0, nil }
+
 func (n *nullStore) AcquireLease(_ context.Context, name, owner string, ttl time.Duration) (store.Lease, bool, error) {
 	return store.Lease{Name: name, Owner: owner, Epoch: 1, Expires: time.Now().Add(ttl)}, true, nil
 }

@@ -51,6 +51,8 @@ func (m *memStore) Generation(context.Context) (int64, error) {
 	return m.gen, nil
 }
 
+func (m *memStore) RecentGeneration(ctx context.Context) (int64, error) { return m.Generation(ctx) }
+
 func (m *memStore) AcquireLease(_ context.Context, name, owner string, ttl time.Duration) (store.Lease, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

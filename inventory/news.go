@@ -47,7 +47,8 @@ func (i *Inventory) lookAt(ctx context.Context, clusters []string) error {
 	asked := false
 	for _, name := range clusters {
 		scope, err := i.scope(ctx, name)
-		if err != nil || !scope[0].due() { // a cluster may be configured no more
+		// A cluster may be configured no more. One that is being looked at is due until that has ended, and may end while the store is asked.
+		if err != nil || scope[0].flying() != nil || !scope[0].due() {
 			continue
 		}
 		if !asked { // another process may have looked

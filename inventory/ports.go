@@ -101,8 +101,10 @@ type TaskListFilter struct {
 
 // Store is what the inventory asks of the state store; store.DB is it.
 type Store interface {
-	// Generation grows with every committed batch of any process; it is cheap enough to ask on every read.
+	// Generation grows with every committed batch of any process.
 	Generation(ctx context.Context) (int64, error)
+	// RecentGeneration is Generation some milliseconds ago at most, with all that this process committed: cheap enough to ask on every read.
+	RecentGeneration(ctx context.Context) (int64, error)
 	AcquireLease(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, bool, error)
 	RenewLease(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error)
 	ReleaseLease(ctx context.Context, l store.Lease) error

@@ -77,12 +77,17 @@ func (p *projection) cluster(name string) *clusterView { return p.view.Load().cl
 func (p *projection) all() []*row { return p.view.Load().rows }
 
 // refresh brings the projection up to the store's generation.
-func (p *projection) refresh(ctx context.Context) error {
+func (p *projection) refresh(ctx context.Context) error { return p.upTo(ctx, Store.Generation) }
+
+// glance is refresh for reads of what is young: what another process stored within the last milliseconds may be missing.
+func (p *projection) glance(ctx context.Context) error { return p.upTo(ctx, Store.RecentGeneration) }
+
+func (p *projection) upTo(ctx context.Context, generation func(Store, context.Context) (int64, error)) error {
 	st, err := p.inv.openStore(ctx)
 	if err != nil {
 		return err
 	}
-	gen, err := st.Generation(ctx)
+	gen, err := generation(st, ctx)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/rawjson"
 )
 
 // envelope is what the guard needs of a JSON-RPC message.
@@ -20,19 +22,7 @@ func readEnvelope(line []byte) (envelope, error) {
 	var env envelope
 	var bad error
 	seen := 0
-	s := scanner{b: line}
-	if !s.take('{') || s.peek() == '}' {
-		return env, nil
-	}
-	for {
-		key, ok := s.str()
-		if !ok || !s.take(':') {
-			return env, nil
-		}
-		value, ok := s.value()
-		if !ok {
-			return env, nil
-		}
+	whole := rawjson.Members(line, func(key, value []byte) bool {
 		bit := keyBit(key)
 		switch {
 		case bad != nil:
@@ -48,10 +38,45 @@ func readEnvelope(line []byte) (envelope, error) {
 		if bit == bitMethod {
 			env.method, env.name = true, methodName(value)
 		}
-		if !s.take(',') {
-			return env, bad
-		}
+		return true
+	})
+	if !whole {
+		bad = nil // mcp-go says what is wrong with it
 	}
+	return env, bad
+}
+
+// CalledTool is the name of the tool that a message calls, found in one pass without decoding. sure is false for whatever is no such
+// call, and for one that readers of JSON could understand in different ways (a key twice, in other letters, with escapes).
+func CalledTool(message []byte) (name string, sure bool) {
+	var method, params []byte
+	if known := rawjson.Members(message, func(key, value []byte) bool {
+		switch keyBit(key) {
+		case bitMethod:
+			method, value = value, method
+		case bitParams:
+			params, value = value, params
+		case bitVersion, bitID:
+			value = nil
+		}
+		return value == nil
+	}); !known || string(method) != `"tools/call"` {
+		return "", false
+	}
+	var tool []byte
+	known := rawjson.Members(params, func(key, value []byte) bool {
+		switch string(key) {
+		case "name":
+			tool, value = value, tool
+		case "arguments", "_meta":
+			value = nil
+		}
+		return value == nil
+	})
+	if !known || len(tool) < 2 || tool[0] != '"' || bytes.IndexByte(tool, '\\') >= 0 {
+		return "", false
+	}
+	return string(tool[1 : len(tool)-1]), true
 }
 
 // methodName is the text of a method without its quotes, for the few that the doors treat apart: none of theirs needs an escape. It does
@@ -99,82 +124,4 @@ func keyBit(key []byte) int {
 		return bitError
 	}
 	return 0
-}
-
-// scanner walks JSON text without decoding it. On text that is no JSON it stops early or finds nonsense, which is why nothing but
-// refusals may rest on it.
-type scanner struct {
-	b []byte
-	i int
-}
-
-func (s *scanner) peek() byte {
-	for s.i < len(s.b) {
-		switch c := s.b[s.i]; c {
-		case ' ', '\t', '\r', '\n':
-			s.i++
-		default:
-			return c
-		}
-	}
-	return 0
-}
-
-func (s *scanner) take(c byte) bool {
-	if s.peek() != c {
-		return false
-	}
-	s.i++
-	return true
-}
-
-// str is the text between the quotes of the string that comes next, escapes as they are.
-func (s *scanner) str() ([]byte, bool) {
-	if !s.take('"') {
-		return nil, false
-	}
-	for start := s.i; s.i < len(s.b); s.i++ {
-		switch s.b[s.i] {
-		case '\\':
-			s.i++
-		case '"':
-			s.i++
-			return s.b[start : s.i-1], true
-		}
-	}
-	return nil, false
-}
-
-// value is the text of the value that comes next.
-func (s *scanner) value() ([]byte, bool) {
-	s.peek()
-	start, depth := s.i, 0
-	for s.i < len(s.b) {
-		switch s.b[s.i] {
-		case '"':
-			if _, ok := s.str(); !ok {
-				return nil, false
-			}
-			if depth == 0 {
-				return s.b[start:s.i], true
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return bytes.TrimSpace(s.b[start:s.i]), s.i > start
-			}
-			if depth--; depth == 0 {
-				s.i++
-				return s.b[start:s.i], true
-			}
-		case ',':
-			if depth == 0 {
-				return bytes.TrimSpace(s.b[start:s.i]), s.i > start
-			}
-		}
-		s.i++
-	}
-	return nil, false
 }

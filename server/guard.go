@@ -1,7 +1,7 @@
 package server
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -94,6 +94,35 @@ func unhurried(w http.ResponseWriter) {
 // listenMethod opens a stream that only its client or the server's end closes.
 const listenMethod = "subscriptions/listen"
 
+// message is the body of a request after it was read: whoever reads it again gets the same, and the same error at its end.
+type message struct {
+	io.Closer
+
+	text []byte
+	rest []byte
+	err  error // nil: all of it was read
+}
+
+// Message is the whole body of a request, and leaves the request as it was. The guard has bounded its size.
+func Message(r *http.Request) ([]byte, error) {
+	if m, ok := r.Body.(*message); ok {
+		return m.text, m.err
+	}
+	text, err := io.ReadAll(r.Body)
+	r.Body = &message{r.Body, text, text, err}
+	return text, err
+}
+
+// Read implements io.Reader.
+func (m *message) Read(p []byte) (int, error) {
+	if len(m.rest) == 0 {
+		return 0, cmp.Or(m.err, io.EOF)
+	}
+	n := copy(p, m.rest)
+	m.rest = m.rest[n:]
+	return n, nil
+}
+
 // strict refuses messages that mcp-go would read loosely, as the guard of stdio does, and a body that is too long. What opens a stream goes
 // on as streams do.
 func strict(streams func(http.Handler) http.Handler, next http.Handler) http.Handler {
@@ -103,7 +132,7 @@ func strict(streams func(http.Handler) http.Handler, next http.Handler) http.Han
 			next.ServeHTTP(w, r)
 			return
 		}
-		body, err := io.ReadAll(r.Body)
+		body, err := Message(r)
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 			refuse(w, http.StatusRequestEntityTooLarge, "a request has at most 1 MiB")
 			return
@@ -119,7 +148,6 @@ func strict(streams func(http.Handler) http.Handler, next http.Handler) http.Han
 			_, _ = w.Write(invalidRequest(env.id, err)) // a client that went away reads nothing
 			return
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		unhurried(w)
 		if env.name == listenMethod {
 			listening.ServeHTTP(w, r)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
@@ -173,6 +174,37 @@ func TestStdioEnds(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatal("the server did not end")
 	}
+}
+
+// FuzzCalledTool: a name that is sure is the one that every decoder finds.
+func FuzzCalledTool(f *testing.F) {
+	for _, s := range []string{call(1, "get_guest", `{"guest":"name\",\"name\":\"x"}`), `{"method":"tools/call","params":{"name":"a","NAME":"b"}}`,
+		`{"method":"tools/call","params":{"name":"a","name":"b"}}`, `{"method":"tools/call","params":{"name":"a"},"params":{"name":"b"}}`,
+		`{"method":"tools/call","method":"ping","params":{"name":"a"}}`, `{"method":"tools/call","params":{"name":"\u0061","_meta":{}},"id":1} `,
+		`{"method":"tools/call","params":{"name":"a"}}{}`, `{"Method":"ping","method":"tools/call","params":{"name":"a"}}`, initialize} {
+		f.Add([]byte(s))
+	}
+	if name, sure := CalledTool([]byte(call(1, "get_guest", `{"guest":"a"}`))); !sure || name != "get_guest" {
+		f.Errorf("of a plain call: %q, %v", name, sure)
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		name, sure := CalledTool(line)
+		var m struct {
+			Method string         `json:"method"`
+			Params map[string]any `json:"params"`
+		}
+		if !sure || !json.Valid(line) {
+			return
+		}
+		if err := json.Unmarshal(line, &m); err != nil || m.Method != "tools/call" || m.Params["name"] != name && utf8.ValidString(name) {
+			t.Errorf("%q calls %q: %v, %v", line, name, m, err)
+		}
+		for k := range m.Params {
+			if k != "name" && strings.EqualFold(k, "name") {
+				t.Errorf("%q has two names", line)
+			}
+		}
+	})
 }
 
 // FuzzEnvelope: the guard never panics, and of what is JSON it lets through exactly the objects whose keys are known and given once; it

@@ -100,7 +100,7 @@ func (o *accessOut) View(d Deps) View {
 			v.Line("[%s]", cell(c.Cluster, 40))
 		}
 		v.Line("%s: %s", cell(c.Identity, 120), loginText(c, o.src.Clusters[k]))
-		v.Line("%s", changesText(d, c))
+		v.Text(changesText(d, c))
 		accessRights(&v, c)
 		accessLacks(&v, c, o.src.Clusters[k])
 	}

@@ -174,7 +174,7 @@ func (o *exportOut) View(d Deps) View {
 		counts = append(counts, strconv.Itoa(c.N)+" "+strings.TrimPrefix(strings.TrimPrefix(c.What, "proxmox_"), "virtual_environment_"))
 	}
 	if len(counts) > 0 {
-		v.Line("%s", strings.Join(counts, ", "))
+		v.Text(strings.Join(counts, ", "))
 	}
 	v.Table(filesTable(o.Files))
 	v.Table(Table{Name: "left out", Columns: []string{"object", "why"}, Rows: capped(o.LeftOut, shownLeftOut, func(l leftOut) []string { return []string{l.Object, l.Why} })})
@@ -183,7 +183,7 @@ func (o *exportOut) View(d Deps) View {
 		v.Line("commit %s", o.Commit)
 	}
 	if o.offer != "" {
-		v.Line("%s", o.offer)
+		v.Text(o.offer)
 	}
 	if slices.Contains(o.targets, "terraform") {
 		v.Line("next: terraform init && terraform plan in %s; COVERAGE.md says what is not in the code", filepath.Join(o.Folder, "terraform"))

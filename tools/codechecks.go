@@ -75,7 +75,7 @@ func (o *checksOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
 	v.Line("cluster %s: %d of %d objects are as declared, %s", cell(o.Cluster, 80), o.Passed, o.Checked, asOf(d, since(d, o.src.AsOf)))
 	if more := nonzero(o.Drift, "drifted", o.Health, "unhealthy", o.Unknown, "unknown"); more != "" {
-		v.Line("%s", more)
+		v.Text(more)
 	}
 	v.Table(Table{Name: "findings", Main: true, Columns: o.Columns, Rows: capped(o.Rows, shownFindings, func(r []string) []string { return r })})
 	return v

@@ -103,7 +103,7 @@ func (o *describeOut) View(Deps) View {
 	if o.HCL == "" {
 		v.Line("%s: %s", o.Status, o.Why)
 	} else {
-		v.Line("%s", strings.TrimRight(o.HCL, "\n"))
+		v.Text(strings.TrimRight(o.HCL, "\n"))
 	}
 	v.Table(Table{Name: "not compared by Terraform", Main: true, Columns: []string{"key", "how", "why"}, Rows: capped(o.Keys, shownKeys,
 		func(k keyOut) []string { return []string{k.Key, k.How, k.Why} })})

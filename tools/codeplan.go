@@ -135,7 +135,7 @@ func savedRequest(v *code.Planned) change.Request {
 func (o *planCodeOut) View(d Deps) View {
 	v := o.checkOut.view(d, "plan_code")
 	if o.Refused != "" {
-		v.Line("%s", o.Refused)
+		v.Text(o.Refused)
 	}
 	if p := o.Plan; p != nil {
 		v.Line("plan %s %s (%s)", p.ID, p.State, p.Tier)
@@ -147,7 +147,7 @@ func (o *planCodeOut) View(d Deps) View {
 		for _, b := range p.Blast {
 			v.Line("%s: %s", b[0], b[1])
 		}
-		v.Line("%s", p.Next)
+		v.Text(p.Next)
 	}
 	return v
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/rawjson"
 )
 
 // decodeInput reads a JSON object into the input struct: once, for all doors. Unknown and repeated keys are refused with the nearest
@@ -48,28 +49,32 @@ func objectMembers(raw json.RawMessage) ([]member, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return nil, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	notObject := fault.BadField("arguments", "must be a JSON object", `{"query":"state:running"}`)
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, notObject
-	}
 	var out []member
-	for dec.More() {
-		t, err := dec.Token()
-		key, ok := t.(string)
-		if err != nil || !ok {
-			return nil, notObject
+	var twice string
+	whole := json.Valid(raw) && rawjson.Members(raw, func(text, value []byte) bool {
+		key, ok := keyOf(text)
+		if ok && slices.ContainsFunc(out, func(m member) bool { return m.key == key }) {
+			twice, ok = key, false
 		}
-		var v json.RawMessage
-		if err := dec.Decode(&v); err != nil {
-			return nil, notObject
-		}
-		if slices.ContainsFunc(out, func(m member) bool { return m.key == key }) {
-			return nil, fault.BadField(key, "is given twice", "once")
-		}
-		out = append(out, member{key, v})
+		out = append(out, member{key, value})
+		return ok
+	})
+	switch {
+	case twice != "":
+		return nil, fault.BadField(twice, "is given twice", "once")
+	case !whole:
+		return nil, fault.BadField("arguments", "must be a JSON object", `{"query":"state:running"}`)
 	}
 	return out, nil
+}
+
+// keyOf is a key without its escapes.
+func keyOf(text []byte) (key string, ok bool) {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return string(text), true
+	}
+	err := json.Unmarshal([]byte(`"`+string(text)+`"`), &key)
+	return key, err == nil
 }
 
 func unknownField(key string, known []field) error {

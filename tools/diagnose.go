@@ -156,7 +156,7 @@ func (o *diagnoseOut) shown(d Deps, s share) View {
 	usageLines(&v, x.Usage, s)
 	neighbourTable(&v, x, s)
 	for _, one := range head(x.Storages, s.storages) {
-		v.Line("%s", guestStorageLine(one, s))
+		v.Text(guestStorageLine(one, s))
 	}
 	v.rest(len(x.Storages)-s.storages, "storage")
 	for _, t := range head(x.Tasks, s.tasks) {

@@ -173,15 +173,15 @@ func cleanConfig(c pve.Config) pve.Config {
 func (o *guestOut) View(d Deps) View {
 	g := o.src
 	v := View{Warnings: g.Warnings}
-	v.Line("%s", guestHead(d, o))
+	v.Text(guestHead(d, o))
 	if live := guestLive(g); live != "" {
-		v.Line("%s", live)
+		v.Text(live)
 	}
 	if len(o.Pending) > 0 {
 		v.Line("pending, at its next start: %s", strings.Join(o.Pending, ", "))
 	}
 	if meta := guestMeta(o); meta != "" {
-		v.Line("%s", meta)
+		v.Text(meta)
 	}
 	if o.Intent != "" {
 		v.Line("intent: %s", o.Intent)
@@ -190,10 +190,10 @@ func (o *guestOut) View(d Deps) View {
 		v.Line("notes: %s", cell(o.Description, 200))
 	}
 	for _, x := range o.Disks {
-		v.Line("%s", diskLine(x))
+		v.Text(diskLine(x))
 	}
 	for _, x := range o.NICs {
-		v.Line("%s", nicLine(x))
+		v.Text(nicLine(x))
 	}
 	v.Line("ip: %s", addressLine(d, o))
 	snapshotLines(&v, d, o)

@@ -67,7 +67,7 @@ func (o *logOut) View(d Deps) View {
 		v.Line("only the newest %d lines were read: name a time (since) for older ones", l.Read)
 	}
 	if len(o.Lines) > 0 {
-		v.Line("%s", strings.Join(o.Lines, "\n"))
+		v.Text(strings.Join(o.Lines, "\n"))
 	}
 	return v
 }

@@ -122,7 +122,7 @@ func (o *metricsOut) View(d Deps) View {
 		if slices.ContainsFunc(m.Metrics, func(x inventory.Metric) bool { return strings.Contains(x.Name, "pressure") }) {
 			legend += "; pressure: % of time that work waited"
 		}
-		v.Line("%s", legend)
+		v.Text(legend)
 	}
 	v.Table(t)
 	if idle != nil {
@@ -132,7 +132,7 @@ func (o *metricsOut) View(d Deps) View {
 		v.Line("no sample: %s", strings.Join(unknown, ", "))
 	}
 	if full := fullIn(d, m); full != "" {
-		v.Line("%s", full)
+		v.Text(full)
 	}
 	return v
 }

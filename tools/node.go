@@ -118,7 +118,7 @@ func (o *nodeFullOut) View(d Deps) View {
 	v.Line("node %s: %s, %s", cell(n.Name, 63), nodeStatus(d, n.Node), asOf(d, n.Meta))
 	for _, line := range []string{o.load(), o.software(), o.guests(), o.clock(d)} {
 		if line != "" {
-			v.Line("%s", line)
+			v.Text(line)
 		}
 	}
 	v.Table(o.diskTable())

@@ -123,13 +123,13 @@ func (o *overviewOut) View(d Deps) View {
 	for _, c := range o.src.Clusters {
 		clusterView(&v, d, c, len(o.src.Clusters) > 1)
 	}
-	v.Line("%s", asOf(d, o.src.Meta))
+	v.Text(asOf(d, o.src.Meta))
 	if len(o.src.Problems) == 0 {
 		checked := 1
 		if slices.ContainsFunc(o.src.Warnings, func(w inventory.Warning) bool { return w.Code == "loading" }) {
 			checked = 0
 		}
-		v.Line("%s", noProblems(checked, len(o.src.Skipped), o.src.Warnings))
+		v.Text(noProblems(checked, len(o.src.Skipped), o.src.Warnings))
 		o.uncheckedLine(&v)
 		return v
 	}
@@ -138,7 +138,7 @@ func (o *overviewOut) View(d Deps) View {
 	if len(shown) < len(o.src.Problems) {
 		head += ", worst " + strconv.Itoa(len(shown)) + " (all: check_health)"
 	}
-	v.Line("%s", head)
+	v.Text(head)
 	v.Table(findingTable(d, shown))
 	o.uncheckedLine(&v)
 	return v
@@ -157,7 +157,7 @@ func clusterView(v *View, d Deps, c inventory.ClusterOverview, named bool) {
 		head = append(head, "["+cell(c.Name, 40)+"]")
 	}
 	head = append(head, clusterHead(c))
-	v.Line("%s", strings.Join(head, " "))
+	v.Text(strings.Join(head, " "))
 	guests := guestCounts(c.Guests)
 	if guests == "" {
 		guests = "none visible"

@@ -67,7 +67,7 @@ func plansOf(d Deps, list []store.Plan) *plansOut {
 // View implements Answer.
 func (o *plansOut) View(Deps) View {
 	v := View{}
-	v.Line("%s", counted(o.Total, "plan"))
+	v.Text(counted(o.Total, "plan"))
 	v.Table(Table{Name: "plans", Main: true, Columns: o.Columns, Rows: o.Rows})
 	return v
 }

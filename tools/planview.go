@@ -26,7 +26,7 @@ func (o *planOut) View(Deps) View {
 	if o.ID != "" {
 		head = "plan " + o.ID + " " + head + " (" + o.Tier + ")"
 	}
-	v.Line("%s", head)
+	v.Text(head)
 	t := Table{Name: "steps", Main: true, Wrap: true, Columns: []string{"guest", "step", "state", "change", "observed"}}
 	room := roomForSteps
 	for _, s := range o.Steps[:min(len(o.Steps), planRows)] {
@@ -60,7 +60,7 @@ func (o *planOut) View(Deps) View {
 		v.Line("address: %s", strings.Join(o.Addresses, ", "))
 	}
 	if o.Next != "" {
-		v.Line("%s", o.Next)
+		v.Text(o.Next)
 	}
 	if o.Undo != "" {
 		v.Line("to take it back: %s", o.Undo)

@@ -105,7 +105,7 @@ func (o *syncOut) View(Deps) View {
 		if more := nonzero(s.Unknown, "unknown", s.Conflict, "listed on several nodes"); more != "" {
 			line += "; " + more
 		}
-		v.Line("%s", line)
+		v.Text(line)
 		for _, k := range s.Kinds {
 			t.Rows = append(t.Rows, []string{cell(s.Cluster, 80), k.Kind, strconv.Itoa(k.Created), strconv.Itoa(k.Updated), strconv.Itoa(k.Gone), strconv.Itoa(k.Unchanged)})
 		}

@@ -118,7 +118,7 @@ func (o *taskOut) View(d Deps) View {
 		head += " " + cell(t.Object, 60)
 	}
 	head += " on " + t.Node + ": " + taskState(t.Task)
-	v.Line("%s", head)
+	v.Text(head)
 	v.Line("by %s, started %s%s, %s", cell(t.User, 80), stamp(d, t.Start), taskTook(d, t.Task), asOf(d, t.Meta))
 	if len(o.Log) > 0 {
 		if t.LogTotal > len(o.Log) {
@@ -126,7 +126,7 @@ func (o *taskOut) View(d Deps) View {
 		} else {
 			v.Line("log (times in its node's zone):")
 		}
-		v.Line("%s", strings.Join(o.Log, "\n"))
+		v.Text(strings.Join(o.Log, "\n"))
 	}
 	if t.State == "running" && o.waited {
 		v.Line("still running: call get_task %s with wait_s again", t.Handle)

@@ -52,9 +52,18 @@ func (t *Table) in(d Deps, clusters []string) Table {
 const warningLimit = 900
 
 // Line appends a line of text.
-func (v *View) Line(format string, args ...any) {
-	v.Blocks = append(v.Blocks, Block{Text: fmt.Sprintf(format, args...)})
+func (v *View) Line(format string, args ...any) { v.Text(fmt.Sprintf(format, args...)) }
+
+// Text appends a line as it is.
+func (v *View) Text(line string) {
+	if v.Blocks == nil {
+		v.Blocks = make([]Block, 0, usualBlocks)
+	}
+	v.Blocks = append(v.Blocks, Block{Text: line})
 }
+
+// usualBlocks is room for what most answers have.
+const usualBlocks = 12
 
 // Table appends a table unless it has no rows.
 func (v *View) Table(t Table) {

@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,13 +19,17 @@ type call struct {
 	stream bool
 }
 
-// read looks into a request's message and puts it back. What it cannot read passes as a read: what comes after refuses it.
+// read looks into a request's message. What it cannot read passes as a read: what comes after refuses it.
 func (g *Gate) read(r *http.Request) call {
 	if r.Method != http.MethodPost {
 		return call{stream: r.Method == http.MethodGet}
 	}
-	body, err := io.ReadAll(r.Body)
-	r.Body = &again{Reader: io.MultiReader(bytes.NewReader(body), failing{err}), Closer: r.Body}
+	body, _ := server.Message(r) // one that cannot be read is refused by what comes after
+	if name, sure := server.CalledTool(body); sure {
+		if tool := g.specs[name]; tool != nil && tool.Tier == tools.R0 && len(tool.Acts) == 0 {
+			return call{tool: tool}
+		}
+	}
 	var m struct {
 		Method string `json:"method"`
 		Params struct {
@@ -50,21 +52,6 @@ func (g *Gate) read(r *http.Request) call {
 	return c
 }
 
-type again struct {
-	io.Reader
-	io.Closer
-}
-
-// failing ends what was read as it ended at first.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) {
-	if f.err == nil {
-		return 0, io.EOF
-	}
-	return 0, f.err
-}
-
 // reaches refuses a tool above the scopes of an access token in the words of RFC 6750: its client can ask its user for more. Other
 // credentials cannot grow; what they do not reach is refused by the tool's answer.
 func (g *Gate) reaches(ctx context.Context, id server.Identity, c call) *refusal {
@@ -78,12 +65,13 @@ func (g *Gate) reaches(ctx context.Context, id server.Identity, c call) *refusal
 	return &refusal{status: http.StatusForbidden, code: "insufficient_scope", text: why, scope: g.o.OAuth.scopeFor(c.tier)}
 }
 
-// The headers by which a request chooses what it is offered, within what the operator and its credential leave.
+// The headers by which a request chooses what it is offered, within what the operator and its credential leave, as net/http spells them:
+// each is looked for at every request.
 const (
-	familiesHeader = "X-MCP-Families"
-	toolsHeader    = "X-MCP-Tools"
-	excludeHeader  = "X-MCP-Exclude-Tools"
-	readonlyHeader = "X-MCP-Readonly"
+	familiesHeader = "X-Mcp-Families"
+	toolsHeader    = "X-Mcp-Tools"
+	excludeHeader  = "X-Mcp-Exclude-Tools"
+	readonlyHeader = "X-Mcp-Readonly"
 )
 
 // narrow takes a request's own choice of tools; a name that there is not is refused with those that there are.
@@ -112,8 +100,11 @@ func narrow(ctx context.Context, h http.Header) (context.Context, *refusal) {
 }
 
 func names(h http.Header, key string) []string {
+	if len(h[key]) == 0 {
+		return nil
+	}
 	var out []string
-	for part := range strings.SplitSeq(strings.Join(h.Values(key), ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(h[key], ","), ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			out = append(out, part)
 		}

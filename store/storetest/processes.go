@@ -20,6 +20,11 @@ func testGeneration(t *testing.T, s *suite) {
 		same(t, "applied", want, done.Generation)
 		same(t, "own handle", want, must(s.Generation(t.Context()))(t))
 		same(t, "other handle", want, must(other.Generation(t.Context()))(t))
+		same(t, "own handle, a moment ago", want, must(s.RecentGeneration(t.Context()))(t))
+		if seen := must(other.RecentGeneration(t.Context()))(t); seen != want {
+			time.Sleep(10 * time.Millisecond)
+			same(t, "other handle, a moment ago", want, must(other.RecentGeneration(t.Context()))(t))
+		}
 		same(t, "row", want, must(other.Guests(t.Context(), store.GuestFilter{}))(t)[0].Gen)
 	}
 }

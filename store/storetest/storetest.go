@@ -18,6 +18,7 @@ import (
 // Store is what the suite tries: the methods that the inventory uses, and the care of the database itself.
 type Store interface {
 	Generation(ctx context.Context) (int64, error)
+	RecentGeneration(ctx context.Context) (int64, error)
 	AcquireLease(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, bool, error)
 	RenewLease(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error)
 	ReleaseLease(ctx context.Context, l store.Lease) error
