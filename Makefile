@@ -22,7 +22,7 @@ test: e2e-deps ## fetch what the tests need and run them all, race detector on
 	@$(MAKE) --no-print-directory limits
 
 limits: ## what is bounded by DESIGN 10, one package at a time and without race detector, as one table
-	LIMITS=1 $(GO) test -timeout 20m -p 1 -count=1 -v -run '^TestLimit|^TestBudget' ./tools ./change ./inventory ./store ./app ./iac/terraform ./proxmox/pvesim ./e2e | ./.ci/budgets
+	LIMITS=1 $(GO) test -timeout 20m -p 1 -count=1 -v -run '^TestLimit|^TestBudget|^TestSoak$$' ./tools ./change ./inventory ./store ./app ./iac/terraform ./proxmox/pvesim ./e2e | ./.ci/budgets
 
 test-fast: ## the tests without race detector and without the programs that npm brings
 	$(GO) test -short ./...

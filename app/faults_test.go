@@ -117,12 +117,13 @@ func (m *matrixRig) questions(first int, fresh, wait bool) []question {
 		{"get_guest", map[string]any{"guest": fmt.Sprint(onNode3)}}, {"get_task", map[string]any{"task": m.tasks.running}},
 		{"find_recovery", map[string]any{"guest": fmt.Sprint(onNode1)}},
 		{"read_log", map[string]any{"node": "node01"}}, {"get_agent_info", map[string]any{"guest": fmt.Sprint(onNode1)}},
+		{"get_file_from_backup", map[string]any{"guest": fmt.Sprint(onNode1)}},
 	}
 	if wait {
 		q = append(q, question{"get_task", map[string]any{"task": m.tasks.running, "wait_s": 60}})
 	}
 	for _, one := range q {
-		if fresh && one.tool != "sync_inventory" && one.tool != "get_agent_info" {
+		if fresh && one.tool != "sync_inventory" && one.tool != "get_agent_info" && one.tool != "get_file_from_backup" {
 			one.args["fresh"] = true
 		}
 	}

@@ -32,8 +32,8 @@ func TestWidths(t *testing.T) {
 	args := map[string]string{"get_guest": `{"guest":"200","detail":"full"}`, "get_metrics": `{"object":"pve1"}`, "find_recovery": `{"guest":"200"}`, "describe_as_code": `{"guest":"200"}`, "get_history": `{"object":"200"}`, "get_node": `{"node":"pve1"}`, "diagnose_guest": `{"guest":"200"}`, "get_agent_info": `{"guest":"200"}`, "find_guests": `{"fields":["mem","disk","cpus","uptime","pool","ip","os"]}`}
 	tables := 0
 	for _, spec := range tools.Listed(tools.R0) {
-		if spec.Name == "get_task" || spec.Name == "check_code" {
-			continue // a task has no table; what terraform says needs terraform
+		if spec.Name == "get_task" || spec.Name == "check_code" || spec.Name == "get_file_from_backup" {
+			continue // a task has no table; what terraform says needs terraform; the demo has no backup server
 		}
 		res, err := spec.Call(t.Context(), session.Deps, json.RawMessage(args[spec.Name]))
 		if err != nil {

@@ -203,6 +203,8 @@ func (r *rig) example(t *testing.T, line string) {
 		}
 	case "secret rm":
 		want = []int{1} // not found: nothing was set
+	case "backup file":
+		want = []int{1} // a conflict: no backup is on a backup server
 	case "guest exec":
 		want = []int{4} // denied: programs in guests are off unless the configuration allows some
 	case "task cancel":

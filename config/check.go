@@ -22,7 +22,7 @@ type loader struct {
 // general checks the settings that are not a cluster's.
 func (l *loader) general(cfg *Config, raw rawFile) {
 	cfg.State = l.state(raw.state)
-	cfg.Code, cfg.Agent = l.code(raw.code), l.agent(raw.agent)
+	cfg.Code, cfg.Agent, cfg.Backups = l.code(raw.code), l.agent(raw.agent), l.backups(raw.backups)
 	cfg.Toolset = l.toolset(raw.toolset)
 	cfg.Log = l.log(raw.log)
 	cfg.Telemetry = l.telemetry(raw.telemetry)

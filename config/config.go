@@ -17,6 +17,7 @@ type Config struct {
 	Changes   Changes
 	Code      Code
 	Agent     Agent
+	Backups   Backups
 	HTTP      HTTP
 	Toolset   Toolset
 	Telemetry Telemetry

@@ -255,8 +255,8 @@ func TestRules(t *testing.T) {
 	}{
 		"unknown key near":      {withToken + "  endpoint: x\n", []string{`clusters[0]: "endpoint" is not a setting; did you mean "endpoints"?`}},
 		"unknown key contained": {withToken + "  api_token: x\n", []string{`clusters[0]: "api_token" is not a setting; did you mean "token"?`}},
-		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: agent, changes, clusters, code, freshness, http, log, state, telemetry, tick, toolset, zone`}},
-		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: agent, changes, clusters, code, freshness, http, log, state, telemetry, tick, toolset, zone"}},
+		"unknown key far":       {withToken + "colour: red\n", []string{`"colour" is not a setting; known here: agent, backups, changes, clusters, code, freshness, http, log, state, telemetry, tick, toolset, zone`}},
+		"secret as key":         {withToken + canarySecret + ": x\n", []string{"this key is not a setting; known here: agent, backups, changes, clusters, code, freshness, http, log, state, telemetry, tick, toolset, zone"}},
 		"no token":              {sound, []string{"clusters[0].token: is missing: an API token user@realm!tokenid=uuid (proxmox-mcp init shows how to make one)"}},
 		"empty token":           {sound + "  token:\n  username: a@pve\n  password: x\n", []string{"clusters[0].token: is empty"}},
 		"token without id":      {sound + "  token: mcp@pve=" + canarySecret + "\n", []string{"clusters[0].token: the !tokenid part is missing; " + tokenShape}},

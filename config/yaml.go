@@ -48,6 +48,7 @@ type rawFile struct {
 	code                  rawCode
 	log                   rawLog
 	agent                 rawAgent
+	backups               rawBackups
 	http                  rawHTTP
 	toolset               rawToolset
 	telemetry             rawTelemetry
@@ -94,6 +95,7 @@ func (r *reader) topFields(f *rawFile) fields {
 		"changes":   r.changes(&f.changes),
 		"code":      r.code(&f.code),
 		"agent":     r.agent(&f.agent),
+		"backups":   r.backups(&f.backups),
 		"http":      r.http(&f.http),
 		"toolset":   r.toolset(&f.toolset),
 		"freshness": r.text(&f.freshness),

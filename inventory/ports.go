@@ -80,6 +80,9 @@ type Source interface {
 	Appliances(ctx context.Context, node string) ([]pve.Appliance, error)
 	// ArchiveConfig is the configuration that a backup holds, redacted; Forbidden without the rights to restore it.
 	ArchiveConfig(ctx context.Context, node, volid string) (pve.Config, error)
+	// BackupFiles is a folder of a backup on a backup server, path "/" its archives; BackupFile the bytes of a file in it, at most 16 MiB.
+	BackupFiles(ctx context.Context, node, storage, volid, path string) ([]pve.BackupFileRow, error)
+	BackupFile(ctx context.Context, node, storage, volid, path string) ([]byte, error)
 
 	// NodeJournal gives lines of a node's journal, oldest first: those of a span of time, or the last ones (last > 0, no times).
 	NodeJournal(ctx context.Context, node string, since, until time.Time, last int) ([]string, error)

@@ -24,6 +24,7 @@ type RestoreAsk struct {
 	Taken                  []int
 	Over                   bool
 	Copy                   bool // never in the place of one that is gone
+	OnServer               bool // on a Proxmox Backup Server alone
 	ReadOptions
 }
 
@@ -97,7 +98,7 @@ func (i *Inventory) backupFor(ctx context.Context, guest string, q *RestoreAsk) 
 		for k := range r.Rows {
 			p := &r.Rows[k]
 			switch {
-			case p.Kind != PointBackup:
+			case p.Kind != PointBackup || q.OnServer && !onServer(p.ID):
 			case q.Backup != "" && p.ID == q.Backup, q.Backup == "" && p.Doubt == "" && !p.At.After(r.At):
 				return r, *p, nil
 			case oldest == nil || p.At.Before(oldest.At):
@@ -111,8 +112,20 @@ func (i *Inventory) backupFor(ctx context.Context, guest string, q *RestoreAsk) 
 	}
 }
 
+// onServer says whether a backup is on a Proxmox Backup Server, which names them in its own way.
+func onServer(volid string) bool {
+	m := backupNames().FindStringSubmatch(volid)
+	return m != nil && m[2] != ""
+}
+
 func noBackup(r Recovery, q *RestoreAsk, oldest *RecoveryPoint) error {
 	switch {
+	case q.OnServer && oldest == nil:
+		e := fault.New(fault.Conflict, "no such backup of guest %d is seen on a Proxmox Backup Server: Proxmox VE looks into no others", r.VMID).WithNext("list_backups")
+		if len(r.Warnings) > 0 {
+			return e.WithHint("there may be more than is seen: %s", r.Warnings[0].Text)
+		}
+		return e.WithHint("restore_guest with action beside brings the whole guest as a copy")
 	case q.Backup != "":
 		return fault.New(fault.NotFound, "backup %s is not seen", clean.Line(q.Backup, maxLine)).WithNext("find_recovery")
 	case oldest == nil:

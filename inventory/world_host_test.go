@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
@@ -11,9 +12,10 @@ import (
 // host is what a world says of its nodes and storages beside cluster/resources.
 type host struct {
 	jobs     []pve.Config
-	content  map[string][]pve.VolumeRow // node/storage
-	archives map[string]pve.Config      // volume id
-	snapcfg  map[string]pve.Config      // snapshot name
+	content  map[string][]pve.VolumeRow   // node/storage
+	archives map[string]pve.Config        // volume id
+	files    map[string]map[string]string // volume id, path
+	snapcfg  map[string]pve.Config        // snapshot name
 	disks    []pve.DiskRow
 	zfs      []pve.ZFSRow
 	thin     []pve.ThinPoolRow
@@ -58,6 +60,36 @@ func (w *world) SnapshotConfig(ctx context.Context, node string, _ pve.GuestType
 
 func (w *world) ArchiveConfig(ctx context.Context, node, volid string) (pve.Config, error) {
 	return ask(ctx, w, "archive "+volid, node, 0, func() pve.Config { return w.host.archives[volid] })
+}
+
+// BackupFiles lists what is below a path of w.host.files, as folders and files.
+func (w *world) BackupFiles(ctx context.Context, node, _, volid, path string) ([]pve.BackupFileRow, error) {
+	return ask(ctx, w, "files "+path, node, 0, func() (rows []pve.BackupFileRow) {
+		seen := map[string]bool{}
+		for file, content := range w.host.files[volid] {
+			rest, ok := strings.CutPrefix("/"+file, strings.TrimSuffix(path, "/")+"/")
+			name, _, deeper := strings.Cut(rest, "/")
+			if !ok || seen[name] {
+				continue
+			}
+			seen[name] = true
+			row := pve.BackupFileRow{Text: pve.Text(name), Type: "d"}
+			switch size := pve.Int(len(content)); {
+			case !deeper && content == "link":
+				row.Type = "l"
+			case !deeper:
+				row.Type, row.Size = "f", &size
+			case strings.HasSuffix(name, ".fidx"):
+				row.Type = "v"
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	})
+}
+
+func (w *world) BackupFile(ctx context.Context, node, _, volid, path string) ([]byte, error) {
+	return ask(ctx, w, "file "+path, node, 0, func() []byte { return []byte(w.host.files[volid][strings.TrimPrefix(path, "/")]) })
 }
 
 func (w *world) ZFSPools(ctx context.Context, node string) ([]pve.ZFSRow, error) {

@@ -29,6 +29,7 @@ func list() []Spec {
 		listStorage(),
 		listVolumes(),
 		listBackups(),
+		getFileFromBackup(),
 		listNetworks(),
 		getTask(),
 		findTasks(),

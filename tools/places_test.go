@@ -20,6 +20,9 @@ type fakePlaces struct {
 	backups  inventory.BackupPage
 	networks inventory.NetworkPage
 
+	files inventory.BackupFiles
+
+	filesAsked   inventory.BackupFilesQuery
 	backupsAsked inventory.BackupQuery
 	volumesAsked inventory.VolumeQuery
 }
@@ -40,6 +43,11 @@ func (f *fakePlaces) Volumes(_ context.Context, q inventory.VolumeQuery) (invent
 func (f *fakePlaces) Backups(_ context.Context, q inventory.BackupQuery) (inventory.BackupPage, error) {
 	f.backupsAsked = q
 	return f.backups, nil
+}
+
+func (f *fakePlaces) BackupFiles(_ context.Context, q inventory.BackupFilesQuery) (inventory.BackupFiles, error) {
+	f.filesAsked = q
+	return f.files, nil
 }
 
 func (f *fakePlaces) Networks(context.Context, inventory.NetworkQuery) (inventory.NetworkPage, error) {

@@ -54,8 +54,11 @@ var (
 	// Destroying guests; never part of the role that is proposed for reading (security.md 6).
 	needAllocate = Need{Privileges: []string{"VM.Allocate"}, Path: "/vms", Part: "guests"}
 	// Backups (09/036; schema: /nodes/{node}/vzdump).
-	needBackup = Need{Privileges: []string{"VM.Backup"}, Path: "/vms", Part: "backups of guests"}
-	needSpace  = Need{Privileges: []string{"Datastore.AllocateSpace"}, Path: "/storage", Part: "room on storages"}
+	// Looking into backups on a server (pve-storage, check_volume_access): more than reading is worth by itself.
+	needOwnBackups  = Need{Privileges: []string{"VM.Backup"}, Path: "/vms", Part: "files in backups", Extra: true}
+	needBackupStore = Need{Privileges: []string{"Datastore.AllocateSpace"}, Path: "/storage", Part: "files in backups", Extra: true}
+	needBackup      = Need{Privileges: []string{"VM.Backup"}, Path: "/vms", Part: "backups of guests"}
+	needSpace       = Need{Privileges: []string{"Datastore.AllocateSpace"}, Path: "/storage", Part: "room on storages"}
 	// Files on storages (schema: download-url, upload), and that a node fetches them (schema: or Sys.Audit with Sys.Modify on /).
 	needTemplates = Need{Privileges: []string{"Datastore.AllocateTemplate"}, Path: "/storage", Part: "images and templates"}
 	needReachOut  = Need{Privileges: []string{"Sys.AccessNetwork", "Sys.Modify"}, Path: "/nodes", Part: "downloads by nodes"}
@@ -183,6 +186,7 @@ func (n Need) lack(a inventory.Access) Lack {
 }
 
 func (l *Lack) add(tool string, n Need, fails bool) {
+	l.Extra = l.Extra && n.Extra
 	to := &l.Partial
 	if fails {
 		to = &l.Fails
@@ -214,7 +218,7 @@ func Surplus(r inventory.Rights, specs []Spec) []string {
 
 func used(priv string, specs []Spec) bool {
 	return slices.ContainsFunc(specs, func(s Spec) bool {
-		return slices.ContainsFunc(s.Needs, func(n Need) bool { return n.Privileges[0] == priv })
+		return slices.ContainsFunc(s.Needs, func(n Need) bool { return n.Privileges[0] == priv && !n.Extra })
 	})
 }
 

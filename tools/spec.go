@@ -9,6 +9,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/globs"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/sealed"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -56,6 +57,7 @@ type Inventory interface {
 	Storages(ctx context.Context, q inventory.StorageQuery) (inventory.StoragePage, error)
 	Volumes(ctx context.Context, q inventory.VolumeQuery) (inventory.VolumePage, error)
 	Backups(ctx context.Context, q inventory.BackupQuery) (inventory.BackupPage, error)
+	BackupFiles(ctx context.Context, q inventory.BackupFilesQuery) (inventory.BackupFiles, error)
 	Networks(ctx context.Context, q inventory.NetworkQuery) (inventory.NetworkPage, error)
 	Task(ctx context.Context, q inventory.TaskQuery) (inventory.TaskDetail, error)
 	Changes(ctx context.Context, q inventory.ChangeQuery) (inventory.ChangePage, error)
@@ -97,9 +99,11 @@ type Deps struct {
 	Several bool
 	// Program is how the owner starts this program in a shell, with the flags that name its configuration and store; "" = proxmox-mcp.
 	Program string
-	SSHKeys []string // public keys of who may log in to new guests, unless a call names others
-	Now     func() time.Time
-	Zone    *time.Location
+	// ShowFiles are the files in backups whose contents the configuration lets be shown.
+	ShowFiles []globs.Rule
+	SSHKeys   []string // public keys of who may log in to new guests, unless a call names others
+	Now       func() time.Time
+	Zone      *time.Location
 	// Progress, if set, hears of long work: how far it is, of how much (0 = unknown), and a few words.
 	Progress func(done, total float64, text string)
 }

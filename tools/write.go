@@ -39,7 +39,7 @@ func on(cluster, guest string, a change.Action) change.Request {
 
 // Planning are the inputs of what makes a plan.
 type Planning struct {
-	DryRun bool `json:"dry_run" desc:"plan only" help:"plan only, send nothing"`
+	DryRun bool `json:"dry_run" help:"plan only, send nothing"`
 	Waiting
 }
 
@@ -47,7 +47,7 @@ func (p *Planning) onlyPlanned() bool { return p.DryRun }
 
 // Quick are the inputs of what makes a plan that is done at once: how long to wait is no question.
 type Quick struct {
-	DryRun bool `json:"dry_run" desc:"plan only" help:"plan only, send nothing"`
+	DryRun bool `json:"dry_run" help:"plan only, send nothing"`
 }
 
 func (q *Quick) onlyPlanned() bool         { return q.DryRun }

@@ -150,3 +150,13 @@ type Appliance struct {
 	OS       Text `json:"os"`
 	Section  Text `json:"section"` // system, turnkeylinux, mail
 }
+
+// BackupFileRow is a row of GET .../file-restore/list (schema; proxmox-backup, pbs-datastore catalog.rs). FilePath is base64 of the whole
+// path, archive first; Type is d for a folder, f a file, l a link, h a hard link, v an archive or part of a disk, else b, c, p, s. MTime and Size are of files alone.
+type BackupFileRow struct {
+	FilePath Text `json:"filepath"`
+	Text     Text `json:"text"`
+	Type     Text `json:"type"`
+	Size     *Int `json:"size"`
+	MTime    *Int `json:"mtime"`
+}

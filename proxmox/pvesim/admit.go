@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"html"
@@ -104,7 +105,7 @@ func (s *Sim) success(x *exchange, c *call, data any) *response {
 		return x.upgraded(c)
 	}
 	if c.file != nil {
-		return &response{status: 200, reason: "OK", ctype: "text/plain", body: []byte(c.file.text),
+		return &response{status: 200, reason: "OK", ctype: cmp.Or(c.file.kind, "text/plain"), body: []byte(c.file.text),
 			header: [][2]string{{"Content-Disposition", "attachment; filename=\"" + c.file.name + "\""}}}
 	}
 	out := fields{{"data", data}}

@@ -17,6 +17,9 @@ type archive struct {
 	disks  []archivedDisk
 	// firewall is nil where the guest had no file of one.
 	firewall *Firewall
+	// files are what can be looked into, on a backup server; slow is whether the next look takes too long.
+	files map[string]string
+	slow  bool
 	// gap is whether a blank line ends the configuration, as it does where the file had more sections (09/004).
 	gap bool
 }

@@ -16,7 +16,7 @@ func downloadRoutes() []route {
 		get("/nodes/{node}/query-url-metadata", mayReachOut, urlMetadata),
 		get(base+"/identity", use, storageIdentity),
 		get(base+"/import-metadata", anyone, importMetadata),
-		get(base+"/file-restore/list", anyone, backupFiles), get(base+"/file-restore/download", anyone, backupFiles))
+		get(base+"/file-restore/list", anyone, listBackupFiles), get(base+"/file-restore/download", anyone, downloadBackupFile))
 }
 
 // mayReachOut is the right to make a node connect to anywhere.
@@ -120,23 +120,4 @@ func importMetadata(c *call) (any, error) {
 		return nil, fail("invalid content type '%s'", p.kind)
 	}
 	return nil, fail("invalid format")
-}
-
-// backupFiles looks into backups, which only backup servers let (13/077). A simulated one has none.
-func backupFiles(c *call) (any, error) {
-	volume := c.param("volume")
-	if !strings.HasPrefix(volume, "backup/") {
-		volume = "backup/" + volume
-	}
-	if err := c.mayUseVolume(0, c.vars["storage"]+":"+volume); err != nil {
-		return nil, err
-	}
-	def := c.w.Storage(c.vars["storage"])
-	switch {
-	case def["type"] != "pbs":
-		return nil, badParam("storage", "Only PBS storages supported for file-restore.")
-	case !c.w.answers(def):
-		return nil, fail("proxmox-file-restore failed: %s", c.w.unreachable(backupServer(def)).client) // inferred
-	}
-	return nil, fail("proxmox-file-restore failed: no such snapshot '%s'", strings.TrimPrefix(volume, "backup/")) // inferred
 }

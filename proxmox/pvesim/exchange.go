@@ -91,6 +91,7 @@ type call struct {
 
 type download struct {
 	name, text string
+	kind       string // "" = text/plain
 }
 
 // param gives a parameter as a string, "" when it was not sent.

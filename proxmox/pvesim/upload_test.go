@@ -125,28 +125,3 @@ func TestStorages(t *testing.T) {
 		}
 	})
 }
-
-// TestFileRestore: only backup servers let anybody look into backups; a simulated one has none.
-func TestFileRestore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := haWorld()
-		for _, server := range []string{"backup.lan", "127.0.0.1"} {
-			w.Storages = append(w.Storages, Object{"storage": "pbs-" + server[:3], "type": "pbs", "server": server, "datastore": "d", "content": "backup"})
-		}
-		w.Servers = append(w.Servers, "backup.lan")
-		r := newRig(t, w)
-		defer r.stop()
-		var steps []string
-		for _, what := range []string{"list", "download"} {
-			for _, step := range []string{
-				"nas-backup/file-restore/WHAT?volume=vzdump-qemu-101-2026_01_01-00_00_00.vma.zst -> Only PBS storages supported for file-restore.",
-				"nas-backup/file-restore/WHAT?volume=x -> unable to parse directory volume name 'backup/x'", "pbs-bac/file-restore/WHAT?volume=x -> unable to parse PBS volume name",
-				"pbs-bac/file-restore/WHAT?volume=vm/101/2026-01-01T00:00:00Z -> no such snapshot 'vm/101/2026-01-01T00:00:00Z'",
-				"pbs-127/file-restore/WHAT?volume=vm/101/2026-01-01T00:00:00Z -> proxmox-file-restore failed: 500 Can't connect",
-			} {
-				steps = append(steps, "GET /nodes/pve1/storage/"+strings.Replace(strings.Replace(step, "WHAT", what, 1), " ->", "&filepath=/ ->", 1))
-			}
-		}
-		r.walk(steps)
-	})
-}
