@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
@@ -33,7 +34,7 @@ func calls(t *testing.T, task string) [][2]any {
 		{"list_storage", map[string]any{}},
 		{"list_volumes", map[string]any{"content": "images"}},
 		{"list_backups", map[string]any{"missing_since": "7d"}},
-		{"get_file_from_backup", map[string]any{"guest": "100"}}, // refused: TestBackupFile has a backup server
+		{"get_file_from_backup", map[string]any{"guest": "200", "path": "/etc"}},
 		{"list_networks", map[string]any{}},
 		{"read_log", map[string]any{"node": "pve1"}},
 		{"check_health", map[string]any{}},
@@ -49,11 +50,13 @@ func calls(t *testing.T, task string) [][2]any {
 	}
 }
 
-// callsWorld is the recorded world with a container that runs, whose addresses can be asked for.
+// callsWorld is the recorded world with a container that runs, whose addresses can be asked for, and whose backup has files.
 func callsWorld(t *testing.T) *pvesim.World {
 	t.Helper()
 	w := recordedWorld(t)
 	w.SetStatus(200, "running")
+	w.AddBackupServer("pbs", "backup.lan")
+	w.AddServerBackup(pvesim.ServerBackup{Storage: "pbs", VMID: 200, At: w.Now().Add(-time.Hour), Files: map[string]string{"root.pxar.didx/etc/hosts": "127.0.0.1 localhost\n"}})
 	return w
 }
 

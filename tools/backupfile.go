@@ -29,6 +29,7 @@ type backupFileIn struct {
 func (in *backupFileIn) wantsJSON() bool { return in.Format == "json" }
 
 type backupFileOut struct {
+	Envelope
 	Cluster string   `json:"cluster"`
 	Volume  string   `json:"volume"`
 	VMID    int      `json:"vmid"`
@@ -72,7 +73,7 @@ func getFileFromBackup() Spec {
 }
 
 func backupFileOf(d Deps, b inventory.BackupFiles) *backupFileOut {
-	out := &backupFileOut{Cluster: b.Cluster, Volume: cell(b.Volume, 200), VMID: b.VMID, At: stamp(d, b.At), Path: cell(b.Path, 300), src: b}
+	out := &backupFileOut{Envelope: Envelope{AsOf: stamp(d, d.Now())}, Cluster: b.Cluster, Volume: cell(b.Volume, 200), VMID: b.VMID, At: stamp(d, b.At), Path: cell(b.Path, 300), src: b}
 	if b.IsFile {
 		out.Size = b.Size
 		out.Text, out.Cut = fileText(b.Data)

@@ -45,6 +45,14 @@ func (w *World) AddServerBackup(b ServerBackup) string {
 	return f.volid
 }
 
+// looked is the backup and the path in it that a request names.
+func (c *call) looked() (a *archive, path string, err error) {
+	if a, err = c.catalog(); err == nil {
+		path, err = c.wantedPath()
+	}
+	return a, path, err
+}
+
 // catalog is what can be looked into: a backup on a server that answers.
 func (c *call) catalog() (*archive, error) {
 	volume := c.param("volume")
@@ -87,11 +95,7 @@ func (c *call) wantedPath() (string, error) {
 
 // listBackupFiles lists one folder of a backup; the outermost one has the archives.
 func listBackupFiles(c *call) (any, error) {
-	a, err := c.catalog()
-	if err != nil {
-		return nil, err
-	}
-	path, err := c.wantedPath()
+	a, path, err := c.looked()
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +147,7 @@ func catalogRow(folder, name string, isFolder bool, content string) Object {
 
 // downloadBackupFile answers a file's bytes while a task of its own reads them. Folders would be archives, of which there are none here.
 func downloadBackupFile(c *call) (any, error) {
-	a, err := c.catalog()
-	if err != nil {
-		return nil, err
-	}
-	path, err := c.wantedPath()
+	a, path, err := c.looked()
 	if err != nil {
 		return nil, err
 	}
