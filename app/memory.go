@@ -18,10 +18,10 @@ const (
 	restRoom = 20 << 20
 	// heapEase is what the heap may come to before the collector runs, however little lives in it: a collection marks all that lives and cuts
 	// every idle connection's stack, and at Go's own pace that is a third of the time of a read over HTTP.
-	heapEase = 24 << 20
+	heapEase = 20 << 20
 	// leastPace is the collector's percentage where more lives than heapEase has room for: the memory at rest of 10,000 guests stays near
 	// what lives.
-	leastPace = 50
+	leastPace = 45
 	// firstLive is what lives before anything is known of a cluster.
 	firstLive = 4 << 20
 )
