@@ -145,6 +145,18 @@ func TestBackupFileRefusals(t *testing.T) {
 	}
 }
 
+// TestBackupFileWarnings: where a listing was not read there may be a newer backup, and the answer says so.
+func TestBackupFileWarnings(t *testing.T) {
+	r := newFileRig(t, (*pvesim.World).RootToken)
+	f := pvesim.TruncateBody(5)
+	f.Path = "/nodes/*/storage/backup/content"
+	r.sim.AddFault(f)
+	got, err := r.ask(t, strings.Split(r.ct, "/")[2], "/etc")
+	if err != nil || !strings.Contains(got, "\n! ") || !strings.Contains(got, `"warnings":[{`) {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
 // TestBackupFileFaults: F13, F14, F35 and a caller without the privileges. Nothing is half shown.
 func TestBackupFileFaults(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -16,11 +16,7 @@ const (
 	// restRoom is how much Go's memory may keep between syncs; more goes back to the system. Clusters below some thousand guests never come to
 	// it unless somebody asks much.
 	restRoom = 20 << 20
-	// heapEase is what the heap may come to before the collector runs, however little lives in it: a collection marks all that lives and cuts
-	// every idle connection's stack, and at Go's own pace that is a third of the time of a read over HTTP.
-	heapEase = 20 << 20
-	// leastPace is the collector's percentage where more lives than heapEase has room for: the memory at rest of 10,000 guests stays near
-	// what lives.
+	// leastPace is the collector's percentage where what lives leaves no room in that: the memory at rest of 10,000 guests stays near what lives.
 	leastPace = 45
 	// firstLive is what lives before anything is known of a cluster.
 	firstLive = 4 << 20
@@ -49,12 +45,10 @@ func (a *App) rested() (resume func()) {
 	})
 }
 
-// pace is the collector's percentage for a heap of which live bytes live.
+// pace is the collector's percentage for a heap of which live bytes live: it runs when the heap comes to restRoom, which may be kept anyhow. A
+// collection marks all that lives and cuts the stacks of idle connections, so that few of them make many calls cheaper (TestLimitHTTP).
 func pace(live uint64) int {
-	if live >= heapEase {
-		return leastPace
-	}
-	return max(leastPace, int(100*(heapEase-live)/max(live, 1<<20))) //nolint:gosec // at most 3,200
+	return max(leastPace, int(100*(max(restRoom, live)-live)/max(live, 1<<20))) //nolint:gosec // at most 2,000
 }
 
 // giveBack returns to the system what a sync needed and the server does not until the next one, and sets the collector's pace for what

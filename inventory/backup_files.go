@@ -29,6 +29,7 @@ type BackupFilesQuery struct {
 
 // BackupFiles is a folder (Rows) or a file (IsFile, Data). Path is how it can be asked for again.
 type BackupFiles struct {
+	Warnings                          []Warning // of the listings that the backup was chosen from
 	Cluster, Name, Node, Volume, Path string
 	VMID                              int
 	Type                              pve.GuestType
@@ -90,7 +91,7 @@ func (i *Inventory) serverBackup(ctx context.Context, q *BackupFilesQuery) (chos
 	if err := s.node(ctx); err != nil {
 		return out, err
 	}
-	return chosenBackup{scope[0], BackupFiles{Cluster: r.Cluster, Name: r.Name, VMID: r.VMID, Type: r.Type, Node: place.Node, Volume: p.ID, At: p.At}}, nil
+	return chosenBackup{scope[0], BackupFiles{Warnings: r.Warnings, Cluster: r.Cluster, Name: r.Name, VMID: r.VMID, Type: r.Type, Node: place.Node, Volume: p.ID, At: p.At}}, nil
 }
 
 // looking is one look into a backup.
@@ -113,21 +114,22 @@ func (l *looking) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at := path.Clean("/" + strings.TrimSpace(l.q.Path))
-	first, _, _ := strings.Cut(at[1:], "/")
-	named := slices.ContainsFunc(archives, func(r pve.BackupFileRow) bool { return string(r.Text) == first })
-	whole := at
+	l.out.Path = path.Clean("/" + strings.TrimSpace(l.q.Path))
+	first, _, _ := strings.Cut(l.out.Path[1:], "/")
 	switch {
-	case named:
+	case slices.ContainsFunc(archives, func(r pve.BackupFileRow) bool { return string(r.Text) == first }):
+		return l.lookAt(ctx, l.out.Path)
 	case len(archives) == 1 && archives[0].Type == "d":
-		whole = path.Join("/", string(archives[0].Text), at)
-	case at == "/":
-		l.folder("/", archives)
+		return l.lookAt(ctx, path.Join("/", string(archives[0].Text), l.out.Path))
+	case first == "":
+		l.folder(archives)
 		return nil
-	default:
-		return l.missing(first, "/", archives)
 	}
-	l.out.Path = at
+	return l.missing(first, "/", archives)
+}
+
+// lookAt opens a path whose first name is an archive: a folder's row in the one above tells it from a file.
+func (l *looking) lookAt(ctx context.Context, whole string) error {
 	if path.Dir(whole) == "/" {
 		return l.open(ctx, whole)
 	}
@@ -137,7 +139,7 @@ func (l *looking) look(ctx context.Context) error {
 	}
 	k := slices.IndexFunc(beside, func(r pve.BackupFileRow) bool { return string(r.Text) == path.Base(whole) })
 	if k < 0 {
-		return l.missing(path.Base(whole), path.Dir(at), beside)
+		return l.missing(path.Base(whole), path.Dir(l.out.Path), beside)
 	}
 	if kindOfEntry(&beside[k]) == "folder" {
 		return l.open(ctx, whole)
@@ -150,12 +152,12 @@ func (l *looking) open(ctx context.Context, whole string) error {
 	if err != nil {
 		return err
 	}
-	l.folder(l.out.Path, rows)
+	l.folder(rows)
 	return nil
 }
 
-func (l *looking) folder(at string, rows []pve.BackupFileRow) {
-	l.out.Path, l.out.Rows = at, make([]BackupEntry, 0, len(rows))
+func (l *looking) folder(rows []pve.BackupFileRow) {
+	l.out.Rows = make([]BackupEntry, 0, len(rows))
 	for k := range rows {
 		e := BackupEntry{Name: clean.Line(string(rows[k].Text), maxLine), Kind: kindOfEntry(&rows[k])}
 		if e.Kind == "file" && rows[k].Size != nil {

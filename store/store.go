@@ -185,7 +185,7 @@ type glimpse struct {
 }
 
 // glimpseAge is how old RecentGeneration may be: nobody types or starts a process in that time, and under load it saves the query of nearly
-// every read (10 us of SQLite, a quarter of a read's own work over HTTP; a round trip of PostgreSQL).
+// every read (with PostgreSQL a round trip).
 const glimpseAge = 10 * time.Millisecond
 
 // RecentGeneration is Generation as it was within the last 10 ms: what this handle committed is in it, what other processes committed meanwhile

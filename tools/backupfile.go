@@ -73,7 +73,7 @@ func getFileFromBackup() Spec {
 }
 
 func backupFileOf(d Deps, b inventory.BackupFiles) *backupFileOut {
-	out := &backupFileOut{Envelope: Envelope{AsOf: stamp(d, d.Now())}, Cluster: b.Cluster, Volume: cell(b.Volume, 200), VMID: b.VMID, At: stamp(d, b.At), Path: cell(b.Path, 300), src: b}
+	out := &backupFileOut{Envelope: Envelope{AsOf: stamp(d, d.Now()), Warnings: b.Warnings}, Cluster: b.Cluster, Volume: cell(b.Volume, 200), VMID: b.VMID, At: stamp(d, b.At), Path: cell(b.Path, 300), src: b}
 	if b.IsFile {
 		out.Size = b.Size
 		out.Text, out.Cut = fileText(b.Data)
@@ -98,7 +98,7 @@ func fileText(data []byte) (text *string, cut bool) {
 
 // View implements Answer.
 func (o *backupFileOut) View(d Deps) View {
-	b, v := &o.src, View{}
+	b, v := &o.src, View{Warnings: o.Warnings}
 	v.Line("%s of %s, %s, as of %s", o.Path, strings.TrimSpace(b.Type.Short()+" "+ownerText(&inventory.Volume{Owner: b.VMID, OwnerName: b.Name})), o.Volume, o.At)
 	switch {
 	case !b.IsFile:
