@@ -75,7 +75,7 @@ func (i *Inventory) serverBackup(ctx context.Context, q *BackupFilesQuery) (chos
 	guest := strings.TrimSpace(q.Guest)
 	if q.Backup != "" {
 		if guest = guestOfBackup(q.Backup); guest == "" {
-			return out, fault.BadField("backup", "it must be the volume id of a backup", "pbs:backup/ct/104/2026-11-21T02:30:00Z").WithNext("list_backups")
+			return out, fault.BadField("guest", "it must be a vmid, a name or the volume id of a backup", "pbs:backup/ct/104/2026-11-21T02:30:00Z").WithNext("list_backups")
 		}
 	}
 	r, p, err := i.backupFor(ctx, guest, &ask)
