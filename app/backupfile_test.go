@@ -155,6 +155,9 @@ func TestBackupFileWarnings(t *testing.T) {
 	if err != nil || !strings.Contains(got, "\n! ") || !strings.Contains(got, `"warnings":[{`) {
 		t.Errorf("%v\n%s", err, got)
 	}
+	if got, err := r.ask(t, r.ct, "/etc"); err != nil || strings.Contains(got, "\n! ") {
+		t.Errorf("of a named backup there is no newer one: %v\n%s", err, got)
+	}
 }
 
 // TestBackupFileFaults: F13, F14, F35 and a caller without the privileges. Nothing is half shown.

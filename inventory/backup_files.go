@@ -29,7 +29,7 @@ type BackupFilesQuery struct {
 
 // BackupFiles is a folder (Rows) or a file (IsFile, Data). Path is how it can be asked for again.
 type BackupFiles struct {
-	Warnings                          []Warning // of the listings that the backup was chosen from
+	Warnings                          []Warning // of listings that may have a newer backup; none where the backup was named
 	Cluster, Name, Node, Volume, Path string
 	VMID                              int
 	Type                              pve.GuestType
@@ -91,7 +91,10 @@ func (i *Inventory) serverBackup(ctx context.Context, q *BackupFilesQuery) (chos
 	if err := s.node(ctx); err != nil {
 		return out, err
 	}
-	return chosenBackup{scope[0], BackupFiles{Warnings: r.Warnings, Cluster: r.Cluster, Name: r.Name, VMID: r.VMID, Type: r.Type, Node: place.Node, Volume: p.ID, At: p.At}}, nil
+	if q.Backup != "" {
+		r.Unlisted = nil
+	}
+	return chosenBackup{scope[0], BackupFiles{Warnings: r.Unlisted, Cluster: r.Cluster, Name: r.Name, VMID: r.VMID, Type: r.Type, Node: place.Node, Volume: p.ID, At: p.At}}, nil
 }
 
 // looking is one look into a backup.

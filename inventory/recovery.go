@@ -52,6 +52,7 @@ type RecoveryPoint struct {
 // doubt, not newer than At before newer, then the nearest.
 type Recovery struct {
 	Meta
+	Unlisted            []Warning // those of the Warnings that say which backups were not listed
 	Cluster, Name, Node string
 	VMID                int
 	Type                pve.GuestType // "" when nothing tells
@@ -148,6 +149,7 @@ func (s *search) backups(ctx context.Context, q RecoveryQuery) error {
 	ctx, cancel := i.budget(ctx, q.Fresh, s.began)
 	defer cancel()
 	page := BackupPage{Meta: i.meta(s.h.scope)}
+	general := len(page.Warnings)
 	ask := &BackupQuery{Guest: strconv.Itoa(s.out.VMID), ReadOptions: q.ReadOptions}
 	only := s.row
 	if only != nil && only.gone() {
@@ -165,7 +167,7 @@ func (s *search) backups(ctx context.Context, q RecoveryQuery) error {
 	if s.row == nil && len(page.Guests) == 0 {
 		return i.unknownGuest(s.h.view, s.h.scope, ask.Guest)
 	}
-	s.out.Meta = page.Meta
+	s.out.Meta, s.out.Unlisted = page.Meta, page.Warnings[general:]
 	for k := range page.Guests {
 		s.guestBackups(&page.Guests[k])
 	}
