@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -108,7 +108,7 @@ func (p *parts) gatherStore(ctx context.Context, page telemetry.Page) error {
 	return nil
 }
 
-// routes are those of health, which need no authentication and say nothing but names of configured clusters, and of metrics, which do.
+// routes are those of health, which need no authentication and name nothing that is configured, and of metrics, which do.
 func (a *App) routes(l *lazy) (open, closed map[string]http.Handler) {
 	return map[string]http.Handler{
 			"GET /healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, nil) }),
@@ -176,20 +176,30 @@ func (l *lazy) look(ctx context.Context, now time.Time) []string {
 	if err != nil {
 		return []string{"the store cannot be read: " + string(fault.CodeOf(err))}
 	}
-	var out []string
-	merged := p.inv.Merged()
-	for _, name := range p.pool.Names() {
-		shown, _, _ := strings.Cut(name, "@") // that of the environment is stored with its address
-		at, ok := synced[name]
-		switch _, alias := merged[name]; {
-		case alias:
+	names := slices.DeleteFunc(p.pool.Names(), func(name string) bool { _, alias := p.inv.Merged()[name]; return alias })
+	return unreadOf(names, synced, now, l.ready)
+}
+
+// unreadOf counts the clusters that were never read or not within the limit. It names none: who asks was not asked who he is, and the metrics
+// name them.
+func unreadOf(names []string, synced map[string]time.Time, now time.Time, limit time.Duration) (reasons []string) {
+	var never, late int
+	var oldest time.Duration
+	for _, name := range names {
+		switch at, ok := synced[name]; {
 		case !ok:
-			out = append(out, "cluster "+shown+" was not read yet")
-		case now.Sub(at) > l.ready:
-			out = append(out, "cluster "+shown+" was read "+now.Sub(at).Round(time.Second).String()+" ago")
+			never++
+		case now.Sub(at) > limit:
+			late, oldest = late+1, max(oldest, now.Sub(at))
 		}
 	}
-	return out
+	if never > 0 {
+		reasons = append(reasons, fmt.Sprintf("not read yet: %d of %d clusters", never, len(names)))
+	}
+	if late > 0 {
+		reasons = append(reasons, fmt.Sprintf("not read for over %s: %d of %d clusters, the oldest %s ago", limit, late, len(names), oldest.Round(time.Second)))
+	}
+	return reasons
 }
 
 // measure gives l what measures this process, and the listener for it where one is asked for. Of several servers of one configuration

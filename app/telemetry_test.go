@@ -120,7 +120,7 @@ func TestNotReady(t *testing.T) {
 	addr := freeAddr(t)
 	end := h.sim.AddFault(pvesim.Gateway(503, 0)) // it cannot be read
 	h.serve(cli.ServeOptions{MetricsAddr: addr})
-	if status, body := fetch(t, "http://"+addr+"/readyz"); status != 503 || !strings.Contains(body, "cluster home was not read yet") {
+	if status, body := fetch(t, "http://"+addr+"/readyz"); status != 503 || !strings.Contains(body, `"not read yet: 1 of 1 clusters"`) {
 		t.Errorf("at first: %d %s", status, body)
 	}
 	end()
@@ -129,7 +129,7 @@ func TestNotReady(t *testing.T) {
 	later = 6 * time.Minute
 	mu.Unlock()
 	status, body := fetch(t, "http://"+addr+"/readyz")
-	if want := `^\{"ok":false,"reasons":\["cluster home was read 6m\d+s ago"\]\}\s$`; status != 503 || !regexp.MustCompile(want).MatchString(body) {
+	if want := `^\{"ok":false,"reasons":\["not read for over 5m0s: 1 of 1 clusters, the oldest 6m\d+s ago"\]\}\s$`; status != 503 || !regexp.MustCompile(want).MatchString(body) {
 		t.Errorf("too old: %d %s", status, body)
 	}
 	if status, _ := fetch(t, "http://"+addr+"/healthz"); status != 200 {
