@@ -23,7 +23,7 @@ var layers = map[string]int{
 	"proxmox/pvesim": 4, "proxmox/pvesim/replay": 4, "store/storetest": 4, "store/pgtest": 4, // simulator and conformance suite: app and tests use them
 	"config":           2,
 	"internal/logfile": 2, "internal/images": 2, "internal/nocloud": 2, "internal/argv": 1, "internal/clients": 2,
-	"docs": 1, "internal/telemetry": 1, "internal/early": 1, "internal/reach": 1, "internal/sealed": 1, "internal/limits": 1, "internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/globs": 1, "internal/rawjson": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,
+	"docs": 1, "internal/telemetry": 1, "internal/early": 1, "internal/reach": 1, "internal/sealed": 1, "internal/limits": 1, "internal/buildinfo": 1, "internal/lazy": 1, "internal/near": 1, "internal/globs": 1, "internal/rawjson": 1, "internal/words": 1, "internal/clean": 1, "internal/fault": 1, "internal/pve": 1, "internal/redact": 1,
 	"e2e": 9, "e2e/echo": 9, "e2e/conformance": 9, "e2e/tasks": 9,
 }
 

@@ -51,7 +51,7 @@ func offeredTo(level func(context.Context) tools.Tier, set tools.Toolset) func(c
 func newParts(l *lazy, deps func(context.Context) (tools.Deps, error), offered func(context.Context, string) bool, log *slog.Logger) (*resources.Part, *prompts.Part) {
 	values := tools.Completer{Deps: deps, Clusters: l.reach}.Values
 	return newResources(l, deps, offered, values, log),
-		prompts.New(prompts.Options{Folder: l.prompts, Offered: offered, Values: values, Logger: log})
+		prompts.New(prompts.Options{Folder: l.prompts, Offered: offered, Clusters: l.reach, Values: values, Logger: log})
 }
 
 // completing lists values of an argument.

@@ -6,28 +6,35 @@ import (
 	"io/fs"
 )
 
-//go:embed authorization.md changes.md code.md configuration.md creating.md http.md queries.md recipes.md security-model.md troubleshooting.md
+//go:embed authorization.md changes.md code.md configuration.md creating.md faults.md first-steps.md http.md install.md queries.md recipes.md
+//go:embed security-model.md telemetry.md tools.md troubleshooting.md
 var pages embed.FS
 
 // Page is one page.
 type Page struct {
 	Name  string // its file without .md
 	Title string // what it is about, in a few words
+	Minor bool   // it is reached from another page, and left out of lists
 }
 
 // Pages lists the pages in the order in which somebody new reads them.
 func Pages() []Page {
 	return []Page{
-		{"queries", "Search grammar of guests"},
-		{"changes", "Plans, approval, apply, undo"},
-		{"creating", "Creating machines and containers"},
-		{"authorization", "Who may change what, and who approves"},
-		{"code", "Clusters as Terraform and Ansible"},
-		{"recipes", "Your own prompts and recipes"},
-		{"configuration", "Configuration file and environment"},
-		{"http", "Serving over HTTP: tokens, OAuth, TLS, limits"},
-		{"security-model", "What is protected, by what, and where that ends"},
-		{"troubleshooting", "Each error code: what it means, what helps"},
+		{Name: "queries", Title: "Search grammar of guests"},
+		{Name: "changes", Title: "Plans, approval, apply, undo"},
+		{Name: "creating", Title: "Creating machines and containers"},
+		{Name: "authorization", Title: "Who may change what, and who approves"},
+		{Name: "code", Title: "Clusters as Terraform and Ansible"},
+		{Name: "recipes", Title: "Your own prompts and recipes"},
+		{Name: "configuration", Title: "Configuration file and environment"},
+		{Name: "http", Title: "Serving over HTTP: tokens, OAuth, TLS, limits"},
+		{Name: "security-model", Title: "What is protected, by what, and where that ends"},
+		{Name: "troubleshooting", Title: "Each error code: what it means, what helps"},
+		{Name: "tools", Title: "Every tool and command, with inputs and examples", Minor: true},
+		{Name: "first-steps", Title: "From nothing to a first answer", Minor: true},
+		{Name: "install", Title: "Ways to install, and running as a service", Minor: true},
+		{Name: "telemetry", Title: "Metrics, traces, logs, alerts", Minor: true},
+		{Name: "faults", Title: "What each answer is under each fault", Minor: true},
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 // waitNames is how long names are waited for where nothing was ever read: somebody types meanwhile.
 const waitNames = 300 * time.Millisecond
 
+// namedTasks bounds the tasks of a cluster: who completes wants one of the last, and a client shows 100.
+const namedTasks = 200
+
 // GuestName is a guest by the two ways to call it.
 type GuestName struct {
 	Cluster string
@@ -25,6 +28,7 @@ type Names struct {
 	Storages []string
 	Tags     []string
 	Pools    []string
+	Tasks    []string // UPIDs, newest first within a cluster; at most namedTasks of each
 }
 
 // Names lists what is known of a cluster (of; "" = all) from the store alone. Where the store holds nothing yet the first rows are waited for,
@@ -72,5 +76,8 @@ func (n *Names) add(v *clusterView) {
 	}
 	for id := range maps.Keys(v.pools) {
 		n.Pools = append(n.Pools, name(id))
+	}
+	for k := range min(namedTasks, len(v.tasks.list)) {
+		n.Tasks = append(n.Tasks, v.tasks.list[k].UPID)
 	}
 }

@@ -81,7 +81,9 @@ func checkHead(name, title, description string, args []Argument) (map[string]str
 		case !goodName(a.Name) || twice:
 			return nil, fault.BadField("arguments", "each has a name of its own, of small letters, digits, - and _", "guest")
 		case a.Complete != "" && !a.Complete.Known():
-			return nil, fault.BadField("complete", "must be cluster, guest, vmid, node, storage, tag or pool", "guest")
+			return nil, fault.BadField("complete", "must be cluster, guest, vmid, node, storage, tag, pool or task", "guest")
+		case a.Time && tools.CheckTime(a.Name, a.Default) != nil:
+			return nil, tools.CheckTime("default", a.Default)
 		case clean.Line(a.Description, maxDescription) != a.Description:
 			return nil, fault.BadField("description", "must be one line", "")
 		}

@@ -2,8 +2,10 @@ package prompts
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/words"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -22,6 +25,8 @@ type Options struct {
 	Folder string
 	// Offered says whether a tool is offered to the caller.
 	Offered func(ctx context.Context, tool string) bool
+	// Clusters are the configured names that the caller may reach.
+	Clusters func(ctx context.Context) []string
 	// Values completes an argument (tools.Completer).
 	Values func(ctx context.Context, kind tools.Completed, typed, cluster string) []string
 	Logger *slog.Logger
@@ -146,15 +151,32 @@ func (p *Part) before(ctx context.Context, _ any, r *mcp.GetPromptRequest) {
 	pr, err := p.find(ctx, r.Params.Name)
 	var text string
 	if err == nil {
+		err = p.reach(ctx, pr, r.Params.Arguments)
+	}
+	if err == nil {
 		text, err = pr.Fill(r.Params.Arguments)
 	}
 	if err != nil {
-		r.Params.Name = clean.Line(r.Params.Name, 64) + " (" + clean.Line(fault.Of(err).Error(), 300) + ")"
+		r.Params.Name = words.Mark(tools.ErrorLine(err))
 		return
 	}
 	r.Params.Name = inside
 	r.Params.Meta = &mcp.Meta{AdditionalFields: map[string]any{answerKey: &mcp.GetPromptResult{Description: pr.Description,
 		Messages: []mcp.PromptMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent(text)}}}}}
+}
+
+// reach refuses a cluster that no call of the prompt could ask. What a cluster holds is for its calls to find: a guest may be there by then.
+func (p *Part) reach(ctx context.Context, pr *Prompt, args map[string]string) error {
+	for _, a := range pr.Arguments {
+		v := strings.TrimSpace(args[a.Name])
+		if a.Complete != tools.ByCluster || v == "" {
+			continue
+		}
+		if may := p.o.Clusters(ctx); !slices.Contains(may, v) {
+			return fault.BadField(a.Name, fmt.Sprintf("no cluster that you may ask is called %q; there are: %s", clean.Line(v, 60), strings.Join(may, ", ")), "")
+		}
+	}
+	return nil
 }
 
 // CompletePromptArgument implements mcp-go's PromptCompletionProvider. What is unknown has no values: somebody is typing.

@@ -1,6 +1,7 @@
 package prompts
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type Argument struct {
 	Default     string          `yaml:"default" json:"default,omitempty"`
 	Complete    tools.Completed `yaml:"complete" json:"complete,omitempty"` // what it is completed with, "" = Values
 	Values      []string        `yaml:"values" json:"values,omitempty"`     // what it usually is; others are taken, too
+	Time        bool            `yaml:"time" json:"time,omitempty"`         // it is a time that has passed, as tools take one: 7d, yesterday, a date
 }
 
 // Prompt is a text with places for arguments.
@@ -62,11 +64,16 @@ func valuesOf(declared []Argument, given map[string]string) (map[string]string, 
 		if len([]rune(v)) > maxValue || clean.Line(v, maxValue) != v {
 			return nil, fault.BadField(a.Name, fmt.Sprintf("must be one line of at most %d characters", maxValue), "")
 		}
+		if a.Time {
+			if err := tools.CheckTime(a.Name, v); err != nil {
+				return nil, err
+			}
+		}
 		values[a.Name], names = v, append(names, a.Name)
 	}
 	for name := range given {
 		if _, ok := values[name]; !ok {
-			e := fault.BadField(clean.Line(name, 60), "there is no such argument", strings.Join(names, ", "))
+			e := fault.BadField(clean.Line(name, 60), "there is no such argument; there are: "+cmp.Or(strings.Join(names, ", "), "none"), "")
 			if n := near.Word(name, names); n != "" {
 				e.WithHint("did you mean %s?", n)
 			}

@@ -35,7 +35,9 @@ func TestBuiltin(t *testing.T) {
 	for _, p := range list {
 		args := map[string]string{}
 		for _, a := range p.Arguments {
-			args[a.Name] = "x"
+			if args[a.Name] = "x"; a.Time {
+				args[a.Name] = a.Default
+			}
 		}
 		text, err := p.Fill(args)
 		if err != nil {
@@ -218,6 +220,7 @@ func TestRecipe(t *testing.T) {
 func open(t *testing.T, without, dir string) *mcpserver.MCPServer {
 	t.Helper()
 	p := New(Options{Folder: dir, Logger: slog.New(slog.DiscardHandler), Offered: func(_ context.Context, tool string) bool { return tool != without },
+		Clusters: func(context.Context) []string { return []string{"home", "lab"} },
 		Values: func(_ context.Context, kind tools.Completed, typed, cluster string) []string {
 			return []string{string(kind) + "/" + typed + "/" + cluster}
 		}})
@@ -264,6 +267,13 @@ func TestPart(t *testing.T) {
 		`"name":"move_guests_off_node","arguments":{"node":"pve1"}`:     {`"code":-32602`, "there is no such prompt"},
 		`"name":"trubleshoot_guest"`:                                    {`"code":-32602`, "did you mean troubleshoot_guest?"},
 		`"name":"answer"`:                                               {`"code":-32602`},
+		`"name":"explain_changes","arguments":{"bogus":"1"}`:            {`"code":-32602`, "there are: since, object, cluster"},
+		`"name":"explain_changes","arguments":{"cluster":"nosuch"}`:     {`"code":-32602`, `cluster: no cluster that you may ask is called \"nosuch\"; there are: home, lab`},
+		`"name":"explain_changes","arguments":{"cluster":"lab"}`:        {"in cluster lab alone"},
+		`"name":"explain_changes","arguments":{"since":"7 bananas"}`:    {`"code":-32602`, "since: it must be a span such as 2h or 3d"},
+		`"name":"explain_changes","arguments":{"since":"3 days"}`:       {`"code":-32602`, "for example: 24h"},
+		`"name":"backup_audit","arguments":{"age":"7 bananas"}`:         {`"code":-32602`, "age: it must be a span"},
+		`"name":"backup_audit","arguments":{"age":"7 d"}`:               {`missing_since\": \"7 d\"`},
 	} {
 		got := request(t, srv, "prompts/get", params)
 		for _, w := range want {

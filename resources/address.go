@@ -8,6 +8,7 @@ import (
 	"github.com/proxmox-mcp/proxmox-mcp/docs"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -43,6 +44,7 @@ const (
 	plain    = "text/plain"
 	markdown = "text/markdown"
 	docsHost = "docs"
+	codeKind = "code"
 )
 
 // kinds are the resources below a cluster, in the order in which they are listed.
@@ -53,9 +55,9 @@ func kinds() []kind {
 		{name: "guests", variable: "vmid", value: tools.ByVMID, title: "Guest", about: "One VM or container, by vmid or name.", mime: plain, priority: 0.8, ttl: liveTTL, tool: "get_guest", argument: "guest", watched: true},
 		{name: "nodes", variable: "node", value: tools.ByNode, title: "Node", about: "One node: load, disks, services, tasks.", mime: plain, priority: 0.6, ttl: liveTTL, tool: "get_node", argument: "node", watched: true},
 		{name: "storage", variable: "id", value: tools.ByStorage, title: "Storage", about: "One storage: state and fill on its nodes.", mime: plain, priority: 0.6, ttl: liveTTL, tool: "list_storage", argument: "storage", watched: true},
-		{name: "tasks", variable: "upid", title: "Task", about: "One task: state and the end of its log.", mime: plain, priority: 0.5, ttl: liveTTL, tool: "get_task", argument: "task", watched: true},
+		{name: "tasks", variable: "upid", value: tools.ByTask, title: "Task", about: "One task: state and the end of its log.", mime: plain, priority: 0.5, ttl: liveTTL, tool: "get_task", argument: "task", watched: true},
 		{name: "operations", title: "Operations", about: "What was done, refused or approved through this server in the last 24 hours.", mime: plain, priority: 0.5, ttl: liveTTL, tool: "find_operations", watched: true},
-		{name: "code", variable: "+path", title: "Code", about: "One generated file of the exported code.", mime: plain, priority: 0.3, ttl: slowTTL, tool: "describe_as_code"},
+		{name: codeKind, variable: "+path", value: tools.ByCode, title: "Code", about: "One generated file of the exported code, or what a folder of it holds.", mime: plain, priority: 0.3, ttl: slowTTL, tool: "describe_as_code"},
 	}
 }
 
@@ -84,7 +86,7 @@ func (k kind) template() string {
 type address struct {
 	cluster string // "" for a page
 	kind    kind
-	value   string // of the kind's variable; a page's name
+	value   string // of the kind's variable; a page's name; "" for all code of a cluster
 }
 
 // String is the one spelling of the address: everything but letters, digits and -._~ is escaped, and slashes where a path is named.
@@ -94,9 +96,9 @@ func (a address) String() string {
 	}
 	s := scheme + escape(a.cluster) + "/" + a.kind.name
 	switch {
-	case a.kind.variable == "":
+	case a.kind.variable == "" || a.value == "":
 		return s
-	case a.kind.name == "code":
+	case a.kind.name == codeKind:
 		parts := strings.Split(a.value, "/")
 		for k := range parts {
 			parts[k] = escape(parts[k])
@@ -118,6 +120,9 @@ func parse(uri string) (address, error) {
 		return address{}, fault.New(fault.NotFound, "%s; resources/templates/list names what there is", why)
 	}
 	rest, ok := strings.CutPrefix(uri, scheme)
+	if page, _, _ := strings.Cut(rest, "#"); strings.HasPrefix(rest, docsHost+"/") {
+		rest = page // as the pages link to each other
+	}
 	if !ok || len(uri) > maxAddress || strings.ContainsAny(rest, "?#") {
 		return bad("an address begins with pve://, has at most 1,024 characters and no query")
 	}
@@ -129,26 +134,37 @@ func parse(uri string) (address, error) {
 		}
 		parts[k] = p
 	}
-	if parts[0] == docsHost && len(parts) == 2 {
-		for _, p := range docs.Pages() {
-			if p.Name == parts[1] {
-				return address{value: p.Name, kind: kind{mime: markdown, ttl: fileTTL}}, nil
-			}
-		}
-	}
 	if len(parts) < 2 {
 		return bad("there is nothing at this address")
 	}
 	k, ok := kindOf(parts[1])
 	switch {
+	case parts[0] == docsHost && len(parts) == 2 && !ok:
+		return pageAt(parts[1])
 	case !ok:
 		return bad("there is no such kind of resource")
-	case k.variable == "" && len(parts) == 2:
+	case (k.variable == "" || k.name == codeKind) && len(parts) == 2:
 		return address{cluster: parts[0], kind: k}, nil
-	case k.variable != "" && (len(parts) == 3 || len(parts) > 3 && k.name == "code"):
+	case k.variable != "" && (len(parts) == 3 || len(parts) > 3 && k.name == codeKind):
 		return address{cluster: parts[0], kind: k, value: strings.Join(parts[2:], "/")}, nil
 	}
 	return bad("the address has too few or too many parts")
+}
+
+// pageAt is a page of the documentation, by its name or the file's.
+func pageAt(name string) (address, error) {
+	var names []string
+	for _, p := range docs.Pages() {
+		if p.Name == strings.TrimSuffix(name, ".md") {
+			return address{value: p.Name, kind: kind{mime: markdown, ttl: fileTTL}}, nil
+		}
+		names = append(names, p.Name)
+	}
+	e := fault.New(fault.NotFound, "there is no page of this name; the pages are %s", strings.Join(names, ", "))
+	if n := near.Word(name, names); n != "" {
+		e.WithHint("did you mean %s%s/%s?", scheme, docsHost, n)
+	}
+	return address{}, e
 }
 
 // decent refuses what is no name: nothing, steps to other folders, separators, and characters that a reader does not see.

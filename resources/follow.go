@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -45,7 +44,7 @@ func (p *Part) subscriptions(h *mcpserver.Hooks) {
 	h.AddBeforeSubscriptionsListen(p.listen)
 }
 
-// subscribable reads an address that may be subscribed to.
+// subscribable reads an address that may be subscribed to. Whether the guest or node exists does not count: it may come, and is told of then.
 func (p *Part) subscribable(ctx context.Context, uri string) (address, error) {
 	a, err := parse(uri)
 	switch {
@@ -53,10 +52,8 @@ func (p *Part) subscribable(ctx context.Context, uri string) (address, error) {
 		return a, err
 	case !a.kind.watched:
 		return a, fault.New(fault.NotFound, "nothing tells when this changes: it cannot be subscribed to")
-	case !slices.Contains(p.o.Clusters(ctx), a.cluster) || !p.o.Offered(ctx, a.kind.tool):
-		return a, fault.New(fault.NotFound, "no cluster that you may ask has this name")
 	}
-	return a, nil
+	return a, p.open(ctx, a)
 }
 
 // admit refuses resources/subscribe to what cannot be subscribed to. It sees every message and looks into those alone.

@@ -3,6 +3,7 @@ package resources
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,8 +67,8 @@ const inside = "pve://answer"
 // Options implements server.Part.
 func (p *Part) Options(h *mcpserver.Hooks) []mcpserver.ServerOption {
 	h.AddAfterListResources(p.list)
-	h.AddAfterListResourceTemplates(func(_ context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, r *mcp.ListResourceTemplatesResult) {
-		r.ResourceTemplates, r.NextCursor = p.templates(), ""
+	h.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, r *mcp.ListResourceTemplatesResult) {
+		r.ResourceTemplates, r.NextCursor = p.offered(ctx), ""
 	})
 	h.AddBeforeReadResource(p.before)
 	h.AddAfterReadResource(after)
@@ -79,7 +80,7 @@ func (p *Part) Options(h *mcpserver.Hooks) []mcpserver.ServerOption {
 		mcpserver.WithCompletions(),
 		mcpserver.WithResourceCompletionProvider(p),
 		mcpserver.WithMethodCacheHints(mcp.MethodResourcesList, listTTL, mcp.CacheScopePrivate),
-		mcpserver.WithMethodCacheHints(mcp.MethodResourcesTemplatesList, templateTTL, mcp.CacheScopePublic),
+		mcpserver.WithMethodCacheHints(mcp.MethodResourcesTemplatesList, templateTTL, mcp.CacheScopePrivate),
 	}
 }
 
@@ -88,12 +89,12 @@ func (p *Part) Attach(s *mcpserver.MCPServer) {
 	s.AddResource(mcp.Resource{URI: inside, Name: "answer"}, hand)
 }
 
-// list shows each cluster's overview, health and operations, and the pages. The rest is found by templates: a list of all guests would be long.
+// list shows each cluster's overview, health, operations and the top of its code, and the pages. The rest is found by templates: a list of all guests would be long.
 func (p *Part) list(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, r *mcp.ListResourcesResult) {
 	out := []mcp.Resource{}
 	for _, cluster := range p.o.Clusters(ctx) {
 		for _, k := range kinds() {
-			if k.variable == "" && p.o.Offered(ctx, k.tool) {
+			if (k.variable == "" || k.name == codeKind) && p.o.Offered(ctx, k.tool) {
 				out = append(out, mcp.Resource{URI: address{cluster: cluster, kind: k}.String(), Name: k.name + " of " + cluster, Title: k.title + " of " + cluster,
 					Description: k.about, MIMEType: k.mime, Annotated: annotated(k.priority)})
 			}
@@ -101,7 +102,7 @@ func (p *Part) list(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, r *
 	}
 	for _, page := range docs.Pages() {
 		text, err := docs.Read(page.Name)
-		if err == nil {
+		if err == nil && !page.Minor {
 			out = append(out, mcp.Resource{URI: address{value: page.Name}.String(), Name: page.Name + ".md", Title: page.Title, MIMEType: markdown,
 				Annotated: annotated(0.2), Size: pve.Ptr(int64(len(text)))})
 		}
@@ -111,6 +112,14 @@ func (p *Part) list(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, r *
 
 func annotated(priority float64) mcp.Annotated {
 	return mcp.Annotated{Annotations: &mcp.Annotations{Audience: []mcp.Role{mcp.RoleUser, mcp.RoleAssistant}, Priority: pve.Ptr(priority)}}
+}
+
+// offered are the templates of the kinds that the caller is offered, and of the pages.
+func (p *Part) offered(ctx context.Context) []mcp.ResourceTemplate {
+	return slices.DeleteFunc(slices.Clone(p.templates()), func(t mcp.ResourceTemplate) bool {
+		k, ok := kindOf(t.Name)
+		return ok && !p.o.Offered(ctx, k.tool)
+	})
 }
 
 // templates are those of all kinds. They are made at the first question: the template's library compiles expressions.

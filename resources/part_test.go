@@ -19,6 +19,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/proxmox-mcp/proxmox-mcp/iac/code"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -32,6 +33,7 @@ type stub struct {
 	news  []inventory.News
 	asked int
 	reach []string
+	code  tools.Code
 }
 
 func (s *stub) Guest(_ context.Context, ref inventory.GuestRef) (inventory.GuestDetail, error) {
@@ -48,7 +50,7 @@ func (s *stub) Guest(_ context.Context, ref inventory.GuestRef) (inventory.Guest
 }
 
 func (s *stub) Names(context.Context, string) (inventory.Names, error) {
-	n := inventory.Names{Nodes: []string{"pve1", "pve2"}}
+	n := inventory.Names{Nodes: []string{"pve1", "pve2"}, Tasks: []string{"UPID:pve2:2", "UPID:pve1:1"}}
 	for id := range 250 {
 		n.Guests = append(n.Guests, inventory.GuestName{VMID: 100 + id, Name: fmt.Sprintf("web-%d", id)})
 	}
@@ -76,7 +78,7 @@ func (s *stub) happened(n ...inventory.News) (asked int) {
 func open(t *testing.T, s *stub) (*mcpserver.MCPServer, *Part) {
 	t.Helper()
 	deps := func(context.Context) (tools.Deps, error) {
-		return tools.Deps{Inventory: s, Now: time.Now, Zone: time.UTC}, nil
+		return tools.Deps{Inventory: s, Code: s.code, Now: time.Now, Zone: time.UTC}, nil
 	}
 	clusters := func(context.Context) []string { return s.reach }
 	p := New(Options{Deps: deps, Clusters: clusters, Logger: slog.New(slog.DiscardHandler), Follow: s.follow, Values: tools.Completer{Deps: deps, Clusters: clusters}.Values})
@@ -111,15 +113,17 @@ func TestRead(t *testing.T) {
 	s := &stub{reach: []string{"home"}}
 	srv, _ := open(t, s)
 	for uri, want := range map[string][]string{
-		"pve://home/guests/104":   {`"mimeType":"text/plain"`, `vm 104 web on pve1: running`, `"ttlMs":10000`, `"cacheScope":"private"`, `"uri":"pve://home/guests/104"`},
-		"pve://home/guests/999":   {`"code":-32602`, `no guest \"999\" is known`},
-		"pve://home/guests/slow":  {`"code":-32603`, `error timeout: no answer`, `try again`},
-		"pve://home/guests/panic": {`"code":-32603`, `internal error`},
-		"pve://home/guests/..":    {`"code":-32602`},
-		"pve://other/guests/104":  {`"code":-32602`},
-		"pve://home/code/a.tf":    {`"code":-32602`, `keeps no code`},
-		"pve://docs/queries":      {`"mimeType":"text/markdown"`, `# Query grammar`, `"ttlMs":3600000`, `"cacheScope":"public"`},
-		"pve://answer":            {`"code":-32602`},
+		"pve://home/guests/104":     {`"mimeType":"text/plain"`, `vm 104 web on pve1: running`, `"ttlMs":10000`, `"cacheScope":"private"`, `"uri":"pve://home/guests/104"`},
+		"pve://home/guests/999":     {`"code":-32602`, `no guest \"999\" is known`},
+		"pve://home/guests/slow":    {`"code":-32603`, `error timeout: no answer`, `try again`},
+		"pve://home/guests/panic":   {`"code":-32603`, `internal error`},
+		"pve://home/guests/..":      {`"code":-32602`},
+		"pve://other/guests/104":    {`"code":-32602`},
+		"pve://docs/queries":        {`"mimeType":"text/markdown"`, `# Query grammar`, `"ttlMs":3600000`, `"cacheScope":"public"`},
+		"pve://docs/tools.md":       {`"mimeType":"text/markdown"`, `# Tools`, `"uri":"pve://docs/tools.md"`},
+		"pve://docs/http.md#tls":    {`"mimeType":"text/markdown"`, `token create wallboard`},
+		"pve://docs/trubleshooting": {`"code":-32602`, `there is no page of this name; the pages are queries, `, `did you mean pve://docs/troubleshooting?`},
+		"pve://answer":              {`"code":-32602`},
 	} {
 		got := request(t, t.Context(), srv, "resources/read", fmt.Sprintf(`"uri":%q`, uri))
 		for _, w := range want {
@@ -168,6 +172,61 @@ func TestLists(t *testing.T) {
 	}
 }
 
+// exported is a cluster with some generated files.
+type exported struct{ tools.Code }
+
+var generated = []string{"COVERAGE.md", "README.md", "terraform/guests.tf", "terraform/modules/vm.tf", "terraform/nodes.tf"}
+
+func (exported) Files(_ context.Context, cluster string) (string, []code.File, error) {
+	var list []code.File
+	for _, p := range generated {
+		if cluster == "home" {
+			list = append(list, code.File{Path: p})
+		}
+	}
+	return cluster, list, nil
+}
+
+func (exported) File(_ context.Context, _, path string) (*code.File, error) {
+	return &code.File{Path: path, Text: "text of " + path}, nil
+}
+
+// TestCode: a file, what a folder and the top hold, what is near a name that is none, and a cluster of which nothing was exported; paths are
+// completed to the next slash.
+func TestCode(t *testing.T) {
+	s := &stub{reach: []string{"home", "lab"}, code: exported{}}
+	srv, _ := open(t, s)
+	for uri, want := range map[string][]string{
+		"pve://home/code/README.md":           {`"mimeType":"text/markdown"`, `text of README.md`},
+		"pve://home/code/terraform/guests.tf": {`"mimeType":"text/plain"`, `text of terraform/guests.tf`},
+		"pve://home/code/terraform":           {`pve://home/code/terraform holds:\npve://home/code/terraform/guests.tf\npve://home/code/terraform/modules/\npve://home/code/terraform/nodes.tf\n"`},
+		"pve://home/code":                     {`pve://home/code holds:\npve://home/code/COVERAGE.md\npve://home/code/README.md\npve://home/code/terraform/\n"`},
+		"pve://home/code/terraform/guest.tf":  {`"code":-32602`, `no generated file or folder is called`, `did you mean terraform/guests.tf?`},
+		"pve://home/code/terrafrm":            {`"code":-32602`, `did you mean terraform?`},
+		"pve://lab/code":                      {`nothing was exported`, `export_code`},
+		"pve://lab/code/README.md":            {`"code":-32602`, `export_code`},
+	} {
+		got := request(t, t.Context(), srv, "resources/read", fmt.Sprintf(`"uri":%q`, uri))
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: %s\nis without %s", uri, got, w)
+			}
+		}
+	}
+	for arg, want := range map[string]string{
+		`"argument":{"name":"path","value":""},"context":{"arguments":{"cluster":"home"}}`:             `{"values":["COVERAGE.md","README.md","terraform/"],"total":3}`,
+		`"argument":{"name":"path","value":"terr"}`:                                                    `{"values":["terraform/"],"total":1}`,
+		`"argument":{"name":"path","value":"terraform/"}`:                                              `{"values":["terraform/guests.tf","terraform/modules/","terraform/nodes.tf"],"total":3}`,
+		`"argument":{"name":"path","value":"terraform/"},"context":{"arguments":{"cluster":"lab"}}`:    `{"values":[]}`,
+		`"argument":{"name":"path","value":"terraform/"},"context":{"arguments":{"cluster":"nosuch"}}`: `{"values":[]}`,
+	} {
+		got := request(t, t.Context(), srv, "completion/complete", `"ref":{"type":"ref/resource","uri":"pve://{cluster}/code/{+path}"},`+arg)
+		if !strings.Contains(got, `"completion":`+want) {
+			t.Errorf("%s: %s, want %s", arg, got, want)
+		}
+	}
+}
+
 // TestOffered: where a tool is not offered its resource is not listed, read, completed or subscribed to.
 func TestOffered(t *testing.T) {
 	s := &stub{reach: []string{"home"}}
@@ -176,14 +235,24 @@ func TestOffered(t *testing.T) {
 	if got := request(t, t.Context(), srv, "resources/list", ""); strings.Contains(got, "overview") || !strings.Contains(got, "pve://home/health") {
 		t.Error(got)
 	}
-	if got := request(t, t.Context(), srv, "resources/read", `"uri":"pve://home/guests/104"`); !strings.Contains(got, "-32602") || len(s.calls) > 0 {
+	for _, guest := range []string{"104", "999"} {
+		if got := request(t, t.Context(), srv, "resources/read", fmt.Sprintf(`"uri":"pve://home/guests/%s"`, guest)); !strings.Contains(got, "-32602") ||
+			!strings.Contains(got, "pve://{cluster}/guests/{vmid} is not open to you") || len(s.calls) > 0 {
+			t.Error(got)
+		}
+	}
+	if got := request(t, t.Context(), srv, "resources/read", `"uri":"pve://other/guests/104"`); !strings.Contains(got, "no cluster that you may ask has this name") {
+		t.Error(got)
+	}
+	if got := request(t, t.Context(), srv, "resources/templates/list", ""); strings.Contains(got, "guests") || strings.Contains(got, "/code") ||
+		!strings.Contains(got, "pve://{cluster}/health") || !strings.Contains(got, "pve://docs/{name}") || strings.Contains(got, "public") {
 		t.Error(got)
 	}
 	if got := request(t, t.Context(), srv, "completion/complete", `"ref":{"type":"ref/resource","uri":"pve://{cluster}/guests/{vmid}"},"argument":{"name":"vmid","value":""}`); !strings.Contains(got, `"values":[]`) {
 		t.Error(got)
 	}
 	raw, _ := json.Marshal(srv.HandleMessage(srv.WithContext(t.Context(), newSession("x")), []byte(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"pve://home/guests/104"}}`)))
-	if !strings.Contains(string(raw), "error") || p.hub.total > 0 {
+	if !strings.Contains(string(raw), "guests/{vmid} is not open to you") || p.hub.total > 0 {
 		t.Errorf("subscribed: %s", raw)
 	}
 }
@@ -198,6 +267,8 @@ func TestCompletion(t *testing.T) {
 		`"ref":{"type":"ref/resource","uri":"pve://{cluster}/guests/{vmid}"},"argument":{"name":"cluster","value":""}`:                                         `{"values":["home"],"total":1}`,
 		`"ref":{"type":"ref/resource","uri":"pve://{cluster}/nodes/{node}"},"argument":{"name":"node","value":""},"context":{"arguments":{"cluster":"other"}}`: `{"values":[]}`,
 		`"ref":{"type":"ref/resource","uri":"pve://{cluster}/nodes/{node}"},"argument":{"name":"node","value":""},"context":{"arguments":{"cluster":"home"}}`:  `{"values":["pve1","pve2"],"total":2}`,
+		`"ref":{"type":"ref/resource","uri":"pve://{cluster}/tasks/{upid}"},"argument":{"name":"upid","value":""}`:                                             `{"values":["UPID:pve2:2","UPID:pve1:1"],"total":2}`,
+		`"ref":{"type":"ref/resource","uri":"pve://{cluster}/tasks/{upid}"},"argument":{"name":"upid","value":"UPID:pve1"}`:                                    `{"values":["UPID:pve1:1"],"total":1}`,
 		`"ref":{"type":"ref/resource","uri":"pve://docs/{name}"},"argument":{"name":"name","value":"qu"}`:                                                      `{"values":["queries"],"total":1}`,
 		`"ref":{"type":"ref/resource","uri":"pve://{cluster}/nosuch"},"argument":{"name":"x","value":""}`:                                                      `{"values":[]}`,
 	} {

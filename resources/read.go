@@ -13,9 +13,8 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"github.com/proxmox-mcp/proxmox-mcp/docs"
-	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
-	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/words"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -44,7 +43,7 @@ func (p *Part) before(ctx context.Context, _ any, r *mcp.ReadResourceRequest) {
 		a.text, a.err = p.read(ctx, a.at)
 	}
 	if a.err != nil && missing(a.err) {
-		r.Params.URI = clean.Line(r.Params.URI, 200) + " (" + clean.Line(redact.Text(fault.Of(a.err).Error()), 300) + ")"
+		r.Params.URI = words.Mark(tools.ErrorLine(a.err))
 	} else {
 		r.Params.URI = inside
 	}
@@ -53,9 +52,9 @@ func (p *Part) before(ctx context.Context, _ any, r *mcp.ReadResourceRequest) {
 		slog.Duration("took", time.Since(began)), slog.Bool("error", a.err != nil))
 }
 
-// missing says that an error means "there is no such thing".
+// missing says that an error means "there is no such thing", or none for who asks.
 func missing(err error) bool {
-	return slices.Contains([]fault.Code{fault.NotFound, fault.Invalid, fault.Ambiguous}, fault.CodeOf(err))
+	return slices.Contains([]fault.Code{fault.NotFound, fault.Invalid, fault.Ambiguous, fault.Denied}, fault.CodeOf(err))
 }
 
 func found(r *mcp.ReadResourceRequest) *answer {
@@ -76,7 +75,7 @@ func hand(_ context.Context, r mcp.ReadResourceRequest) ([]mcp.ResourceContents,
 		return nil, fmt.Errorf("%s", tools.ErrorText(a.err))
 	}
 	mime := a.at.kind.mime
-	if a.at.kind.name == "code" {
+	if a.at.kind.name == codeKind {
 		mime = mimeOf(a.at.value)
 	}
 	return []mcp.ResourceContents{mcp.TextResourceContents{URI: a.uri, MIMEType: mime, Text: a.text}}, nil
@@ -105,8 +104,8 @@ func (p *Part) read(ctx context.Context, a address) (text string, err error) {
 	if a.cluster == "" {
 		return docs.Read(a.value)
 	}
-	if !slices.Contains(p.o.Clusters(ctx), a.cluster) || a.kind.tool != "" && !p.o.Offered(ctx, a.kind.tool) {
-		return "", fault.New(fault.NotFound, "no cluster that you may ask has this name")
+	if err := p.open(ctx, a); err != nil {
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
@@ -114,10 +113,22 @@ func (p *Part) read(ctx context.Context, a address) (text string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if a.kind.name == "code" {
-		return file(ctx, d, a)
+	if a.kind.name == codeKind {
+		return codeAt(ctx, d, a)
 	}
 	return ask(ctx, d, a)
+}
+
+// open refuses a cluster that the caller may not ask, and a kind whose tool it is not offered. It says the same whether the object exists or not.
+func (p *Part) open(ctx context.Context, a address) error {
+	switch {
+	case !slices.Contains(p.o.Clusters(ctx), a.cluster):
+		return fault.New(fault.NotFound, "no cluster that you may ask has this name")
+	case !p.o.Offered(ctx, a.kind.tool):
+		return fault.New(fault.Denied, "%s is not open to you: it shows what %s tells, which your credential's families, or a choice of tools made here, leave out",
+			a.kind.template(), a.kind.tool)
+	}
+	return nil
 }
 
 // ask calls the kind's tool.
@@ -139,17 +150,6 @@ func ask(ctx context.Context, d tools.Deps, a address) (string, error) {
 		return "", err
 	}
 	return capped(res.Answer.View(d).Compact()), nil
-}
-
-func file(ctx context.Context, d tools.Deps, a address) (string, error) {
-	if d.Code == nil {
-		return "", fault.New(fault.NotFound, "this server keeps no code")
-	}
-	f, err := d.Code.File(ctx, a.cluster, a.value)
-	if err != nil {
-		return "", err
-	}
-	return capped(f.Text), nil
 }
 
 // capped cuts what is too long at the end of a line, and says so.

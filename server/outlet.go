@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/words"
 )
 
 const (
@@ -102,10 +104,11 @@ func (o *outlet) Write(p []byte) (int, error) {
 		o.begin(http.StatusOK)
 	}
 	if o.plain {
-		return len(p), o.send(bytes.TrimSpace(p))
+		return len(p), o.send(bytes.TrimSpace(words.Bare(p)))
 	}
 	o.touch()
-	return o.w.Write(p)
+	_, err := o.w.Write(words.Bare(p))
+	return len(p), err
 }
 
 // touch is for what is written to a stream; o.mu is held.

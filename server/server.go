@@ -72,6 +72,7 @@ func New(o Options) *MCP {
 		with = append(with, p.Options(hooks)...)
 	}
 	s := mcpserver.NewMCPServer("proxmox-mcp", o.Version, with...)
+	hooks.AddBeforeCallTool(unknownTool(o, s))
 	list := make([]mcpserver.ServerTool, 0, len(o.Specs))
 	for _, spec := range o.Specs {
 		list = append(list, spec.ServerTool(o.Deps))

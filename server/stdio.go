@@ -13,6 +13,8 @@ import (
 	"time"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
+
+	"github.com/proxmox-mcp/proxmox-mcp/internal/words"
 )
 
 // stdioWorkers is how many tool calls run at once: enough that calls which wait for a task (45 s) leave room for reads.
@@ -116,9 +118,9 @@ func (g *stdioGuard) refuse(id json.RawMessage, err error) {
 func (g *stdioGuard) Write(p []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n, err := g.out.Write(p)
+	_, err := g.out.Write(words.Bare(p))
 	g.answered(p)
-	return n, err
+	return len(p), err
 }
 
 // answered takes the request off the list when its response went out.

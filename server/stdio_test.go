@@ -93,7 +93,7 @@ func contentOf(t *testing.T, m map[string]any) (text string, isError bool) {
 func TestStdioSession(t *testing.T) {
 	got, _ := exchange(t, initialize, `{"jsonrpc":"2.0","method":"notifications/initialized"}`,
 		`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, call(3, "list_nodes", `{}`), call(4, "get_guest", `{"guest":"slow"}`),
-		call(5, "get_guest", `{"guest":"denied"}`), call(6, "get_guest", `{"gest":"100"}`), call(7, "nosuch", `{}`),
+		call(5, "get_guest", `{"guest":"denied"}`), call(6, "get_guest", `{"gest":"100"}`), call(7, "get_gest", `{}`),
 		call(8, "get_guest", `{"guest":104}`))
 	if n := len(got["2"]["result"].(map[string]any)["tools"].([]any)); n != len(tools.Listed(tools.R0)) {
 		t.Errorf("%d tools listed, want %d", n, len(tools.Listed(tools.R0)))
@@ -109,8 +109,8 @@ func TestStdioSession(t *testing.T) {
 			t.Errorf("answer %s: %q (error %v), want %q (error %v)", id, text, isError, want.text, want.isError)
 		}
 	}
-	if got["7"]["error"] == nil {
-		t.Errorf("an unknown tool: %v, want a JSON-RPC error", got["7"])
+	if e, _ := got["7"]["error"].(map[string]any); e["message"] != `there is no tool "get_gest"; did you mean get_guest?` || e["code"] != -32602.0 {
+		t.Errorf("an unknown tool: %v", got["7"])
 	}
 }
 

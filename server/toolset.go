@@ -9,6 +9,7 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/telemetry"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/words"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
@@ -66,6 +67,25 @@ func bounded(o Options) mcpserver.ToolHandlerMiddleware {
 			e := fault.New(fault.Denied, "%s is not open to you: %s", s.Name, why)
 			return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{mcp.NewTextContent(tools.ErrorText(e))}}, nil
 		}
+	}
+}
+
+// unknownTool gives a call of a tool that is not here the words that the command line has for it, with the nearest name.
+func unknownTool(o Options, s *MCP) mcpserver.OnBeforeCallToolFunc {
+	return func(_ context.Context, _ any, r *mcp.CallToolRequest) {
+		for k := range o.Specs {
+			if o.Specs[k].Name == r.Params.Name {
+				return
+			}
+		}
+		if s.GetTool(r.Params.Name) != nil { // of a Part
+			return
+		}
+		_, err := tools.Find(r.Params.Name)
+		if err == nil {
+			err = fault.New(fault.Denied, "%s is left out by this server's choice of tools", r.Params.Name)
+		}
+		r.Params.Name = words.Mark(tools.ErrorLine(err))
 	}
 }
 

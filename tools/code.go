@@ -24,6 +24,7 @@ type Code interface {
 	Describe(ctx context.Context, cluster, guest string) (*code.Description, error)
 	DescribeDraft(ctx context.Context, cluster string, draft func(config func(vmid int) pve.Config) (iac.Guest, error)) (*code.Description, error)
 	Check(ctx context.Context, p code.Place, wait time.Duration) (*code.Judgement, error)
+	Files(ctx context.Context, cluster string) (name string, list []code.File, err error)
 	File(ctx context.Context, cluster, path string) (*code.File, error)
 	Plan(ctx context.Context, r code.PlanRequest, wait time.Duration) (*code.Planned, error)
 }

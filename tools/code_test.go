@@ -21,6 +21,7 @@ import (
 
 // fakeCode answers what it holds.
 type fakeCode struct {
+	files   []code.File
 	export  code.Export
 	drift   code.Drift
 	guest   code.Description
@@ -38,6 +39,9 @@ func (f *fakeCode) Verify(context.Context, code.Place) (*code.Verdict, error) {
 		{Sort: checks.Drift, Kind: store.KindGuest, ID: "104", Name: "web", Field: "memory", Want: "2048", Is: "4096"},
 		{Sort: checks.Health, Kind: store.KindGuest, ID: "105", Name: "db", Field: "status", Want: "running", Is: "stopped"},
 		{Sort: checks.Unknown, Kind: store.KindGuest, ID: "106", Name: "nas", Why: "node pve3 does not answer"}}}}, nil
+}
+func (f *fakeCode) Files(context.Context, string) (string, []code.File, error) {
+	return "home", f.files, nil
 }
 func (f *fakeCode) File(context.Context, string, string) (*code.File, error) { return nil, nil }
 

@@ -23,11 +23,13 @@ const (
 	ByStorage Completed = "storage"
 	ByTag     Completed = "tag"
 	ByPool    Completed = "pool"
+	ByTask    Completed = "task" // a UPID, newest first
+	ByCode    Completed = "code" // the path of a generated file, up to the next slash
 )
 
-// Known says that there is such a kind.
+// Known says that there is such a kind for the argument of a prompt.
 func (c Completed) Known() bool {
-	return slices.Contains([]Completed{ByCluster, ByGuest, ByVMID, ByNode, ByStorage, ByTag, ByPool}, c)
+	return slices.Contains([]Completed{ByCluster, ByGuest, ByVMID, ByNode, ByStorage, ByTag, ByPool, ByTask}, c)
 }
 
 // Completer completes arguments within what a caller may reach.
@@ -63,6 +65,9 @@ func (c Completer) Values(ctx context.Context, kind Completed, typed, cluster st
 
 // Complete lists what an argument may be, best first, from what is known already. cluster narrows it; "" means all.
 func Complete(ctx context.Context, d Deps, kind Completed, typed, cluster string) ([]string, error) {
+	if kind == ByCode {
+		return codeLike(ctx, d, typed, cluster)
+	}
 	n, err := d.Inventory.Names(ctx, cluster)
 	if err != nil {
 		return nil, err
@@ -78,10 +83,32 @@ func Complete(ctx context.Context, d Deps, kind Completed, typed, cluster string
 		return near.Complete(typed, n.Tags), nil
 	case ByPool:
 		return near.Complete(typed, n.Pools), nil
+	case ByTask:
+		return slices.DeleteFunc(n.Tasks, func(upid string) bool { return !strings.HasPrefix(upid, typed) }), nil
 	case ByGuest, ByVMID:
 		return guestsLike(n.Guests, kind, strings.TrimSpace(typed)), nil
 	}
 	return nil, nil
+}
+
+// codeLike goes on from a path as a shell does: to the next slash.
+func codeLike(ctx context.Context, d Deps, typed, cluster string) ([]string, error) {
+	if d.Code == nil {
+		return nil, nil
+	}
+	_, files, err := d.Code.Files(ctx, cluster)
+	var out []string
+	for _, f := range files {
+		rest, ok := strings.CutPrefix(f.Path, typed)
+		if !ok {
+			continue
+		}
+		if at := strings.IndexByte(rest, '/'); at >= 0 {
+			rest = rest[:at+1]
+		}
+		out = append(out, typed+rest)
+	}
+	return unique(out), err
 }
 
 func guestsLike(guests []inventory.GuestName, kind Completed, typed string) []string {

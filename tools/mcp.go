@@ -221,6 +221,19 @@ func ErrorText(err error) string {
 	return b.String()
 }
 
+// ErrorLine is an error in one line, for where the protocol has room for no more: what is wrong, and what helps.
+func ErrorLine(err error) string {
+	e := fault.Of(err)
+	text := clean.Line(redact.Text(e.Error()), 300)
+	if e.Example != "" {
+		text += "; for example: " + clean.Line(redact.Text(e.Example), 100)
+	}
+	if e.Hint != "" {
+		text += "; " + clean.Line(redact.Text(e.Hint), 200)
+	}
+	return text
+}
+
 // maxValues is the protocol's bound of a completion.
 const maxValues = 100
 

@@ -65,7 +65,7 @@ type nodeTaskOut struct {
 
 func getNode() Spec {
 	return define(Spec{
-		Name: "get_node", Title: "Node", Family: "cluster", Command: "node show", Args: []string{"node"},
+		Name: "get_node", Title: "Node", Family: "node", Command: "node show", Args: []string{"node"},
 		Summary: "One node in full: load, IO wait, memory committed, swap, updates, services down, disk health and wear, ZFS, network, running tasks, certificate end, clock.",
 		Needs:   []Need{needNodes, needMembers, needGuests, needRunning, needPoolsOfDisks},
 		Examples: []Example{

@@ -40,7 +40,7 @@ type nodeOut struct {
 
 func listNodes() Spec {
 	return define(Spec{
-		Name: "list_nodes", Title: "Nodes", Family: "cluster", Command: "node list",
+		Name: "list_nodes", Title: "Nodes", Family: "node", Command: "node list",
 		Needs:   []Need{needGuests, needNodes, needMembers},
 		Summary: "All nodes: status, CPU, memory, root disk, load, uptime, version, guests.",
 		Examples: []Example{

@@ -51,6 +51,12 @@ func when(d Deps, field, text string) (time.Time, error) {
 	return time.Time{}, fault.BadField(field, "it must be a span such as 2h or 3d, yesterday, or a date such as 2026-11-20 18:00", "24h")
 }
 
+// CheckTime refuses what no tool takes for a time that has passed. Empty is none and no error.
+func CheckTime(field, text string) error {
+	_, err := when(Deps{Now: time.Now}, field, text) // which moment it is does not count
+	return err
+}
+
 // wanted reads the time of a state that is wanted back: as when, but a day without a time (yesterday, 2026-11-20) means what became of it by the
 // day's end, not what it was before it. Today is now.
 func wanted(d Deps, field, text string) (time.Time, error) {
