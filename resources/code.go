@@ -65,17 +65,17 @@ func listing(a address, all int, list []string) string {
 
 // noFile names what is near.
 func noFile(files []code.File, a address) error {
-	var paths []string
+	var paths, folders []string
 	for _, f := range files {
 		for at, c := range f.Path {
-			if c == '/' && !slices.Contains(paths, f.Path[:at]) {
-				paths = append(paths, f.Path[:at])
+			if c == '/' && !slices.Contains(folders, f.Path[:at]) {
+				folders = append(folders, f.Path[:at])
 			}
 		}
 		paths = append(paths, f.Path)
 	}
 	e := fault.New(fault.NotFound, "no generated file or folder is called %q", a.value)
-	switch n := near.Word(a.value, paths); {
+	switch n := near.Word(a.value, append(paths, folders...)); {
 	case len(files) == 0:
 		return e.WithHint("nothing was exported yet: export_code does it")
 	case n != "":
