@@ -33,6 +33,7 @@ func (a *App) newCode(p *parts) (*code.Service, error) {
 		Environment: func(ctx context.Context, cluster string) ([]string, func(), error) {
 			return a.codeEnvironment(ctx, p, cluster)
 		},
+		Unread:  p.want,
 		Program: p.cfg.Code.Terraform, Git: p.cfg.Code.Git, Zone: p.cfg.Location(), Plans: a.plansFolder(p.cfg), Clock: a.Clock,
 	}), nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
+	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
@@ -36,7 +37,12 @@ func newCoder(t *testing.T) *coder {
 
 func (c *coder) open() {
 	c.t.Helper()
-	p, err := c.app.build(c.config(), slog.New(slog.DiscardHandler))
+	c.build(c.config())
+}
+
+func (c *coder) build(cfg *config.Config) {
+	c.t.Helper()
+	p, err := c.app.build(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
 	}

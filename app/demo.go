@@ -43,7 +43,7 @@ func (a *App) startDemo(log *slog.Logger, more ...proxmox.Option) (*demo, error)
 	p, err := a.build(&config.Config{
 		Clusters: []config.Cluster{{Name: demoCluster, Endpoints: []string{end.URL}, Token: redact.NewSecret(world.RootToken()),
 			Fingerprints: []string{end.Fingerprint}}},
-		State: config.State{Path: filepath.Join(dir, "state.db")},
+		State: config.State{Path: filepath.Join(dir, "state.db")}, Code: config.DefaultCode(),
 	}, log, more...)
 	if err != nil {
 		_ = end.Close()
@@ -133,6 +133,8 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 		// Some 60 ms: the first question of a demo should not meet a half-read cluster. What fails the first read tells.
 		if err = d.parts.inv.Complete(ctx, "", nil); err != nil {
 			log.Warn("the demo's first sync failed", "err", err)
+		} else if err := d.parts.readSettings(ctx, func(string) {}); err != nil {
+			log.Warn("the demo's settings could not be read", "err", err)
 		}
 		return d.parts, nil
 	}}

@@ -40,6 +40,7 @@ type parts struct {
 	eng       *change.Engine
 	code      *code.Service
 	following follower
+	wanted    chan struct{}          // somebody wants settings that were not read yet
 	learnt    atomic.Pointer[func()] // told after each synchronisation; nil until somebody asks for it
 
 	mu sync.Mutex
@@ -49,7 +50,7 @@ type parts struct {
 // build makes the parts out of a configuration. It touches neither the store nor the network: both open at first use. more are
 // options for the clients of all clusters.
 func (a *App) build(cfg *config.Config, log *slog.Logger, more ...proxmox.Option) (*parts, error) {
-	p := &parts{cfg: cfg, log: log, clock: a.Clock, program: "proxmox-mcp"}
+	p := &parts{cfg: cfg, log: log, clock: a.Clock, program: "proxmox-mcp", wanted: make(chan struct{}, 1)}
 	if a.Here != nil {
 		p.here = a.Here()
 	}
@@ -179,5 +180,13 @@ func (a *App) Open(ctx context.Context, g cli.Globals) (cli.Session, error) {
 		p.firstTwins(ctx)
 		return p.inv.Complete(ctx, "", func(e inventory.Progress) { progress(e.Cluster+": first sync, "+e.Phase, e.Done, e.Total) })
 	}
-	return cli.Session{Deps: a.deps(p, server.LocalPrincipal(), "cli"), Complete: complete, Settle: p.inv.Wait, Close: p.Close}, nil
+	settings := func(ctx context.Context, progress func(string, int, int)) error {
+		limited, cancel := deadline(ctx, settingsLimit)
+		defer cancel()
+		if err := p.readSettings(limited, func(name string) { progress(name+": its settings", 0, 0) }); err != nil {
+			log.Info("the settings of a cluster could not be read", "err", err)
+		}
+		return context.Cause(ctx) // of what was not read the answer warns
+	}
+	return cli.Session{Deps: a.deps(p, server.LocalPrincipal(), "cli"), Complete: complete, Settings: settings, Settle: p.inv.Wait, Close: p.Close}, nil
 }

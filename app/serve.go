@@ -269,33 +269,6 @@ func tick(ctx context.Context, l *lazy, log *slog.Logger, warm func()) {
 	}
 }
 
-const (
-	// settingsEvery is how old the settings of a cluster may be: code is written from them, and a person changes them.
-	settingsEvery = time.Hour
-	// settingsFirst leaves the first minute of a server to those who ask it something.
-	settingsFirst = time.Minute
-)
-
-// watchSettings keeps the settings of the clusters in the store, read by whichever process finds them old first.
-func (p *parts) watchSettings(ctx context.Context, log *slog.Logger) {
-	for wait := settingsFirst; ; wait = settingsEvery / 4 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		for _, name := range p.pool.Names() {
-			at, err := p.inv.SettingsAt(ctx, name)
-			if err == nil && p.clock().Sub(at) >= settingsEvery {
-				_, err = p.inv.Settings(ctx, name)
-			}
-			if err != nil && ctx.Err() == nil {
-				log.Info("the settings of a cluster could not be read", "cluster", name, "err", err)
-			}
-		}
-	}
-}
-
 // learnLimit bounds learning of one cluster: each node is asked for its certificates and probed once.
 const learnLimit = 2 * time.Minute
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -57,7 +58,7 @@ func (a *App) tellStory(ctx context.Context, g cli.Globals, name string, out, er
 	defer func() { _ = d.Close() }()
 	ctx, cancel := deadline(ctx, storyLimit)
 	defer cancel()
-	if err := d.parts.inv.Complete(ctx, "", nil); err != nil {
+	if err := errors.Join(d.parts.inv.Complete(ctx, "", nil), d.parts.readSettings(ctx, func(string) {})); err != nil {
 		return err
 	}
 	db, err := d.parts.openStore(ctx, a.Clock)

@@ -23,6 +23,8 @@ type Session struct {
 	// Complete runs the first full sync of clusters that never had one, and waits for it: a sync in the background would end with
 	// the command. It does nothing where there was one.
 	Complete func(ctx context.Context, progress func(text string, done, total int)) error
+	// Settings reads what a cluster is beside its guests, where that was never done or is old: code is written from it. nil: there is none.
+	Settings func(ctx context.Context, progress func(text string, done, total int)) error
 	// Settle waits for the work that the answer has started in the background.
 	Settle func(ctx context.Context)
 	Close  func() error

@@ -206,10 +206,16 @@ func conduct(ctx context.Context, spec tools.Spec, raw json.RawMessage, session 
 	return answer, err
 }
 
-// ask calls the tool. A server answers with what there is while its first sync is under way; a command waits for that sync.
+// ask calls the tool. A server answers with what there is while its first sync is under way; a command waits for that sync, and code for the
+// settings that it is written from.
 func ask(ctx context.Context, spec tools.Spec, raw json.RawMessage, session Session, bar *progress) (tools.Answer, error) {
 	if err := session.Complete(ctx, bar.update); err != nil {
 		return nil, err
+	}
+	if spec.Family == "code" && session.Settings != nil {
+		if err := session.Settings(ctx, bar.update); err != nil {
+			return nil, err
+		}
 	}
 	res, err := spec.Call(ctx, session.Deps, raw)
 	if err != nil {

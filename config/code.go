@@ -27,6 +27,9 @@ type rawCode struct {
 	parts, emitters                settings
 }
 
+// DefaultCode is what counts where the configuration says nothing.
+func DefaultCode() Code { return Code{Git: "none", Parts: slices.Clone(codeParts[:2])} }
+
 // codeParts are those that Parts may hold; the first two are written unless the configuration says otherwise.
 var codeParts = []string{"infrastructure", "firewall", "access", "guests"}
 
@@ -42,7 +45,7 @@ func (l *loader) code(raw rawCode) Code {
 	if raw.folder.set {
 		c.Folder = l.opts.expand(raw.folder.text, l.baseDir)
 	}
-	c.Parts = codeParts[:2]
+	c.Parts = DefaultCode().Parts
 	if raw.parts.set {
 		c.Parts = l.each(raw.parts, func(p string) (string, string) {
 			if !slices.Contains(codeParts, p) {

@@ -20,6 +20,8 @@ type Difference struct {
 	Field    string
 	Old, New string
 	Had, Has bool
+	// First is set for an object that was not looked for at the time of then: it is known since, which does not make it new.
+	First bool
 }
 
 // Diff compares a cluster as it was exported with how it is now, field by field, whatever a provider could see of it. Objects that are
@@ -58,6 +60,9 @@ func diffObjects(then, now *World) []Difference {
 			continue
 		}
 		o := now.Find(old.Kind, old.ID)
+		if o == nil && now.Unread.Has(old.Kind, old.ID) {
+			continue
+		}
 		if o == nil {
 			out = append(out, Difference{Kind: old.Kind, ID: old.ID, Had: true})
 			continue
@@ -70,7 +75,7 @@ func diffObjects(then, now *World) []Difference {
 	}
 	for i := range now.Objects {
 		if o := &now.Objects[i]; !observed[o.Kind] && then.Find(o.Kind, o.ID) == nil {
-			out = append(out, Difference{Kind: o.Kind, ID: o.ID, Has: true})
+			out = append(out, Difference{Kind: o.Kind, ID: o.ID, Has: true, First: then.Unread.Has(o.Kind, o.ID)})
 		}
 	}
 	return out
@@ -104,7 +109,7 @@ type differ struct {
 }
 
 func (d *differ) add(field, old, now string, had, has bool) {
-	d.out = append(d.out, Difference{d.kind, d.id, d.name, field, old, now, had, has})
+	d.out = append(d.out, Difference{Kind: d.kind, ID: d.id, Name: d.name, Field: field, Old: old, New: now, Had: had, Has: has})
 }
 
 // text compares a field whose absence is the empty text.

@@ -73,10 +73,15 @@ func (w *World) loadObjects(ctx context.Context, st Store) error {
 	if err != nil {
 		return err
 	}
+	var probe *store.Object
+	defer func() { w.Unread = unreadOf(probe) }()
 	for i := range rows {
 		o := &rows[i]
 		switch {
 		case o.Kind == store.KindProbe: // what a health check asked for is no part of the configuration
+			if o.ID == store.SettingsProbe {
+				probe = o
+			}
 		case !o.GoneAt.IsZero():
 			w.Gone[Key{Kind: o.Kind, ID: o.ID}] = true
 		default:

@@ -17,6 +17,8 @@ type World struct {
 	Guests   []Guest  `json:"guests"`
 	// Objects are all others: nodes, storages, pools and what else the store keeps.
 	Objects []Object `json:"objects"`
+	// Unread is what was never read: of such things none are among Objects, whether there are any or not.
+	Unread Unread `json:"unread,omitempty"`
 	// Known are the addresses that were given before, those of gone objects too.
 	Known map[Key]string `json:"-"`
 	// Gone are the keys of objects that were seen and are surely gone; one that is only out of sight is not among them.

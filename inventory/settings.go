@@ -20,8 +20,6 @@ import (
 const (
 	// settingsAtOnce is how many lists are asked for at a time; the client's limit per node is below it.
 	settingsAtOnce = 3
-	// settingsTopic is the probe that says when a cluster's settings were last read.
-	settingsTopic = "settings"
 )
 
 // SettingsReport says what reading the settings of one cluster brought. Complete is false where a list could not be read for another
@@ -51,12 +49,18 @@ func (i *Inventory) Settings(ctx context.Context, cluster string) ([]SettingsRep
 	return out, errors.Join(errs...)
 }
 
-// SettingsAt is when the settings of a cluster were last read, zero when they never were.
+// SettingsAt is when the settings of a cluster were last read, zero when they never were, or some of them failed each time.
 func (i *Inventory) SettingsAt(ctx context.Context, cluster string) (time.Time, error) {
 	if err := i.proj.refresh(ctx); err != nil {
 		return time.Time{}, err
 	}
-	return i.proj.cluster(cluster).probes[settingsTopic].At, nil
+	s := i.proj.cluster(cluster).probes[store.SettingsProbe]
+	for _, why := range unreadSettings(s) {
+		if why == store.NotReadYet {
+			return time.Time{}, nil
+		}
+	}
+	return s.At, nil
 }
 
 // settingsRun is one reading of the settings of one cluster, under its lease.
@@ -66,10 +70,12 @@ type settingsRun struct {
 	started time.Time
 	perms   map[string]map[string]bool
 	known   map[store.Kind]map[string]store.Object
+	before  store.SettingsUnread // nil: nothing was ever read
 
 	mu     sync.Mutex
 	report SettingsReport
 	batch  store.Batch
+	unread store.SettingsUnread
 }
 
 func (c *cluster) settings(ctx context.Context) (SettingsReport, error) {
@@ -126,8 +132,8 @@ func (r *settingsRun) do(ctx context.Context, st Store, lease store.Lease) error
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	state := probeState{At: r.started, Tried: r.started}
-	r.batch.Objects = append(r.batch.Objects, store.Object{Ref: store.Ref{Cluster: r.c.name, Kind: store.KindProbe, ID: settingsTopic}, Life: 1,
+	state := probeState{At: r.started, Tried: r.started, Data: encodeState(r.unread)}
+	r.batch.Objects = append(r.batch.Objects, store.Object{Ref: store.Ref{Cluster: r.c.name, Kind: store.KindProbe, ID: store.SettingsProbe}, Life: 1,
 		FirstSeen: r.started, LastSeen: r.started, State: encodeState(state)})
 	r.batch.Cluster, r.batch.At = r.c.name, r.started
 	r.sort()
@@ -140,6 +146,7 @@ func (r *settingsRun) load(ctx context.Context, st Store) error {
 	if err != nil {
 		return err
 	}
+	r.before, r.unread = unreadSettings(r.c.inv.proj.cluster(r.c.name).probes[store.SettingsProbe]), store.SettingsUnread{}
 	r.known = map[store.Kind]map[string]store.Object{}
 	for _, o := range objects {
 		if o.GoneAt.IsZero() {
@@ -174,6 +181,7 @@ func (r *settingsRun) kind(ctx context.Context, s *setting) {
 	}
 	for _, n := range r.c.inv.proj.cluster(r.c.name).nodes {
 		if n.st.Status != "online" {
+			r.never(s.kind, n.name, silentNode(n.name))
 			continue
 		}
 		rows, err := r.rows(ctx, s, strings.Replace(s.path, "{node}", url.PathEscape(n.name), 1))
@@ -251,6 +259,7 @@ func (r *settingsRun) record(s *setting, at string, rows map[string]pve.Config, 
 	}
 	if err != nil {
 		r.failedLocked(string(s.kind)+strings.TrimSuffix(" of node "+at, " of node "), err)
+		r.neverLocked(s.kind, strings.TrimSuffix(at, "/"), whyUnread(err))
 		r.unsure(s.kind, at, nil)
 		return
 	}
@@ -270,7 +279,7 @@ func (r *settingsRun) record(s *setting, at string, rows map[string]pve.Config, 
 	}
 }
 
-// put notes one object. The first reading of a kind is no change of each of its objects.
+// put notes one object. The first reading of a kind, or of a node's part of it, is no change of each of its objects.
 func (r *settingsRun) put(s *setting, n *KindCount, id string, content pve.Config) {
 	redact.Fields(content)
 	for _, k := range append([]string{"digest"}, s.apart...) {
@@ -291,8 +300,8 @@ func (r *settingsRun) put(s *setting, n *KindCount, id string, content pve.Confi
 		r.change(ref, "changed", "config", old.Hash, hash, old.LastSeen)
 	default:
 		n.Created++
-		if len(r.known[s.kind]) > 0 {
-			r.change(ref, "appeared", "", "", id, r.c.inv.proj.cluster(r.c.name).probes[settingsTopic].At)
+		if !r.first(s.kind, id) {
+			r.change(ref, "appeared", "", "", id, r.c.inv.proj.cluster(r.c.name).probes[store.SettingsProbe].At)
 		}
 	}
 	o := store.Object{Ref: ref, Life: 1, Hash: hash, State: canonical, FirstSeen: r.started, LastSeen: r.started}

@@ -42,6 +42,7 @@ func (r *settingsRun) firewalls(ctx context.Context, slots chan struct{}) {
 	online := map[string]bool{}
 	for _, n := range v.nodes {
 		if online[n.name] = n.st.Status == "online"; !online[n.name] {
+			r.never(store.KindNodeFirewall, n.name, silentNode(n.name))
 			continue
 		}
 		each(func() {
@@ -53,6 +54,9 @@ func (r *settingsRun) firewalls(ctx context.Context, slots chan struct{}) {
 	for _, row := range v.rows {
 		if !r.asksFirewall(ctx, row, online[row.g.Node]) {
 			g.unread[strconv.Itoa(row.g.VMID)] = true
+			if !online[row.g.Node] {
+				r.never(store.KindGuestFirewall, strconv.Itoa(row.g.VMID), silentNode(row.g.Node))
+			}
 			continue
 		}
 		each(func() { g.read(ctx, r, row) })
@@ -94,6 +98,7 @@ func (g *guestFirewalls) read(ctx context.Context, r *settingsRun, row *row) {
 	switch {
 	case err != nil:
 		g.unread[id], g.failed = true, err
+		r.never(store.KindGuestFirewall, id, whyUnread(err))
 	case len(c) > 0:
 		g.found[id] = c
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,6 +106,70 @@ func TestSettings(t *testing.T) {
 	}
 	if h, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: "network pve1/vmbr0"}); err != nil || h.Total != 2 || h.Kind != "network" {
 		t.Errorf("get_history: %+v, %v", h, err)
+	}
+}
+
+// TestSettingsUnread: what no reading brought is told by kind and part; what is seen later for want of an earlier look is no news, and the first
+// object of a kind that was read before is.
+func TestSettingsUnread(t *testing.T) {
+	w := newWorld(2, 1)
+	w.lists = map[string]string{"/nodes/pve1/network": `[{"iface":"vmbr0","type":"bridge"}]`, "/nodes/pve2/network": `[{"iface":"vmbr0","type":"bridge"}]`,
+		"/cluster/backup": `[]`}
+	broken := true
+	w.fail = func(call, _ string, _ int) error {
+		switch {
+		case broken && call == "read /nodes/pve2/network":
+			return fault.New(fault.NodeSilent, "node pve2 does not answer")
+		case call == "read /access/users?full=1":
+			return fault.New(fault.Forbidden, "no")
+		}
+		return nil
+	}
+	i := newRig(t, w)
+	i.sync()
+	read := func() (store.SettingsUnread, time.Time) {
+		t.Helper()
+		if _, err := i.Settings(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		at, err := i.SettingsAt(t.Context(), "lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return unreadSettings(i.proj.cluster("lab").probes[store.SettingsProbe]), at
+	}
+	unread, at := read()
+	if diff := cmp.Diff(store.SettingsUnread{"network pve2": store.NotReadYet, "user": "not visible to this token"}, unread); diff != "" || !at.IsZero() {
+		t.Errorf("read at %v\n%s", at, diff)
+	}
+	w.set(func() {
+		broken = false
+		w.lists["/cluster/backup"] = `[{"id":"backup-1","schedule":"daily"}]`
+	})
+	unread, at = read()
+	if diff := cmp.Diff(store.SettingsUnread{"user": "not visible to this token"}, unread); diff != "" || at.IsZero() {
+		t.Errorf("read at %v\n%s", at, diff)
+	}
+	for object, want := range map[string]int{"network pve2/vmbr0": 0, "backup_job backup-1": 1} {
+		page, err := i.Changes(t.Context(), ChangeQuery{Object: object})
+		if err != nil || page.Total != want {
+			t.Errorf("find_changes %s: %d, %v", object, page.Total, err)
+		}
+	}
+}
+
+// TestSettingKinds: what is read and what is called unread before are the same kinds.
+func TestSettingKinds(t *testing.T) {
+	want := map[store.Kind]bool{rulesOfCluster.kind: true, firewallOfNode.kind: true, firewallOfGuest.kind: true}
+	for _, s := range settings {
+		want[s.kind] = true
+	}
+	got := map[store.Kind]bool{}
+	for _, k := range store.SettingKinds() {
+		got[k] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

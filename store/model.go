@@ -53,6 +53,23 @@ const (
 	KindACL             Kind = "acl" // id path?who?role
 )
 
+// SettingKinds are those that are read apart from guests, storages and pools, in the order above.
+func SettingKinds() []Kind {
+	return []Kind{KindNetwork, KindNodeDNS, KindNodeTime, KindNodeOptions, KindBackupJob, KindReplicationJob, KindHAResource, KindHAGroup, KindHARule,
+		KindSDNZone, KindSDNVNet, KindSDNController, KindClusterOptions, KindMappingPCI, KindMappingUSB, KindMappingDir, KindMetricServer,
+		KindFirewallOptions, KindFirewallRules, KindFirewallAlias, KindFirewallIPSet, KindFirewallGroup, KindNodeFirewall, KindGuestFirewall,
+		KindGroup, KindRole, KindRealm, KindUser, KindACL}
+}
+
+// SettingsProbe is the id of the probe that says when they were last read, and in its data (SettingsUnread) what of them never was.
+const SettingsProbe = "settings"
+
+// SettingsUnread says what was never read, and why: a kind, or a kind and, after a blank, the node or guest whose part it is ("network pve3").
+type SettingsUnread map[string]string
+
+// NotReadYet is the reason where nothing stands against reading it.
+const NotReadYet = "not read yet"
+
 // Ref names one object of one cluster.
 type Ref struct {
 	Cluster string

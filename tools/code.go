@@ -119,7 +119,7 @@ func exportCode() Spec {
 			return nil, err
 		}
 		out := exported(d, e)
-		if e.First && in.Folder == "" && p.Anywhere && repo.InWorkTree(".") {
+		if e.New && in.Folder == "" && p.Anywhere && repo.InWorkTree(".") {
 			out.offer = "this folder is a git work tree: proxmox-mcp code export . would keep the code here, beside what is in it"
 		}
 		return out, nil
@@ -141,10 +141,23 @@ func exported(d Deps, e *code.Export) *exportOut {
 			out.LeftOut = append(out.LeftOut, l)
 		}
 	}
+	out.Warnings = append(out.Warnings, unread(e.Unread, e.Yet)...)
 	for _, w := range e.Warnings {
 		if !strings.Contains(w, "is not in the code") { // those are in left_out
 			out.Warnings = append(out.Warnings, inventory.Warning{Code: "code", Text: cell(w, 200)})
 		}
+	}
+	return out
+}
+
+// unread warns of what was never read: whether there is any of it is not known, and none of it is in the code.
+func unread(u iac.Unread, yet bool) []inventory.Warning {
+	var out []inventory.Warning
+	if yet {
+		out = append(out, inventory.Warning{Code: "loading", Text: "the cluster's settings were not all read yet: export again in a minute, or once proxmox-mcp sync has ended"})
+	}
+	for _, l := range u.Lines() {
+		out = append(out, inventory.Warning{Code: "unread", Text: "not in the code: " + cell(l, 200)})
 	}
 	return out
 }

@@ -127,7 +127,7 @@ func TestWorkTree(t *testing.T) {
 	t.Chdir(t.TempDir())
 	offered := func(door string, first bool) bool {
 		f := someCode()
-		f.export.First = first
+		f.export.New = first
 		d := deps(&fake{})
 		d.Code, d.Who = f, change.Caller{Door: door}
 		spec, err := Find("export_code")

@@ -19,6 +19,7 @@ type diffOut struct {
 	Rows      [][]*string   `json:"rows"`
 	Files     []fileOut     `json:"files"`
 	Conflicts []conflictOut `json:"conflicts,omitempty"`
+	First     []string      `json:"first_read,omitempty"` // what was first read since the export, by part of the cluster
 	src       *code.Drift
 }
 
@@ -44,7 +45,8 @@ func diffCode() Spec {
 
 func drift(d Deps, x *code.Drift) *diffOut {
 	out := &diffOut{Envelope: envelope(d, since(d, x.AsOf)), Cluster: x.Cluster, Folder: x.Dir, Same: x.None(), Total: len(x.Differences),
-		Columns: []string{"object", "field", "exported", "now"}, Rows: [][]*string{}, Files: []fileOut{}, Conflicts: conflicts(x.Files), src: x}
+		Columns: []string{"object", "field", "exported", "now"}, Rows: [][]*string{}, Files: []fileOut{}, Conflicts: conflicts(x.Files), First: code.Areas(x.First), src: x}
+	out.Warnings = append(out.Warnings, unread(x.Unread, x.Yet)...)
 	for i := range x.Differences {
 		out.Rows = append(out.Rows, difference(&x.Differences[i]))
 	}
@@ -87,6 +89,9 @@ func (o *diffOut) View(Deps) View {
 		head = "no drift"
 	}
 	v.Line("%s between %s and cluster %s, as of %s", head, o.Folder, cell(o.Cluster, 80), o.AsOf)
+	if len(o.First) > 0 {
+		v.Line("first read since that export, so not known to have changed: %s; export_code brings them into the code", strings.Join(o.First, ", "))
+	}
 	v.Table(Table{Name: "differences", Main: true, Columns: o.Columns, Rows: capped(o.Rows, shownDiffs, func(r []*string) []string {
 		out := make([]string, len(r))
 		for i, c := range r {

@@ -70,7 +70,7 @@ func declared(w *iac.World) int {
 
 // encode writes the declared part of a world: no figures, no addresses that guests were seen with.
 func encode(w *iac.World) ([]byte, error) {
-	d := &iac.World{Cluster: w.Cluster, Identity: iac.Identity{Name: w.Identity.Name, Standalone: w.Identity.Standalone}}
+	d := &iac.World{Cluster: w.Cluster, Identity: iac.Identity{Name: w.Identity.Name, Standalone: w.Identity.Standalone}, Unread: w.Unread}
 	for _, g := range w.Selected() {
 		one := *g
 		one.Addresses = nil
@@ -78,6 +78,7 @@ func encode(w *iac.World) ([]byte, error) {
 	}
 	for _, o := range w.Objects {
 		if !slices.Contains(figures, o.Kind) {
+			o.Known = true // declared as it was last seen: a node that is off now changes nothing of it
 			d.Objects = append(d.Objects, o)
 		}
 	}

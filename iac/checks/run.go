@@ -42,7 +42,7 @@ func Run(declared, now *iac.World) Report {
 	add := func(f Finding) { r.Findings, bad[string(f.Kind)+"/"+f.ID] = append(r.Findings, f), true }
 	unseen := unknown(declared, now, add)
 	for _, d := range iac.Diff(declared, visible(declared, now)) {
-		if unseen[string(d.Kind)+"/"+d.ID] {
+		if d.First || unseen[string(d.Kind)+"/"+d.ID] {
 			continue
 		}
 		add(found(d))
@@ -84,9 +84,16 @@ func unknown(declared, now *iac.World, add func(Finding)) map[string]bool {
 	}
 	for i := range declared.Objects {
 		d := &declared.Objects[i]
-		if o := now.Find(d.Kind, d.ID); o != nil && !o.Known {
-			unseen[string(o.Kind)+"/"+o.ID] = true
-			add(Finding{Sort: Unknown, Kind: o.Kind, ID: o.ID, Why: "it cannot be seen now"})
+		why := ""
+		switch o := now.Find(d.Kind, d.ID); {
+		case o == nil && now.Unread.Has(d.Kind, d.ID):
+			why = "such settings were not read yet"
+		case o != nil && !o.Known:
+			why = "it cannot be seen now"
+		}
+		if why != "" {
+			unseen[string(d.Kind)+"/"+d.ID] = true
+			add(Finding{Sort: Unknown, Kind: d.Kind, ID: d.ID, Why: why})
 		}
 	}
 	return unseen

@@ -18,15 +18,19 @@ type Drift struct {
 	AsOf        time.Time
 	Targets     []string
 	Differences []iac.Difference  // the cluster since the last export, field by field
+	First       []iac.Difference  // objects that nobody had looked for at the last export
+	Unread      iac.Unread        // what was never read of the cluster
+	Yet         bool              // the store has not read all settings yet
 	Files       []repo.FileChange // those that are not unchanged
 	Same        int               // files that are
 }
 
-// None says whether nothing differs: the cluster is as exported, and an export would write nothing.
+// None says whether nothing differs: the cluster is as exported, and an export would write nothing but what was first read since.
 func (d *Drift) None() bool {
 	for _, f := range d.Files {
-		switch f.State {
-		case repo.Edited, repo.Absent: // its owner's own, and nothing to bring in
+		switch {
+		case f.State == repo.Edited || f.State == repo.Absent: // its owner's own, and nothing to bring in
+		case len(d.First) > 0 && len(f.Conflicts) == 0:
 		default:
 			return false
 		}
@@ -50,7 +54,7 @@ func (s *Service) Diff(ctx context.Context, p Place) (*Drift, error) {
 		return nil, err
 	}
 	defer j.close()
-	out := &Drift{Cluster: cluster, Dir: dir, AsOf: j.out.AsOf, Targets: j.out.Targets}
+	out := &Drift{Cluster: cluster, Dir: dir, AsOf: j.out.AsOf, Targets: j.out.Targets, First: j.out.First, Unread: j.out.Unread, Yet: j.out.Yet}
 	for i := range j.out.Differences {
 		if d := j.out.Differences[i]; j.concerns(&d) {
 			out.Differences = append(out.Differences, d)

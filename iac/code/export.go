@@ -35,10 +35,13 @@ type Export struct {
 	Coverage []iac.Coverage
 	Counts   []iac.Count
 	Warnings []string
-	// Differences are what changed in the cluster since the export before; nil at the first.
+	// Differences are what changed in the cluster since the export before; nil at the first. First are objects that nobody had looked for then.
 	Differences []iac.Difference
-	First       bool
-	Commit      string // short id, "" = nothing was committed
+	First       []iac.Difference
+	Unread      iac.Unread // what was never read of the cluster, and so is not in the code
+	Yet         bool       // the store has not read all settings yet
+	New         bool       // nothing was exported to the folder before
+	Commit      string     // short id, "" = nothing was committed
 }
 
 // Export writes a cluster as code into its folder. No request goes to Proxmox VE. Errors: fault.NotFound for a cluster that was never
@@ -130,7 +133,7 @@ func (j *job) make(ctx context.Context) (err error) {
 	}
 	var sets []repo.Set
 	for try := 1; ; try++ {
-		j.out = &Export{Cluster: j.cluster, Dir: j.dir, Targets: names(j.emitters), First: !j.folder.Exists()}
+		j.out = &Export{Cluster: j.cluster, Dir: j.dir, Targets: names(j.emitters), New: !j.folder.Exists()}
 		if sets, err = j.emit(ctx); err == nil {
 			break
 		}
@@ -138,17 +141,44 @@ func (j *job) make(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if j.out.AsOf, err = freshness(ctx, j.st, j.cluster); err != nil {
-		return err
-	}
 	if j.then != nil {
-		j.out.Differences = iac.Diff(j.then, j.now)
+		j.compare()
 	}
 	sets = append(sets, repo.Set{Name: "repo", Files: j.about()})
 	if j.change, err = j.folder.Plan(j.now, sets); err != nil {
 		return err
 	}
 	j.out.Files = j.change.Files
+	return nil
+}
+
+// compare finds what changed since the export before.
+func (j *job) compare() {
+	for _, d := range iac.Diff(j.then, j.now) {
+		if d.First {
+			j.out.First = append(j.out.First, d)
+		} else {
+			j.out.Differences = append(j.out.Differences, d)
+		}
+	}
+}
+
+// load reads the cluster from the store. What the store never read is as the folder has it.
+func (j *job) load(ctx context.Context) (err error) {
+	if j.now, err = iac.Load(ctx, j.st, j.cluster, iac.Options{Only: j.only}); err != nil {
+		return err
+	}
+	if j.out.AsOf, err = freshness(ctx, j.st, j.cluster); err != nil {
+		return err
+	}
+	if j.out.AsOf.IsZero() {
+		j.now.Begun()
+	}
+	if j.out.Yet = j.now.Unread.Yet(); j.out.Yet && j.s.opt.Unread != nil {
+		j.s.opt.Unread()
+	}
+	j.now.Keep(j.then)
+	j.out.Unread = j.now.Unread
 	return nil
 }
 
@@ -174,7 +204,7 @@ func (j *job) narrows() error {
 
 // emit runs the emitters on one world.
 func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
-	if j.now, err = iac.Load(ctx, j.st, j.cluster, iac.Options{Only: j.only}); err != nil {
+	if err := j.load(ctx); err != nil {
 		return nil, err
 	}
 	j.out.Guests = len(j.now.Selected())

@@ -1,9 +1,12 @@
 package code
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +28,9 @@ func (j *job) message(ctx context.Context, known bool) (string, error) {
 		return fmt.Sprintf("Cluster %s as code: %d guests", clean.Line(j.cluster, maxField), j.out.Guests), nil
 	}
 	diffs := j.out.Differences
+	read := firstRead(j.out.First)
 	if len(diffs) == 0 {
-		return "Generated code brought up to date", nil
+		return cmp.Or(read, "Generated code brought up to date"), nil
 	}
 	seen, err := j.blame(ctx)
 	if err != nil {
@@ -38,8 +42,11 @@ func (j *job) message(ctx context.Context, known bool) (string, error) {
 		objects[diffs[i].ID] = true
 		lines = append(lines, strings.TrimSpace(Words(&diffs[i])+seen.of(&diffs[i], j.s.opt.Zone)))
 	}
+	if read != "" {
+		read = "\n\n" + read
+	}
 	if len(lines) == 1 && len(lines[0]) <= maxSubject {
-		return lines[0], nil
+		return lines[0] + read, nil
 	}
 	subject := fmt.Sprintf("%d changes of %d objects", len(diffs), len(objects))
 	if len(objects) == 1 {
@@ -48,7 +55,28 @@ func (j *job) message(ctx context.Context, known bool) (string, error) {
 	if more := len(lines) - messageLines; more > 0 {
 		lines = append(lines[:messageLines], fmt.Sprintf("and %d more", more))
 	}
-	return subject + "\n\n" + strings.Join(lines, "\n"), nil
+	return subject + "\n\n" + strings.Join(lines, "\n") + read, nil
+}
+
+// firstRead tells of objects that were there before, and that no export knew of: "First read: 3 firewall, 8 networks"; "" for none.
+func firstRead(list []iac.Difference) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return "First read: " + strings.Join(Areas(list), ", ")
+}
+
+// Areas counts objects by the part of the cluster that they belong to: "8 networks".
+func Areas(list []iac.Difference) []string {
+	n := map[string]int{}
+	for i := range list {
+		n[iac.Area(list[i].Kind)]++
+	}
+	var out []string
+	for _, a := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, strconv.Itoa(n[a])+" "+a)
+	}
+	return out
 }
 
 // Words says a difference in a line: guest 104 jellyfin: memory 2048 -> 4096.

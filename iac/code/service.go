@@ -40,6 +40,8 @@ type Options struct {
 	Folder func(cluster string) string
 	// Environment is what terraform needs to reach a cluster (NAME=value), with what has to be undone after it.
 	Environment func(ctx context.Context, cluster string) (env []string, undo func(), err error)
+	// Unread is told where settings of a cluster were not read yet: somebody wants code of them. nil: nobody reads them.
+	Unread func()
 	// With are the parts that an export writes beside guests and pools (iac.Options.With).
 	With []string
 	Git  string // none, init or commit, where an export does not say; "" = none

@@ -13,6 +13,9 @@ import (
 // maxCell is how long a text of the cluster may be in the report.
 const maxCell = 80
 
+// maxUnread is how long the list of what was not read may be; that of all areas has 140 characters.
+const maxUnread = 600
+
 // always says what is compared of no guest.
 const always = "Of no guest the power state is compared (`started`): an apply must neither start nor stop it. Of no container are `vm_id` and the timeouts, which an import leaves unset."
 
@@ -27,6 +30,7 @@ func (x *export) coverageFile() []byte {
 	fmt.Fprintf(&b, "# What the Terraform code of %s covers\n\nWritten for the provider bpg/proxmox %s. Keys that are not named are in the code and compared by every plan.\n\n%s\n",
 		cell(x.Cluster), x.rel.version, always)
 	x.leftOut(&b)
+	x.neverRead(&b)
 	for i := range x.result.Coverage {
 		if c := &x.result.Coverage[i]; c.Status == iac.Written {
 			section(&b, c)
@@ -52,6 +56,17 @@ func (x *export) leftOut(b *bytes.Buffer) {
 			id = cell(c.Address)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", id, cell(c.Name), c.Status, cell(c.Why))
+	}
+}
+
+// neverRead lists what may be in the cluster and was not looked at.
+func (x *export) neverRead(b *bytes.Buffer) {
+	if len(x.Unread) == 0 {
+		return
+	}
+	b.WriteString("\n## Not read\n\nWhether there is any of it is not known. An export after it was read (`proxmox-mcp sync`) brings it in.\n\n")
+	for _, l := range x.Unread.Lines() {
+		fmt.Fprintf(b, "- %s\n", escaper.Replace(clean.Line(l, maxUnread)))
 	}
 }
 
