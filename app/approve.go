@@ -87,7 +87,7 @@ func (d *desk) waiting(ctx context.Context) (cli.Report, error) {
 	plans = slices.DeleteFunc(plans, func(p store.Plan) bool { return !now.Before(p.Expires) })
 	t := tools.Table{Name: "plans", Main: true, Columns: []string{"plan", "tier", "what", "asked by", "expires in"}}
 	for _, p := range plans {
-		t.Rows = append(t.Rows, []string{p.ID, change.Tier(p.Tier).String(), clean.Line(p.Title, 80), p.Requester, p.Expires.Sub(now).Round(time.Second).String()})
+		t.Rows = append(t.Rows, []string{p.ID, change.Tier(p.Tier).String(), clean.Line(strings.TrimSuffix(p.Title+"; "+p.Note, "; "), 160), p.Requester, p.Expires.Sub(now).Round(time.Second).String()})
 	}
 	v := tools.View{}
 	if len(plans) == 0 {
@@ -105,7 +105,9 @@ func (d *desk) undecided(ctx context.Context, id string) (change.Plan, error) {
 	switch {
 	case err != nil:
 		return p, err
-	case p.State != change.Waiting && p.State != change.Planned:
+	case p.State == change.Planned:
+		return p, p.Unasked(d.program)
+	case p.State != change.Waiting:
 		return p, fault.New(fault.Conflict, "plan %s is %s: there is nothing to approve", p.ID, p.State)
 	case !d.app.Clock().Before(p.Expires):
 		return p, fault.New(fault.Conflict, "plan %s has expired", p.ID).WithHint("it has to be asked for again")

@@ -42,6 +42,16 @@ func (g guests) FindAll(ctx context.Context, cluster, query string) ([]change.Fo
 	return out, err
 }
 
+// Stored implements change.Guests.
+func (g guests) Stored(ctx context.Context, cluster string, vmid int) (f *change.Found, gone bool) {
+	t, gone := g.inv.Stored(ctx, cluster, vmid)
+	if t == nil {
+		return nil, gone
+	}
+	found := foundOf(*t)
+	return &found, gone
+}
+
 // LastBackup implements change.Guests.
 func (g guests) LastBackup(ctx context.Context, cluster string, vmid int) (at *time.Time, known bool) {
 	return g.inv.LastBackup(ctx, cluster, vmid)

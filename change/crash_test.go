@@ -107,7 +107,10 @@ func goThrough(ctx context.Context, e *Engine, q Request) (string, error) {
 }
 
 func finishPlan(ctx context.Context, e *Engine, id string) error {
-	p, err := e.Plan(ctx, id, operator)
+	p, v, err := e.Judge(ctx, id, agent)
+	if err == nil && v.Decision == Operator && p.State == Planned {
+		p, err = e.Submit(ctx, id, agent)
+	}
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,8 @@ func TierOf(name string) (Tier, bool) {
 	return Read, false
 }
 
-// The states of a plan. Planned may run now or by its requester; Waiting needs an operator.
+// The states of a plan. A Planned one may run now or by its requester; where an operator has to agree it was only looked at, by a dry run,
+// until its requester asks for it (Engine.Submit).
 const (
 	Planned     = "planned"
 	Waiting     = "waiting"     // for an operator's approval

@@ -341,7 +341,7 @@ func (s *Sheriff) decide(b *Body, who Caller) Verdict {
 		if who.Elicits {
 			return Verdict{Decision: Ask, Reasons: []string{"it is disruptive"}}
 		}
-		return Verdict{Decision: Confirm, Reasons: []string{"it is disruptive: a second call applies it"}}
+		return Verdict{Decision: Confirm, Reasons: []string{"it is disruptive: only applying this plan does it"}}
 	}
 	return Verdict{Decision: Operator, Reasons: []string{"it is " + b.Tier.String() + ": an operator approves it"}}
 }

@@ -97,6 +97,7 @@ func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*
 	before.expected(lives, errs)
 	body := e.body(r, r.Action.Title(), found[0].Cluster, nil)
 	kept, err := body.plan(r, found, lives, errs)
+	body.Title = body.titled(body.Title, kept)
 	if err == nil && len(body.Steps) == 0 {
 		err = fault.New(fault.Conflict, "none of the %d guests that the query selects can be changed so", len(found)).WithHint("%s", skipped(body.Skipped))
 	}
@@ -119,7 +120,8 @@ func (e *Engine) draftOn(ctx context.Context, r Request, before *sofar) (Body, [
 		return Body{}, nil, err
 	}
 	body := e.body(r, r.Action.Title(), l.Cluster, nil)
-	_, err = body.plan(r, []Found{l.Found}, []*Live{l}, []error{nil})
+	kept, err := body.plan(r, []Found{l.Found}, []*Live{l}, []error{nil})
+	body.Title = body.titled(body.Title, kept)
 	return body, nil, err
 }
 
@@ -360,9 +362,6 @@ func (e *Engine) insert(ctx context.Context, st Store, p Proposal, who Caller, l
 			return p, err
 		}
 	}
-	if p.Verdict.Decision == Operator {
-		p.State = Waiting
-	}
 	p.ID, p.Created, p.Expires = idOf(p.Hash, len(same)), now, now.Add(p.Body.TTL)
 	p.Plan.Plan.Body = p.Body.Canonical()
 	p.UndoOf = p.Body.Undoes
@@ -437,6 +436,11 @@ const OperatorPrincipal = "operator"
 // Plan gives one plan. One that a killed process left is followed for a moment first, so that what is shown is how it ended.
 func (e *Engine) Plan(ctx context.Context, id string, who Caller) (Plan, error) {
 	p, st, err := e.load(ctx, id, who)
+	if err == nil && open(p.State) {
+		one := []store.Plan{p.Plan}
+		e.tellStale(ctx, one)
+		p.Plan = one[0]
+	}
 	if err != nil || p.State != Applying || e.running(p.ID) != nil {
 		return p, err
 	}
@@ -471,7 +475,9 @@ func (e *Engine) Plans(ctx context.Context, f store.PlanFilter, who Caller) ([]s
 		f.Requester = who.Principal
 	}
 	list, err := st.Plans(ctx, f)
-	return slices.DeleteFunc(list, func(p store.Plan) bool { return !reach.Cluster(ctx, p.Cluster) }), err
+	list = slices.DeleteFunc(list, func(p store.Plan) bool { return !reach.Cluster(ctx, p.Cluster) })
+	e.tellStale(ctx, list)
+	return list, err
 }
 
 // expired says that a plan has waited too long.

@@ -190,6 +190,14 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 	return out, nil
 }
 
+func (g *simGuests) Stored(ctx context.Context, cluster string, vmid int) (*Found, bool) {
+	f, err := g.FindOne(ctx, cluster, strconv.Itoa(vmid))
+	if err != nil {
+		return nil, true
+	}
+	return &f, false
+}
+
 func (g *simGuests) LastBackup(context.Context, string, int) (*time.Time, bool) {
 	return g.backup, true
 }
@@ -227,13 +235,27 @@ func (r *rig) propose(guest int, a Action) Proposal {
 	if err != nil {
 		r.t.Fatalf("propose %s of %d: %v", a.Name(), guest, err)
 	}
+	return r.asked(p)
+}
+
+// asked submits a plan that needs an operator, as tools do that were not told to plan only.
+func (r *rig) asked(p Proposal) Proposal {
+	r.t.Helper()
+	if p.Verdict.Decision != Operator || p.State != Planned {
+		return p
+	}
+	kept, err := r.Submit(r.t.Context(), p.ID, agent)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	p.Plan.Plan = kept.Plan
 	return p
 }
 
 // approved lets an operator approve a plan that waits.
 func (r *rig) approved(p Proposal) {
 	r.t.Helper()
-	if p.State == Waiting {
+	if p = r.asked(p); p.State == Waiting {
 		if _, err := r.Approve(r.t.Context(), p.ID, operator, "the test"); err != nil {
 			r.t.Fatal(err)
 		}

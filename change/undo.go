@@ -273,9 +273,14 @@ func (e *Engine) Cancel(ctx context.Context, id string, who Caller) (Plan, error
 	return e.move(ctx, id, who, "cancel", store.PlanMove{From: []string{Planned, Waiting, Approved, Interrupted}, To: Cancelled, Note: "by " + who.Principal})
 }
 
-// Approve lets a waiting plan run; who must be an operator that proved the passphrase. Reject refuses it for good.
+// Submit asks the operator for a plan: from now on it waits for an approval. What was planned alone, by a dry run, waits for nobody.
+func (e *Engine) Submit(ctx context.Context, id string, who Caller) (Plan, error) {
+	return e.move(ctx, id, who, "submit", store.PlanMove{From: []string{Planned}, To: Waiting})
+}
+
+// Approve lets a waiting plan run; who must be an operator that proved the passphrase. Errors: fault.Conflict for one that nobody asked for.
 func (e *Engine) Approve(ctx context.Context, id string, who Caller, by string) (Plan, error) {
-	return e.move(ctx, id, who, "approve", store.PlanMove{From: []string{Waiting, Planned}, To: Approved, Approver: by, Approved: e.now()})
+	return e.move(ctx, id, who, "approve", store.PlanMove{From: []string{Waiting}, To: Approved, Approver: by, Approved: e.now()})
 }
 
 // Reject refuses a plan for good.
@@ -286,6 +291,12 @@ func (e *Engine) Reject(ctx context.Context, id string, who Caller, why string) 
 // operatorOnly are the moves that the requester cannot make.
 var operatorOnly = []string{"approve", "reject"}
 
+// Unasked is why a plan cannot be approved that was only looked at. program is how the owner starts this one.
+func (p *Plan) Unasked(program string) error {
+	return fault.New(fault.Conflict, "plan %s was only planned (a dry run): nobody asked for it to be done", p.ID).
+		WithHint("who made it asks for it: %s plan apply %s", program, p.ID)
+}
+
 func (e *Engine) move(ctx context.Context, id string, who Caller, event string, m store.PlanMove) (Plan, error) {
 	if slices.Contains(operatorOnly, event) && who.Principal != OperatorPrincipal {
 		return Plan{}, fault.New(fault.Denied, "only an operator can %s a plan", event)
@@ -294,14 +305,21 @@ func (e *Engine) move(ctx context.Context, id string, who Caller, event string, 
 	if err != nil {
 		return Plan{}, err
 	}
-	if event == "approve" && p.expired(e.now()) {
+	switch {
+	case m.To != Approved && m.To != Waiting:
+	case p.expired(e.now()):
 		return Plan{}, fault.New(fault.Conflict, "plan %s has expired", p.ID).WithHint("it has to be asked for again")
+	case m.To == Approved && p.State == Planned:
+		return Plan{}, p.Unasked(e.opt.Program())
 	}
 	m.ID, m.At = p.ID, e.now()
-	if m.To != Approved {
+	if m.To != Approved && m.To != Waiting {
 		m.Ended = m.At
 	}
 	a := e.audit(event, "ok", who, &p.Plan, m.Note)
+	if m.To == Waiting {
+		a.Outcome = "" // it only begins something, as its plan did
+	}
 	a.Object = p.Body.object()
 	p.Plan, err = st.MovePlan(ctx, m, a)
 	return p, err

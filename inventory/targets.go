@@ -52,6 +52,23 @@ func (i *Inventory) Targets(ctx context.Context, cluster, guest, query string) (
 	return out, nil
 }
 
+// Stored is a guest as the store has it, without asking Proxmox VE: nil where it is not known there, gone where it was seen not to exist any
+// more.
+func (i *Inventory) Stored(ctx context.Context, cluster string, vmid int) (t *Target, gone bool) {
+	if i.proj.glance(ctx) != nil {
+		return nil, false
+	}
+	cv := i.proj.cluster(cluster)
+	if cv == nil {
+		return nil, false
+	}
+	if r := cv.byID[vmid]; r != nil {
+		is := i.target(r)
+		return &is, false
+	}
+	return nil, cv.gone[vmid] != nil
+}
+
 // selected are the guests that a query selects. A query about the age of backups asks for them as FindGuests does.
 func (i *Inventory) selected(ctx context.Context, scope []*cluster, text string) ([]*row, error) {
 	q, err := parseQuery(text)

@@ -47,6 +47,9 @@ func planCode() Spec {
 		r := savedRequest(v)
 		r.Tool, r.Caller = "plan_code", d.Who
 		kept, err := d.Changes.Propose(ctx, r)
+		if err == nil {
+			kept, err = submitted(ctx, d, kept)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -59,7 +59,7 @@ func plansOf(d Deps, list []store.Plan) *plansOut {
 	out := &plansOut{Columns: []string{"plan", "made", "state", "tier", "change", "note"}, Rows: [][]string{}, Total: len(list)}
 	for k := range list {
 		p := &list[k]
-		out.Rows = append(out.Rows, []string{p.ID, shortStamp(d, p.Created), p.State, Tier(p.Tier).String(), clean.Line(p.Title, 120), clean.Line(p.Note, 120)})
+		out.Rows = append(out.Rows, []string{p.ID, shortStamp(d, p.Created), change.StateAt(p, d.Now()), Tier(p.Tier).String(), clean.Line(p.Title, 120), clean.Line(p.Note, 120)})
 	}
 	return out
 }
@@ -133,6 +133,11 @@ func applying(ctx context.Context, d Deps, id string, w *Waiting) (*planOut, err
 	p, v, err := d.Changes.Judge(ctx, id, d.Who)
 	if err != nil {
 		return nil, err
+	}
+	if kept, err := submitted(ctx, d, change.Proposal{Plan: p, Verdict: v}); err != nil {
+		return nil, err
+	} else if kept.State == change.Waiting && p.State == change.Planned {
+		return planned(d, kept, waits(d, p.ID)), nil
 	}
 	if v.Decision == change.Ask && d.Who.Elicits && p.Approved.IsZero() && d.Agreed != p.ID {
 		out := planOf(d, p, nextOf(d, &p))

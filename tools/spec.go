@@ -40,6 +40,7 @@ type Changes interface {
 	Apply(ctx context.Context, id string, who change.Caller, o change.ApplyOptions) (change.Plan, error)
 	Undo(ctx context.Context, id string, who change.Caller) (change.Proposal, error)
 	Cancel(ctx context.Context, id string, who change.Caller) (change.Plan, error)
+	Submit(ctx context.Context, id string, who change.Caller) (change.Plan, error)
 	Plan(ctx context.Context, id string, who change.Caller) (change.Plan, error)
 	Judge(ctx context.Context, id string, who change.Caller) (change.Plan, change.Verdict, error)
 	Plans(ctx context.Context, f store.PlanFilter, who change.Caller) ([]store.Plan, error)

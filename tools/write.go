@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,7 +192,23 @@ func carryOn(ctx context.Context, d Deps, p change.Proposal, wait time.Duration)
 	case p.Verdict.Decision == change.Confirm:
 		return planned(d, p, "not applied yet: "+call(d, "apply_plan", p.ID)+" runs it"), nil
 	}
+	p, err := submitted(ctx, d, p)
+	if err != nil {
+		return nil, err
+	}
 	return planned(d, p, waits(d, p.ID)), nil
+}
+
+// submitted is a plan that waits for an operator from now on, where one has to agree.
+func submitted(ctx context.Context, d Deps, p change.Proposal) (change.Proposal, error) {
+	if p.Verdict.Decision != change.Operator || p.State != change.Planned {
+		return p, nil
+	}
+	asked, err := d.Changes.Submit(ctx, p.ID, d.Who)
+	if err == nil {
+		p.Plan.Plan = asked.Plan
+	}
+	return p, err
 }
 
 func apply(ctx context.Context, d Deps, id string, wait time.Duration, agreed bool) (*planOut, error) {
@@ -221,13 +238,16 @@ func waits(d Deps, id string) string {
 
 // question is what the client's user is asked: the effect and the exact targets, free of control characters.
 func question(p change.Proposal) string {
-	var what []string
+	title, what := clean.Line(p.Title, 200), []string(nil)
 	for _, s := range p.Body.Steps {
-		if s.Noop == "" {
-			what = append(what, clean.Line(s.Target.Label(), 80))
+		if label := clean.Line(s.Target.Label(), 80); s.Noop == "" && !strings.Contains(title, label) && !slices.Contains(what, label) {
+			what = append(what, label)
 		}
 	}
-	return fmt.Sprintf("Plan %s: %s on %s?", p.ID, clean.Line(p.Title, 200), strings.Join(what[:min(len(what), 10)], ", "))
+	if len(what) > 0 {
+		title += " (" + asManyAs(what, ", ", roomForLost) + ")"
+	}
+	return fmt.Sprintf("Plan %s: %s?", p.ID, title)
 }
 
 // outcome is the answer about a plan that was applied: a refusal before anything was sent is an error.
@@ -287,8 +307,10 @@ func dryRun(d Deps, p change.Proposal) *planOut {
 	next := "dry run: nothing was sent"
 	switch {
 	case p.ID == "":
-	case p.Verdict.Decision == change.Operator:
+	case p.State == change.Waiting: // the same was asked for before
 		next += "; it " + waits(d, p.ID)
+	case p.Verdict.Decision == change.Operator:
+		next += "; " + call(d, "apply_plan", p.ID) + " asks its owner for it"
 	default:
 		next += "; " + call(d, "apply_plan", p.ID) + " runs it"
 	}
@@ -303,6 +325,9 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 	if p.ID == "" {
 		out.State = "nothing to do"
 	} else {
+		if out.State = change.StateAt(&p.Plan, d.Now()); out.State == change.Expired {
+			out.Next = "it was not applied in time: ask for the change again"
+		}
 		out.Hash, out.Expires = p.Hash[:min(16, len(p.Hash))], stamp(d, p.Expires)
 	}
 	journal := map[int]store.PlanStep{}
