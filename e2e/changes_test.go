@@ -97,7 +97,7 @@ func TestChangeListed(t *testing.T) {
 // client accepts by itself, a guest is not destroyed (S03, S04).
 func TestChangeAnswers(t *testing.T) {
 	for user, want := range map[string]struct{ stop, guest string }{
-		"accept":  {"stop: done", "on pve1: stopped"},
+		"accept":  {"stop 210 runner: done", "on pve1: stopped"},
 		"decline": {"did not agree", "on pve1: running"},
 		"none":    {"apply_plan p-", "on pve1: running"},
 	} {
@@ -127,9 +127,9 @@ func TestChangeAnswers(t *testing.T) {
 func TestChangeOverHTTP(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ script, user, path, stop, guest string }{
-		{"change-v1.mjs", "accept", server.MCPPath, "stop: done", "on pve1: stopped"},
+		{"change-v1.mjs", "accept", server.MCPPath, "stop 210 runner: done", "on pve1: stopped"},
 		{"change-v1.mjs", "decline", server.MCPPath, "did not agree", "on pve1: running"},
-		{"change-v2.mjs", "accept", server.MCPPath, "stop: done", "on pve1: stopped"},
+		{"change-v2.mjs", "accept", server.MCPPath, "stop 210 runner: done", "on pve1: stopped"},
 		{"change-v2.mjs", "decline", server.MCPPath, "did not agree", "on pve1: running"},
 		{"change-v1.mjs", "accept", "/sse", "apply_plan p-", "on pve1: running"},
 	} {
@@ -253,9 +253,9 @@ func TestChangePlans(t *testing.T) {
 		{"apply_plan", map[string]any{"plan": "$13:p"}},
 		{"get_plan", map[string]any{"plan": "$10:p", "wait_s": 60}},
 	}
-	holds := []string{"set tags: done", "undo p-", "is undone: there is nothing to undo", "a second call applies it", "stop: done", "a plan is used once",
-		"waits for an operator", "destroy: cancelled", "a plan is used once", "a second call applies it", "shutdown: applying", "qmshutdown", "a second call applies it",
-		"the task has ended", "shutdown: failed"}
+	holds := []string{"set tags: 208 test-debian: done", "undo p-", "is undone: there is nothing to undo", "only applying this plan does it", "stop 210 runner: done", "a plan is used once",
+		"waits for an operator", "destroy 208 test-debian: cancelled", "a plan is used once", "only applying this plan does it", "shutdown 200 nas: applying", "qmshutdown", "only applying this plan does it",
+		"the task has ended", "shutdown 200 nas: failed"}
 	for _, script := range changeScripts {
 		s := changes(t, script, "none", "destructive", list...)
 		for k, want := range holds {
