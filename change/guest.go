@@ -19,21 +19,23 @@ import (
 
 // Result is what is written down of a step that was sent.
 type Result struct {
-	Observed string   `json:"observed"`          // in words, for whoever asks
-	Status   string   `json:"status,omitempty"`  // of the guest afterwards
-	Digest   string   `json:"digest,omitempty"`  // of its configuration afterwards
-	Life     string   `json:"life,omitempty"`    // of a guest that it made
-	Node     string   `json:"node,omitempty"`    // where the guest is afterwards, when it was moved
-	Diff     []Diff   `json:"diff,omitempty"`    // what really changed in the configuration
-	Pending  []string `json:"pending,omitempty"` // keys that wait for a restart
-	Task     string   `json:"task,omitempty"`    // handle
-	Outcome  string   `json:"outcome,omitempty"` // of the task: ok, warnings, error, unknown
-	Warnings []string `json:"warnings,omitempty"`
-	Log      []string `json:"log,omitempty"`  // last lines
-	Undo     []Call   `json:"undo,omitempty"` // the way back, as planned
-	ByState  bool     `json:"by_state,omitempty"`
-	PID      int      `json:"pid,omitempty"`    // of a program that was started in the guest
-	Output   *Output  `json:"output,omitempty"` // what it wrote
+	Observed string            `json:"observed"`          // in words, for whoever asks
+	Status   string            `json:"status,omitempty"`  // of the guest afterwards
+	Digest   string            `json:"digest,omitempty"`  // of its configuration afterwards
+	Life     string            `json:"life,omitempty"`    // of a guest that it made
+	Node     string            `json:"node,omitempty"`    // where the guest is afterwards, when it was moved
+	Diff     []Diff            `json:"diff,omitempty"`    // what really changed in the configuration
+	Left     map[string]string `json:"left,omitempty"`    // hashes of the values that were changed, by key: what an undo has to find
+	Taken    int64             `json:"taken,omitempty"`   // time of a snapshot that was made, as Proxmox VE keeps it
+	Pending  []string          `json:"pending,omitempty"` // keys that wait for a restart
+	Task     string            `json:"task,omitempty"`    // handle
+	Outcome  string            `json:"outcome,omitempty"` // of the task: ok, warnings, error, unknown
+	Warnings []string          `json:"warnings,omitempty"`
+	Log      []string          `json:"log,omitempty"`  // last lines
+	Undo     []Call            `json:"undo,omitempty"` // the way back, as planned
+	ByState  bool              `json:"by_state,omitempty"`
+	PID      int               `json:"pid,omitempty"`    // of a program that was started in the guest
+	Output   *Output           `json:"output,omitempty"` // what it wrote
 }
 
 // left is what the steps that are done left of an object: what the next one has to find.

@@ -25,6 +25,8 @@ type seen struct {
 	gone    bool
 	target  Target
 	diff    []Diff
+	left    map[string]string // hashes of the values of diff
+	taken   int64             // time of the snapshot that is wanted
 	pending []string
 	undo    []Call // the way back, of a step that finds it
 	over    bool   // looking again shows nothing else
@@ -34,7 +36,7 @@ type seen struct {
 
 func (o *seen) into(r *Result) {
 	r.Observed, r.Status, r.Digest, r.Diff, r.Pending, r.Node = o.text, o.target.Status, o.target.Digest, o.diff, o.pending, o.target.Node
-	r.PID, r.Output = o.pid, o.output
+	r.PID, r.Output, r.Left, r.Taken = o.pid, o.output, o.left, o.taken
 	if o.undo != nil {
 		r.Undo = o.undo
 	}
@@ -92,6 +94,7 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 		b = before{}
 	}
 	o := seen{ok: true, target: observed(t, lifeCount(t.Life), cfg, st), diff: diffOf(b.Config, cfg)}
+	o.left = marks(o.diff, cfg)
 	o.compare(w, cfg, st, b, e.now().Sub(js.Sent))
 	if w.Snapshot != "" || w.NoSnapshot != "" {
 		if err := o.snapshots(ctx, c, s); err != nil {
@@ -272,7 +275,11 @@ func (o *seen) snapshots(ctx context.Context, c Cluster, s *Step) error {
 		return err
 	}
 	name := cmp.Or(s.Want.Snapshot, s.Want.NoSnapshot)
-	has := slices.ContainsFunc(list, func(x pve.Snapshot) bool { return string(x.Name) == name })
+	at := slices.IndexFunc(list, func(x pve.Snapshot) bool { return string(x.Name) == name })
+	has := at >= 0
+	if has && list[at].SnapTime != nil {
+		o.taken = int64(*list[at].SnapTime)
+	}
 	o.ok = o.ok && has == (s.Want.Snapshot != "")
 	word := "does not exist"
 	if has {

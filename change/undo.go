@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -13,7 +12,8 @@ import (
 )
 
 // Undo makes the plan that takes an applied one back, newest step first, out of the inverses that were recorded. It is refused where a
-// step has no way back, and where the object is not as the plan left it. The plan goes the way of every other: policy, approval, apply.
+// step has no way back, and where what it would touch is not as the plan left it; a step whose state before holds already sends nothing. The plan
+// goes the way of every other: policy, approval, apply.
 func (e *Engine) Undo(ctx context.Context, id string, who Caller) (Proposal, error) {
 	p, _, err := e.load(ctx, id, who)
 	if err != nil {
@@ -34,7 +34,7 @@ func (e *Engine) Undo(ctx context.Context, id string, who Caller) (Proposal, err
 		Parallel: parallel, Undoes: p.ID}
 	var lives []*Live
 	for _, done := range lastFirst(&p) {
-		l, steps, err := e.inverse(ctx, c, done)
+		l, steps, err := e.inverse(ctx, c, done, body.Steps)
 		if err != nil {
 			return Proposal{}, err
 		}
@@ -94,8 +94,8 @@ func lastDigests(p *Plan) map[string]string {
 	return last
 }
 
-// inverse makes the steps that take one step back.
-func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []Step, error) {
+// inverse makes the steps that take one step back, behind those of sofar.
+func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep, sofar []Step) (*Live, []Step, error) {
 	s := d.step
 	switch {
 	case s.Stays != "", s.Target.New && !s.Makes: // what was done to a guest that the plan made goes with it
@@ -115,34 +115,15 @@ func (e *Engine) inverse(ctx context.Context, c Cluster, d doneStep) (*Live, []S
 	}
 	t := s.Target
 	t.Node = cmp.Or(d.result.Node, t.Node)
-	l, err := e.asLeft(ctx, c, t)
-	if err != nil {
-		return nil, nil, err
-	}
-	switch {
-	case l.Life != s.Target.Life:
-		return nil, nil, notAsLeft(s, "another guest has its vmid now")
-	case d.after != "" && l.Digest != d.after:
-		return nil, nil, notAsLeft(s, "its configuration was changed since")
-	case d.newest && s.Want.Status != "" && l.Target.Status != d.result.Status:
-		return nil, nil, notAsLeft(s, fmt.Sprintf("it was %s and is %s now", d.result.Status, l.Target.Status))
-	}
-	if err := inPool(ctx, c, s, l); err != nil {
-		return nil, nil, err
-	}
-	var out []Step
-	for _, call := range d.result.Undo {
-		out = append(out, undoStep(s, l, call, d, len(out) == 0 && d.newest))
-	}
-	return l, out, nil
+	return e.back(ctx, c, d, t, sofar)
 }
 
-func (e *Engine) asLeft(ctx context.Context, c Cluster, t Target) (*Live, error) {
+func (e *Engine) asLeft(ctx context.Context, c Cluster, t Target, n Needs) (*Live, error) {
 	f, err := e.known(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return e.look(ctx, c, f, Needs{})
+	return e.look(ctx, c, f, n)
 }
 
 // unmake removes a guest that the plan made, as it left it: stopped first where it runs. It takes nothing else with it.
@@ -152,10 +133,14 @@ func (e *Engine) unmake(ctx context.Context, c Cluster, d doneStep) (*Live, []St
 	if t.Life == "" {
 		return nil, nil, fault.New(fault.Conflict, "%s of %s cannot be undone: which guest it made was not seen", s.Action, t.Label()).WithNext("delete_guest")
 	}
-	l, err := e.asLeft(ctx, c, t)
+	l, err := e.asLeft(ctx, c, t, Needs{})
 	switch {
+	case fault.CodeOf(err) == fault.NotFound:
+		return nil, []Step{{Action: s.Action + ".undo", Tier: s.Tier, Target: t, Noop: "it does not exist any more"}}, nil
 	case err != nil:
 		return nil, nil, err
+	case l.Lock != "":
+		return nil, nil, lockedNow(l)
 	case l.Life != t.Life:
 		return nil, nil, notAsLeft(s, "another guest has its vmid now")
 	case d.after != "" && l.Digest != d.after:
@@ -192,19 +177,16 @@ func undoObject(s *Step, calls []Call) []Step {
 	return out
 }
 
-// inPool looks whether a guest that was moved to a pool is still there, which no digest tells.
+// inPool looks whether a guest that was moved to a pool is still there, or where it came from, which no digest tells.
 func inPool(ctx context.Context, c Cluster, s *Step, l *Live) error {
-	if s.Want.Pool == nil {
-		return nil
-	}
 	row, err := resource(ctx, c, s.Target.VMID)
 	if err != nil {
 		return err
 	}
-	if row == nil || string(row.Pool) != *s.Want.Pool {
+	if row == nil || string(row.Pool) != *s.Want.Pool && string(row.Pool) != s.Target.Pool {
 		return notAsLeft(s, "it is in another pool now")
 	}
-	l.Target.Pool = *s.Want.Pool
+	l.Target.Pool = string(row.Pool)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -127,11 +128,12 @@ func TestUndo(t *testing.T) {
 	})
 }
 
-// TestUndoRefused: an undo would take back as well what somebody else has done since.
-func TestUndoRefused(t *testing.T) {
+// TestUndoBesideEdits: what somebody else has done since stays: an undo that would take it back too is refused, every other leaves it alone.
+func TestUndoBesideEdits(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, r *rig) {
 		r.sheriff.Rules.Caps = Caps{}
+		allowed := 0
 		for k, s := range samples() {
 			if !s.undo || s.apart {
 				continue
@@ -143,20 +145,108 @@ func TestUndoRefused(t *testing.T) {
 			}
 			r.approved(p)
 			r.apply(p.ID)
-			changed := 1000 + k
+			changed, touches := 1000+k, s.made
 			if s.made {
 				changed = madeOf(changed)
 			}
+			for _, st := range p.Body.Steps {
+				touches = touches || st.Want.Set["cores"] != "" || slices.Contains(st.Want.Unset, "cores")
+			}
 			r.sim.Update(func(w *pvesim.World) { w.SetConfig(changed, "cores", 3) })
 			r.sim.ResetStats()
-			if _, err := r.Undo(t.Context(), p.ID, agent); fault.CodeOf(err) != fault.Stale {
-				t.Errorf("undo of %s after an edit: %v", s.name, err)
-			}
+			u, err := r.Undo(t.Context(), p.ID, agent)
 			if n := r.sim.Stats().Writes; n > 0 {
-				t.Errorf("undo of %s after an edit: %d writes", s.name, n)
+				t.Errorf("planning the undo of %s: %d writes", s.name, n)
 			}
+			if touches {
+				if fault.CodeOf(err) != fault.Stale {
+					t.Errorf("undo of %s after an edit of the same: %v", s.name, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("undo of %s after an edit of something else: %v", s.name, err)
+				continue
+			}
+			r.approved(u)
+			if done := r.apply(u.ID); done.State != Done || fmt.Sprint(r.config(changed, "cores")) != "3" {
+				t.Errorf("undo of %s: %s %s, cores %v", s.name, done.State, done.Note, r.config(changed, "cores"))
+			}
+			allowed++
+		}
+		if allowed < 10 {
+			t.Errorf("only %d undos beside an edit", allowed)
 		}
 	})
+}
+
+// TestUndoRefusedForWhatItTouches: each undo is refused where the very thing was changed since, with the reason; a locked guest is said to be
+// locked, to be tried again.
+func TestUndoRefusedForWhatItTouches(t *testing.T) {
+	t.Parallel()
+	edit := func(key string, v any) func(*pvesim.World) { return func(w *pvesim.World) { w.SetConfig(208, key, v) } }
+	for name, c := range map[string]struct {
+		action Action
+		since  func(*pvesim.World)
+		code   fault.Code
+		says   string
+	}{
+		"the same key":           {Configure{Set: map[string]string{"memory": "512"}}, edit("memory", 1024), fault.Stale, "memory was changed since, it is 1024 now"},
+		"a part of the same key": {Configure{Set: map[string]string{"net0": "virtio,bridge=vmbr1"}}, edit("net0", "virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1"), fault.Stale, "net0 was changed since"},
+		"a lock":                 {Configure{Set: map[string]string{"memory": "512"}}, edit("lock", "migrate"), fault.Locked, "locked (migrate)"},
+		"another snapshot of its name": {Snapshot{Verb: "create", Snapshot: "s1"}, func(w *pvesim.World) {
+			g := w.Guest(208)
+			for k := range g.Snapshots {
+				if g.Snapshots[k].Name == "s1" {
+					g.Snapshots[k].Time = g.Snapshots[k].Time.Add(time.Hour)
+				}
+			}
+			w.SetConfig(208, "cores", 3)
+		}, fault.Stale, "whether snapshot s1 is still the same"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.do(208, c.action)
+				r.sim.Update(c.since)
+				_, err := r.Undo(t.Context(), p.ID, agent)
+				if fault.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("the undo: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestUndoAlready: a step whose state before holds already sends nothing, whoever brought it about, and the rest is taken back.
+func TestUndoAlready(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		action Action
+		since  func(*pvesim.World)
+		says   string
+	}{
+		"moved back": {Migrate{Target: "pve1"}, func(w *pvesim.World) { w.MoveGuest(likeStopped, "pve2") }, "it is on pve2 already"},
+		"set back":   {Configure{Set: map[string]string{"memory": "512"}}, func(w *pvesim.World) { w.SetConfig(208, "memory", "2048") }, "it is configured so already"},
+		"stopped":    {Power{Verb: "start"}, func(w *pvesim.World) { w.SetStatus(208, "stopped") }, "it is stopped already"},
+		"deleted":    {Snapshot{Verb: "create", Snapshot: "s1"}, func(w *pvesim.World) { g := w.Guest(208); g.Snapshots = g.Snapshots[:1] }, "snapshot s1 does not exist any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, r *rig) {
+				id := 208
+				if c.action.Name() == "guest.migrate" {
+					id = likeStopped
+				}
+				p := r.do(id, c.action)
+				r.sim.Update(c.since)
+				u, err := r.Undo(t.Context(), p.ID, agent)
+				if err != nil || u.ID != "" || len(u.Body.Steps) != 1 || u.Body.Steps[0].Noop != c.says {
+					t.Errorf("the undo is %+v: %v", u.Body.Steps, err)
+				}
+			})
+		})
+	}
 }
 
 // TestUndoProperty takes back random changes of random guests.

@@ -171,7 +171,7 @@ func undoChange() Spec {
 	return define(Spec{
 		Name: "undo_change", Title: "Undo", Family: "change", Command: "plan undo", Args: []string{"plan"}, Tier: R1,
 		Needs:    []Need{needGuests},
-		Summary:  "Take an applied plan back; refused when its guests changed since.",
+		Summary:  "Take an applied plan back; refused when that was changed since.",
 		Examples: []Example{{CLI: "plan undo p-xxxxxxxx", Args: map[string]any{"plan": "p-xxxxxxxx"}, Why: "bring back what was"}},
 	}, func(ctx context.Context, d Deps, in *undoIn) (*planOut, error) {
 		p, err := d.Changes.Undo(ctx, in.Plan, d.Who)
