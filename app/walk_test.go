@@ -48,6 +48,9 @@ func newWalker(t *testing.T) *walker {
 	if err := d.parts.inv.Complete(t.Context(), "", nil); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.parts.inv.Settings(t.Context(), ""); err != nil { // as a server does after its first minute
+		t.Fatal(err)
+	}
 	return &walker{t: t, demo: d, deps: a.deps(d.parts, server.LocalPrincipal(), "cli")}
 }
 
@@ -90,7 +93,7 @@ func TestPromptWalks(t *testing.T) {
 			want: map[string]string{"drain_node": "pve1", "get_plan": "drain node pve2: done"}},
 		"explain_changes": {args: map[string]string{"since": "7d", "object": "jellyfin"}, puts: map[string]string{"<object>": "jellyfin"},
 			want: map[string]string{"find_tasks": "task", "get_history": "version"}},
-		"security_review": {puts: map[string]string{"<each node>": "pve1"}, want: map[string]string{"check_access": "root@pam", "get_node": "pve1", "list_networks": "vmbr0"}},
+		"security_review": {puts: map[string]string{"<each node>": "pve1", "<user@realm>": "root@pam"}, want: map[string]string{"check_access": "root@pam", "get_history": "user root@pam at ", "get_node": "pve1", "list_networks": "vmbr0"}},
 	}
 	t.Setenv("PATH", t.TempDir()) // neither terraform nor tofu
 	set, err := prompts.Load("")

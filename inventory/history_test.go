@@ -80,7 +80,7 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%+v: %v", q, err)
 		}
 	}
-	for object, hint := range map[string]string{"vm1003": "vm103", "pve3": "pve1", "node 103": "find_guests", "9999": "find_guests"} {
+	for object, hint := range map[string]string{"vm1003": "vm103", "pve3": "pve1", "node 103": `{"object": "node"}`, "9999": "find_guests"} {
 		_, err := r.Changes(t.Context(), ChangeQuery{Object: object})
 		if e := fault.Of(err); fault.CodeOf(err) != fault.NotFound || !strings.Contains(e.Hint, hint) {
 			t.Errorf("unknown object %q: %v, hint %q", object, err, e.Hint)

@@ -248,5 +248,8 @@ func (i *Inventory) unknownObject(scope []*cluster, text string) error {
 	if like := near.Words(text, names, 3); len(like) > 0 && !missing.Retryable {
 		return missing.WithHint("did you mean %s?", strings.Join(slices.Compact(like), ", "))
 	}
-	return missing
+	if _, number := vmidOf(text); number || missing.Retryable {
+		return missing
+	}
+	return missing.WithHint("get_overview names the nodes and storages, find_guests the guests").WithNext("get_overview")
 }

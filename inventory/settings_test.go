@@ -98,11 +98,32 @@ func TestSettings(t *testing.T) {
 	if diff := cmp.Diff([]string{"pve1/vmbr0 changed", "pve1/eno1 gone"}, told); diff != "" {
 		t.Error(diff)
 	}
-	for object, want := range map[string]int{"network pve1/vmbr0": 1, "network vmbr0": 1, "eno1": 1, "backup_job backup-1": 0} {
+	for object, want := range map[string]int{"network pve1/vmbr0": 1, "network vmbr0": 1, "eno1": 1, "backup_job backup-1": 0, "network": 2, "acl": 0} {
 		page, err := i.Changes(t.Context(), ChangeQuery{Object: object})
 		if err != nil || page.Total != want {
 			t.Errorf("find_changes %s: %d, %v", object, page.Total, err)
 		}
+	}
+	for object, want := range map[string][]string{"network": {"pve1/eno1 gone", "pve1/vmbr0", "pve2/vmbr0"}, "acl": {"/vms/1?a@pve?PVEAdmin"}} {
+		h, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: object})
+		var got []string
+		for _, o := range h.Objects {
+			got = append(got, strings.TrimSpace(o.ID+" "+map[bool]string{false: "gone"}[o.GoneAt.IsZero()]))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil || h.Total != len(want) || h.Kind != object {
+			t.Errorf("get_history %s: %v %s", object, err, diff)
+		}
+	}
+	if h, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: "network", Limit: 2}); err != nil || len(h.Objects) != 2 || h.NextCursor == "" {
+		t.Errorf("a page: %+v, %v", h, err)
+	}
+	for object, want := range map[string]string{"user": "proxmox-mcp sync", "user a@pve": `{"object": "user"}`, "nosuch": "KIND ID; the kinds are acl, backup_job", "guest 999": "find_guests"} {
+		if _, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: object}); fault.CodeOf(err) != fault.NotFound || !strings.Contains(fault.Of(err).Hint, want) {
+			t.Errorf("get_history %s: %+v", object, fault.Of(err))
+		}
+	}
+	if _, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: "acl", At: i.now()}); fault.Of(err).Field != "at" {
+		t.Errorf("a kind at a time: %v", err)
 	}
 	if h, err := i.ObjectHistory(t.Context(), HistoryQuery{Object: "network pve1/vmbr0"}); err != nil || h.Total != 2 || h.Kind != "network" {
 		t.Errorf("get_history: %+v, %v", h, err)

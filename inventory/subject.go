@@ -37,7 +37,7 @@ func kindOf(word string) store.Kind {
 }
 
 // subjects are the objects that a text names, gone ones too: a guest by vmid or name, a node, storage, pool or cluster object by its
-// id, or "storage local". Errors: fault.Ambiguous for a name of several guests, fault.NotFound with what is near.
+// id, or "storage local". A kind alone is one Ref per cluster without an id, which means all of that kind. Errors: fault.Ambiguous for a name of several guests, fault.NotFound with what is near.
 func (i *Inventory) subjects(ctx context.Context, st Store, scope []*cluster, text string) ([]store.Ref, error) {
 	text = strings.TrimSpace(text)
 	kind, id := store.Kind(""), text
@@ -61,10 +61,40 @@ func (i *Inventory) subjects(ctx context.Context, st Store, scope []*cluster, te
 			return nil, err
 		}
 	}
+	if k := kindOf(text); len(refs) == 0 && k != "" && k != store.KindGuest {
+		for _, c := range scope {
+			refs = append(refs, store.Ref{Cluster: c.name, Kind: k})
+		}
+	}
 	if len(refs) == 0 {
-		return nil, i.unknown(v, scope, text, "object", v.objectNames(scope))
+		return nil, i.unknownSubject(v, scope, text, kind)
 	}
 	return refs, nil
+}
+
+// unknownSubject says how what has a past is called.
+func (i *Inventory) unknownSubject(v *view, scope []*cluster, text string, kind store.Kind) error {
+	e := i.unknown(v, scope, text, "object", v.objectNames(scope))
+	_, number := vmidOf(text)
+	switch {
+	case number || e.Retryable || strings.HasPrefix(e.Hint, "did you mean") || kind == store.KindGuest || kindOf(text) == store.KindGuest:
+	case kind != "":
+		word, _, _ := strings.Cut(text, " ")
+		e = e.WithHint("get_history {\"object\": \"%s\"} lists each that is recorded", word).WithNext("get_history")
+	default:
+		e = e.WithHint("a guest is named by vmid or name, everything else by its id or as KIND ID; the kinds are %s", strings.Join(kindNames(), ", ")).WithNext("")
+	}
+	return e
+}
+
+// kindNames are the words before ids, in the order of the alphabet.
+func kindNames() []string {
+	out := append(sortedNames(kindWords), string(store.KindFirewallRules), string(store.KindNodeFirewall), string(store.KindGuestFirewall))
+	for _, s := range settings {
+		out = append(out, string(s.kind))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // guestRefs are the guests that a text names: the one that exists, else those that are gone.
@@ -127,11 +157,10 @@ func (v *view) objectNames(scope []*cluster) []string {
 	return out
 }
 
-// oneSubject is the single object that a text names; where it names several, the error lists how to say which.
-func (i *Inventory) oneSubject(ctx context.Context, st Store, scope []*cluster, text string) (store.Ref, error) {
-	refs, err := i.subjects(ctx, st, scope, text)
-	if err != nil || len(refs) == 1 {
-		return append(refs, store.Ref{})[0], err
+// oneSubject is the single object of those that a text names; where these are several, the error lists how to say which.
+func oneSubject(refs []store.Ref, text string) (store.Ref, error) {
+	if len(refs) == 1 {
+		return refs[0], nil
 	}
 	var names, in []string
 	for _, r := range refs {

@@ -34,7 +34,8 @@ type ObjectVersion struct {
 	By        Change // Task, TaskType, User, Plan, Tool and Principal alone
 }
 
-// ObjectHistory is a page of versions of an object, newest first, or, where At was asked for, AsOf alone.
+// ObjectHistory is a page of versions of an object, newest first, or, where At was asked for, AsOf alone. Where a kind was asked for it is a page
+// of the Objects of that kind, by id.
 type ObjectHistory struct {
 	Meta
 	Cluster, Kind, ID, Name string
@@ -43,6 +44,16 @@ type ObjectHistory struct {
 	Rows                    []ObjectVersion
 	NextCursor              string
 	AsOf                    *ConfigAsOf
+	Objects                 []RecordedObject
+}
+
+// maxObject bounds an id: that of an entry of the access rights is a path, a user and a role.
+const maxObject = 300
+
+// RecordedObject is an object whose configuration is kept. It was first seen at Since and, unless GoneAt is zero, is gone.
+type RecordedObject struct {
+	Cluster, ID   string
+	Since, GoneAt time.Time
 }
 
 // ConfigAsOf is the configuration that was known as of At. It was seen from Version.SeenAt to Until (zero = to this day); where
@@ -60,7 +71,7 @@ type ConfigAsOf struct {
 // KeyValue is a key of a configuration with its value as one line.
 type KeyValue struct{ Key, Value string }
 
-// ObjectHistory answers the past of one object's configuration, from the store alone. Errors: fault.NotFound for an object that is not
+// ObjectHistory answers the past of one object's configuration, or which objects of a kind are recorded, from the store alone. Errors: fault.NotFound for an object that is not
 // known or has no configuration (nodes) or none that was seen by then, fault.Ambiguous, fault.Invalid for a bad cursor or At.
 func (i *Inventory) ObjectHistory(ctx context.Context, q HistoryQuery) (ObjectHistory, error) {
 	sum := cursorSum(q.Object + "\x00" + q.Cluster)
@@ -72,7 +83,14 @@ func (i *Inventory) ObjectHistory(ctx context.Context, q HistoryQuery) (ObjectHi
 	if err != nil {
 		return ObjectHistory{}, err
 	}
-	ref, err := i.oneSubject(ctx, h.st, h.scope, q.Object)
+	refs, err := i.subjects(ctx, h.st, h.scope, q.Object)
+	if err != nil {
+		return ObjectHistory{}, err
+	}
+	if refs[0].ID == "" {
+		return h.recorded(ctx, refs, q, offset, sum)
+	}
+	ref, err := oneSubject(refs, q.Object)
 	if err != nil {
 		return ObjectHistory{}, err
 	}
@@ -99,6 +117,37 @@ func (i *Inventory) ObjectHistory(ctx context.Context, q HistoryQuery) (ObjectHi
 		out.Rows = append(out.Rows, v)
 	}
 	if end < len(versions) {
+		out.NextCursor = pageCursor(end, sum)
+	}
+	return out, nil
+}
+
+// recorded lists the objects of a kind. refs name the kind in each cluster that is meant.
+func (h *historian) recorded(ctx context.Context, refs []store.Ref, q HistoryQuery, offset int, sum string) (ObjectHistory, error) {
+	out := ObjectHistory{Meta: h.i.meta(h.scope), Kind: string(refs[0].Kind)}
+	if !q.At.IsZero() {
+		return out, fault.BadField("at", "it goes with one object", "").WithHint("get_history without at lists each %s that is recorded", clean.Line(q.Object, maxName))
+	}
+	for _, ref := range refs {
+		objects, err := h.st.Objects(ctx, ref.Cluster, 0)
+		if err != nil {
+			return out, err
+		}
+		for k := range objects {
+			if o := &objects[k]; o.Kind == ref.Kind {
+				out.Objects = append(out.Objects, RecordedObject{Cluster: o.Cluster, ID: clean.Line(o.ID, maxObject), Since: o.FirstSeen, GoneAt: o.GoneAt})
+			}
+		}
+	}
+	if out.Total = len(out.Objects); out.Total == 0 {
+		return out, fault.New(fault.NotFound, "no %s is recorded", clean.Line(q.Object, maxName)).
+			WithHint("what a cluster is beside guests, storages and pools is read a minute after a server started and each hour, and by proxmox-mcp sync")
+	}
+	slices.SortFunc(out.Objects, func(a, b RecordedObject) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.ID, b.ID))
+	})
+	end := min(out.Total, offset+pageSize(q.Limit))
+	if out.Objects = out.Objects[min(offset, end):end]; end < out.Total {
 		out.NextCursor = pageCursor(end, sum)
 	}
 	return out, nil

@@ -165,8 +165,30 @@ func accessRights(v *View, c accessOf) {
 	}
 	v.Table(t)
 	if n := len(c.Surplus); n > 0 {
-		v.Line("%d of these do more than read and no tool here uses them; a login without them is safer", n)
+		named := gravest(c.Surplus)[:min(surplusShown, n)]
+		rest := ""
+		if n > len(named) {
+			rest = fmt.Sprintf(" and %d more", n-len(named))
+		}
+		v.Line("%d of these do more than read and no tool here uses them: %s%s; a login without them is safer", n, cell(strings.Join(named, " "), 400), rest)
 	}
+}
+
+// surplusShown bounds the privileges that a text names; the JSON has all.
+const surplusShown = 6
+
+// gravest puts first what a stolen login would be used for: to give itself more, to run programs on nodes and in guests, to destroy (facts:
+// security.md 6). The rest follows in its order.
+func gravest(privileges []string) []string {
+	order := []string{"Permissions.Modify", "User.Modify", "Realm.Allocate", "Realm.AllocateUser", "Sys.Console", "Sys.Modify", "VM.GuestAgent.Unrestricted", "VM.Monitor",
+		"VM.Console", "VM.Allocate", "Datastore.Allocate", "Sys.PowerMgmt", "Group.Allocate", "Pool.Allocate", "Mapping.Modify", "SDN.Allocate", "Sys.Incoming", "Sys.AccessNetwork"}
+	rank := func(p string) int {
+		if k := slices.Index(order, p); k >= 0 {
+			return k
+		}
+		return len(order)
+	}
+	return slices.SortedStableFunc(slices.Values(privileges), func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 func separatedNote(c accessOf) string {

@@ -51,6 +51,24 @@ func TestAccessUnknown(t *testing.T) {
 	}
 }
 
+// TestSurplus: what no tool uses is named, the gravest first, and counted; the JSON has all of it.
+func TestSurplus(t *testing.T) {
+	f := &fake{access: someAccess()}
+	all := map[string]bool{}
+	for _, p := range []string{"Datastore.Allocate", "Permissions.Modify", "SDN.Use", "Sys.Audit", "Sys.Console", "Sys.Incoming", "Sys.Modify", "User.Modify", "VM.Allocate", "VM.Console"} {
+		all[p] = true
+	}
+	f.access.Clusters[0].Rights = inventory.Rights{"/": all}
+	want := "9 of these do more than read and no tool here uses them: Permissions.Modify User.Modify Sys.Console Sys.Modify VM.Console VM.Allocate and 3 more; a login"
+	if out := text(t, f, "check_access", `{}`); !strings.Contains(out, want) {
+		t.Errorf("%q is missing in\n%s", want, out)
+	}
+	f.access.Clusters[0].Rights = inventory.Rights{"/": {"Sys.Modify": true}}
+	if out := text(t, f, "check_access", `{}`); !strings.Contains(out, "uses them: Sys.Modify; a login") {
+		t.Error(out)
+	}
+}
+
 // TestFixLines: what is given on / reaches below, what another role gives does not.
 func TestFixLines(t *testing.T) {
 	line := func(path, rest string) Lack { return Lack{Fix: "pveum acl modify " + path + " " + rest} }

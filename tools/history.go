@@ -20,9 +20,9 @@ type historyIn struct {
 
 type historyOut struct {
 	Envelope
-	Cluster    string      `json:"cluster"`
+	Cluster    string      `json:"cluster,omitempty"` // this and ID are of one object, not of the list of a kind
 	Kind       string      `json:"kind"`
-	ID         string      `json:"id"`
+	ID         string      `json:"id,omitempty"`
 	Name       string      `json:"name,omitempty"`
 	GoneAt     string      `json:"gone_at,omitempty"`
 	Total      int         `json:"total"`
@@ -53,6 +53,12 @@ type keyDiff struct {
 }
 
 var versionColumns = []string{"version", "seen", "not_before", "keys", "task", "user", "plan", "principal"}
+
+// recordedColumns are those of the list of a kind; object is what get_history takes.
+var recordedColumns = []string{"cluster", "object", "since", "gone_at"}
+
+// objectWord is the word by which users call a kind.
+func objectWord(kind string) string { return strings.TrimSuffix(kind, "_config") }
 
 func getHistory() Spec {
 	return define(Spec{
@@ -96,6 +102,13 @@ func historyOf(d Deps, h inventory.ObjectHistory) *historyOut {
 		}
 		return out
 	}
+	if h.ID == "" {
+		out.Columns, out.Rows = recordedColumns, [][]any{}
+		for _, r := range h.Objects {
+			out.Rows = append(out.Rows, []any{r.Cluster, objectWord(h.Kind) + " " + r.ID, stamp(d, r.Since), orNull(stampOrNone(d, r.GoneAt))})
+		}
+		return out
+	}
 	out.Columns, out.Rows = versionColumns, [][]any{}
 	for k := range h.Rows {
 		v := &h.Rows[k]
@@ -131,6 +144,10 @@ func version(v *inventory.ObjectVersion) string {
 func (o *historyOut) View(d Deps) View {
 	h := o.src
 	v := View{Warnings: h.Warnings}
+	if h.ID == "" {
+		recordedView(d, &v, h)
+		return v
+	}
 	object := h.Kind + " " + h.ID
 	if h.Kind == "guest" {
 		object = strings.TrimSpace("guest " + h.ID + " " + cell(h.Name, 60))
@@ -162,6 +179,29 @@ func (o *historyOut) View(d Deps) View {
 		v.Line("more: cursor %s", h.NextCursor)
 	}
 	return v
+}
+
+func recordedView(d Deps, v *View, h inventory.ObjectHistory) {
+	word := objectWord(h.Kind)
+	v.Line("%s recorded of kind %s, %s; get_history with one, and at, shows its config", counted(h.Total, "object"), word, asOf(d, h.Meta))
+	t := Table{Name: "recorded", Main: true, Columns: []string{"object", "since", "gone"}}
+	for _, r := range h.Objects {
+		row := []string{word + " " + cell(r.ID, 300), shortStamp(d, r.Since), ""}
+		if !r.GoneAt.IsZero() {
+			row[2] = shortStamp(d, r.GoneAt)
+		}
+		if d.Several {
+			row = append([]string{r.Cluster}, row...)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if d.Several {
+		t.Columns = append([]string{"cluster"}, t.Columns...)
+	}
+	v.Table(t)
+	if h.NextCursor != "" {
+		v.Line("more: cursor %s", h.NextCursor)
+	}
 }
 
 // seenText is when something was seen, as the time from the look before where that is longer than ticks are apart.

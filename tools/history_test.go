@@ -45,6 +45,18 @@ func (f *fake) Log(_ context.Context, q inventory.LogQuery) (inventory.NodeLog, 
 	return f.log, f.err
 }
 
+// TestRecorded: what is recorded of a kind is listed by the name that get_history takes, gone ones with the time.
+func TestRecorded(t *testing.T) {
+	f := &fake{fakePast: fakePast{versions: inventory.ObjectHistory{Meta: meta(0), Kind: "storage_config", Total: 60, NextCursor: "2-x", Objects: []inventory.RecordedObject{
+		{Cluster: "lab", ID: "local", Since: now.Add(-time.Hour)}, {Cluster: "lab", ID: "old", Since: now.Add(-time.Hour), GoneAt: now}}}}}
+	out := text(t, f, "get_history", `{"object":"storage"}`)
+	for _, want := range []string{"60 objects recorded of kind storage", "storage local\t2026-11-21 19:15Z\n", "storage old\t2026-11-21 19:15Z\t2026-11-21 20:15Z", "more: cursor 2-x"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
+
 // TestGoldenPast pins the text of answers about the past.
 func TestGoldenPast(t *testing.T) {
 	f := &fake{fakePast: fakePast{log: inventory.NodeLog{Meta: meta(0), Node: "pve1", Matched: 72, Read: 72, Lines: []string{"Nov 20 18:02:01 pve1 smartd[7]: Device: /dev/sda, FAILED"}}, versions: someVersions(), tasks: someTasks(), recovery: someRecovery()}}
