@@ -89,8 +89,10 @@ func (d *webDoor) send(token, method string, params map[string]any, header ...st
 	for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method} {
 		r.Header.Set(k, v)
 	}
-	if name, ok := params["name"].(string); ok {
-		r.Header.Set("Mcp-Name", name)
+	for _, of := range []string{"name", "uri"} {
+		if name, ok := params[of].(string); ok {
+			r.Header.Set("Mcp-Name", name)
+		}
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -153,7 +155,7 @@ func TestTokensOverHTTP(t *testing.T) {
 		"writer":         {writer, nil, `"power_guest"`, `"wake_node"`},
 		"reader":         {reader, nil, `"get_guest"`, `"power_guest"`},
 		"low":            {low, nil, `"enum":["start","resume"]`, `"delete_guest"`},
-		"families":       {nodes, nil, `"read_log"`, `"get_guest"`},
+		"families":       {nodes, nil, `"list_nodes"`, `"get_guest"`},
 		"header":         {writer, []string{"X-MCP-Tools", "power_guest"}, `"apply_plan"`, `"get_guest"`},
 		"read only":      {writer, []string{"X-MCP-Readonly", "1"}, `"get_guest"`, `"power_guest"`},
 		"header, narrow": {nodes, []string{"X-MCP-Families", "guest,node"}, `"read_log"`, `"get_guest"`},
@@ -177,6 +179,23 @@ func TestTokensOverHTTP(t *testing.T) {
 		if body := d.call(c.token, c.tool, c.args, c.header...); !strings.Contains(body, "error denied") || !strings.Contains(body, c.want) {
 			t.Errorf("%s: %.600s", name, body)
 		}
+	}
+	for uri, want := range map[string]string{
+		"pve://home/guests/200":    `"message":"pve://{cluster}/guests/{vmid} is not open to you: it shows what get_guest tells`,
+		"pve://home/guests/99999":  `"message":"pve://{cluster}/guests/{vmid} is not open to you: it shows what get_guest tells`,
+		"pve://home/code/main.tf":  `"message":"pve://{cluster}/code/{+path} is not open to you`,
+		"pve://home/nodes/nosuch":  `"message":"no node \"nosuch\" is known`,
+		"pve://elsewhere/guests/1": `"message":"no cluster that you may ask has this name"`,
+	} {
+		if _, body := d.send(nodes, "resources/read", map[string]any{"uri": uri}); !strings.Contains(body, want) {
+			t.Errorf("%s: %.600s, want %s", uri, body, want)
+		}
+	}
+	if _, body := d.send(nodes, "resources/templates/list", map[string]any{}); strings.Contains(body, "guests") || !strings.Contains(body, "pve://{cluster}/nodes/{node}") {
+		t.Errorf("templates: %.600s", body)
+	}
+	if _, body := d.send(nodes, "prompts/get", map[string]any{"name": "trubleshoot"}); !strings.Contains(body, `"message":"there is no such prompt`) {
+		t.Errorf("an unknown prompt: %.600s", body)
 	}
 	id := planShape.FindString(d.call(writer, "power_guest", map[string]any{"guest": "200", "action": "stop"}))
 	if id == "" {

@@ -138,9 +138,12 @@ func parse(uri string) (address, error) {
 		return bad("there is nothing at this address")
 	}
 	k, ok := kindOf(parts[1])
+	if parts[0] == docsHost && len(parts) == 2 {
+		if page, err := pageAt(parts[1]); err == nil || !ok { // of a cluster with that name no page hides more than the top of its code
+			return page, err
+		}
+	}
 	switch {
-	case parts[0] == docsHost && len(parts) == 2 && !ok:
-		return pageAt(parts[1])
 	case !ok:
 		return bad("there is no such kind of resource")
 	case (k.variable == "" || k.name == codeKind) && len(parts) == 2:

@@ -16,6 +16,9 @@ func TestAddresses(t *testing.T) {
 		"pve://home/guests/w%65b":     "pve://home/guests/web",
 		"pve://home/storage/a%20b":    "pve://home/storage/a%20b",
 		"pve://docs/queries":          "pve://docs/queries",
+		"pve://docs/code":             "pve://docs/code",
+		"pve://docs/http.md#tokens":   "pve://docs/http",
+		"pve://home/code/":            "pve://home/code",
 		"pve://docs/health":           "pve://docs/health", // of a cluster with that name
 		"pve://pve@h:8006/health":     "pve://pve%40h%3A8006/health",
 		"pve://pve%40h%3A8006/health": "pve://pve%40h%3A8006/health",
