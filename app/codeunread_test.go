@@ -96,6 +96,25 @@ func TestCodeNewStore(t *testing.T) {
 	c.says("diff_code", args, "no drift")
 }
 
+// TestCodeAbsent: kinds of which nothing is written are counted with the reason, and their drift is told apart.
+func TestCodeAbsent(t *testing.T) {
+	t.Parallel()
+	c := newCoder(t)
+	c.whole()
+	c.sync()
+	c.settings()
+	const why = "code.parts of the configuration leaves out access"
+	c.says("export_code", `{}`, "2 users\t"+why, "this program writes no resource of this kind")
+	if text := c.text("COVERAGE.md"); !strings.Contains(text, "| 2 users | | left out | "+why+" |") {
+		t.Errorf("COVERAGE.md:\n%.3000s", text)
+	}
+	c.elsewhere("/access/users/root@pam", "comment", "me")
+	c.elsewhere("/nodes/pve1/qemu/210/config", "memory", "6144", "shares", "500")
+	c.sync()
+	c.settings()
+	c.says("diff_code", `{}`, "4 differences (3 of what is not in the Terraform code", "memory\t4096\t6144\tyes", "shares\t-\t500\tno", "user root@pam\tcomment\t-\tme\tno")
+}
+
 // TestReadSettings: a command reads the settings once, and again when they are old.
 func TestReadSettings(t *testing.T) {
 	t.Parallel()

@@ -46,10 +46,13 @@ func (l *loader) code(raw rawCode) Code {
 		c.Folder = l.opts.expand(raw.folder.text, l.baseDir)
 	}
 	c.Parts = DefaultCode().Parts
-	if raw.parts.set {
+	switch {
+	case raw.parts.set && len(raw.parts.items) == 1 && raw.parts.items[0].text == "none":
+		c.Parts = nil
+	case raw.parts.set:
 		c.Parts = l.each(raw.parts, func(p string) (string, string) {
 			if !slices.Contains(codeParts, p) {
-				return "", "must be one of " + strings.Join(codeParts, ", ")
+				return "", "must be one of " + strings.Join(codeParts, ", ") + ", or none alone"
 			}
 			return p, ""
 		})

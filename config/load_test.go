@@ -382,6 +382,25 @@ func TestWithoutClusters(t *testing.T) {
 	}
 }
 
+// TestCodeParts: what is not said is the default, and an empty list is none.
+func TestCodeParts(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{"": {"infrastructure", "firewall"}, "code:\n  parts: none\n": nil, "code:\n  parts: access\n": {"access"}} {
+		o := home(t, nil)
+		o.Path = filepath.Join(o.Home, "c.yaml")
+		if err := os.WriteFile(o.Path, []byte("clusters:\n  - name: a\n    endpoints: https://192.0.2.1:8006\n    token: a@pve!bb=00000000-0000-4000-8000-000000000000\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, _, err := Load(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, cfg.Code.Parts); diff != "" {
+			t.Errorf("%q:\n%s", text, diff)
+		}
+	}
+}
+
 // TestExample keeps the documented example true.
 func TestExample(t *testing.T) {
 	t.Parallel()

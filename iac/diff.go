@@ -52,6 +52,9 @@ func Diff(then, now *World) []Difference {
 // observed are kinds that hold figures, not configuration.
 var observed = map[store.Kind]bool{store.KindNode: true, store.KindStorage: true, store.KindCluster: true}
 
+// Observed says whether objects of a kind hold figures, not configuration: they are nobody's to write.
+func Observed(kind store.Kind) bool { return observed[kind] }
+
 func diffObjects(then, now *World) []Difference {
 	var out []Difference
 	for i := range then.Objects {

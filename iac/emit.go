@@ -28,8 +28,16 @@ type Result struct {
 	// Held are the addresses that the files name, those that they give up too: the next export needs them (Options.Held).
 	Held     []string
 	Coverage []Coverage
+	Absent   []Absence
 	Counts   []Count
 	Warnings []string
+}
+
+// Absence is a kind of which there are N objects, and of which nothing is written.
+type Absence struct {
+	Kind store.Kind
+	N    int
+	Why  string
 }
 
 // File is one file to write: a path below the target folder with slashes, and its content.
@@ -40,8 +48,8 @@ type File struct {
 
 // Count is a figure for a summary: resources of a type, hosts.
 type Count struct {
-	What string
-	N    int
+	What string `json:"what"`
+	N    int    `json:"n"`
 }
 
 // Status says what became of an object.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,6 +112,26 @@ func unreadOf(probe *store.Object) Unread {
 		return Unread{}
 	}
 	return state.Data
+}
+
+// Things is a number of objects of a kind in words: "2 backup jobs".
+func Things(n int, kind store.Kind) string {
+	what := strings.ReplaceAll(string(kind), "_", " ")
+	switch {
+	case kind == store.KindACL:
+		what = "ACL entry"
+	case strings.HasPrefix(what, "ha ") || strings.HasPrefix(what, "sdn "):
+		first, rest, _ := strings.Cut(what, " ")
+		what = strings.ToUpper(first) + " " + rest
+	}
+	switch stem, y := strings.CutSuffix(what, "y"); {
+	case n == 1 || strings.HasSuffix(what, "s"):
+	case y:
+		what = stem + "ies"
+	default:
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 // Begun notes that no synchronisation of the cluster has come to its end: storages and pools come last.

@@ -1,8 +1,10 @@
 package tools
 
 import (
+	"cmp"
 	"context"
-	"path"
+	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -133,9 +135,14 @@ func exported(d Deps, e *code.Export) *exportOut {
 		out.Files = append(out.Files, fileOut{f.Path, string(f.State)})
 	}
 	out.Conflicts = conflicts(e.Files)
+	out.LeftOut = absent(e.Absent)
 	told := map[string]bool{}
 	for _, c := range e.Coverage {
-		l := leftOut{cell(strings.TrimSpace(string(c.Kind)+" "+c.ID+" "+c.Name), 60), cell(c.Why, 160)}
+		what := string(c.Kind) + " " + c.ID
+		if c.Name != c.ID {
+			what += " " + c.Name
+		}
+		l := leftOut{cell(strings.TrimSpace(what), 60), cell(c.Why, 160)}
 		if (c.Status == iac.Unreadable || c.Status == iac.LeftOut) && !told[l.Object] {
 			told[l.Object] = true
 			out.LeftOut = append(out.LeftOut, l)
@@ -145,6 +152,20 @@ func exported(d Deps, e *code.Export) *exportOut {
 	for _, w := range e.Warnings {
 		if !strings.Contains(w, "is not in the code") { // those are in left_out
 			out.Warnings = append(out.Warnings, inventory.Warning{Code: "code", Text: cell(w, 200)})
+		}
+	}
+	return out
+}
+
+// absent are the kinds of which nothing is in the Terraform code, by reason.
+func absent(list []iac.Absence) []leftOut {
+	var out []leftOut
+	for _, a := range list {
+		what := iac.Things(a.N, a.Kind)
+		if k := slices.IndexFunc(out, func(l leftOut) bool { return l.Why == a.Why }); k >= 0 {
+			out[k].Object += ", " + what
+		} else {
+			out = append(out, leftOut{what, a.Why})
 		}
 	}
 	return out
@@ -184,7 +205,7 @@ func (o *exportOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
 	v.Line("cluster %s as code in %s: %s, %s", cell(o.Cluster, 80), o.Folder, counted(o.Guests, "guest"), asOf(d, since(d, o.asOf)))
 	var counts []string
-	for _, c := range o.Counts {
+	for _, c := range guestsFirst(o.Counts) {
 		counts = append(counts, strconv.Itoa(c.N)+" "+strings.TrimPrefix(strings.TrimPrefix(c.What, "proxmox_"), "virtual_environment_"))
 	}
 	if len(counts) > 0 {
@@ -200,9 +221,21 @@ func (o *exportOut) View(d Deps) View {
 		v.Text(o.offer)
 	}
 	if slices.Contains(o.targets, "terraform") {
-		v.Line("next: terraform init && terraform plan in %s; COVERAGE.md says what is not in the code", filepath.Join(o.Folder, "terraform"))
+		check := "check_code"
+		if d.Who.Door == "cli" {
+			check = "proxmox-mcp code check " + o.Folder
+		}
+		v.Line("next: %s lets terraform plan it; COVERAGE.md says what is not in the code, README.md how to plan by hand", check)
 	}
 	return v
+}
+
+// guestsFirst are the counts with those of guests before the others.
+func guestsFirst(list []iac.Count) []iac.Count {
+	guest := func(c iac.Count) bool {
+		return strings.HasSuffix(c.What, "_vm") || strings.HasSuffix(c.What, "_container")
+	}
+	return slices.Concat(slices.DeleteFunc(slices.Clone(list), func(c iac.Count) bool { return !guest(c) }), slices.DeleteFunc(slices.Clone(list), guest))
 }
 
 func conflictTable(list []conflictOut) Table {
@@ -222,30 +255,39 @@ func capped[T any](list []T, limit int, row func(T) []string) [][]string {
 	return out
 }
 
-// filesTable counts files by folder and state; few are named.
+// filesTable counts files by state and product, the main products first; few are named.
 func filesTable(files []fileOut) Table {
-	type key struct{ dir, state string }
-	var order []key
+	type key struct{ state, product string }
 	named := map[key][]string{}
 	for _, f := range files {
-		k := key{path.Dir(f.Path) + "/", f.State}
-		if k.dir == "./" || f.State == string(repo.Same) {
-			k.dir = ""
+		k := key{f.State, "."}
+		if top, _, below := strings.Cut(f.Path, "/"); below {
+			k.product = top + "/"
 		}
-		if named[k] == nil {
-			order = append(order, k)
+		if f.State == string(repo.Same) {
+			k.product = ""
 		}
-		named[k] = append(named[k], path.Base(f.Path))
+		named[k] = append(named[k], f.Path)
 	}
+	order := slices.SortedFunc(maps.Keys(named), func(a, b key) int {
+		return cmp.Or(strings.Compare(a.state, b.state), cmp.Compare(rank(a.product), rank(b.product)), strings.Compare(a.product, b.product))
+	})
 	t := Table{Name: "files", Main: true, Columns: []string{"state", "files", "where"}}
 	for _, k := range order {
-		list, what := named[k], k.dir
-		if len(list) == 1 && k.state != string(repo.Same) {
-			what += list[0]
+		where := k.product
+		if list := named[k]; len(list) == 1 && where != "" {
+			where = list[0]
 		}
-		t.Rows = append(t.Rows, []string{k.state, strconv.Itoa(len(list)), cell(what, 100)})
+		t.Rows = append(t.Rows, []string{k.state, strconv.Itoa(len(named[k])), cell(where, 100)})
 	}
-	slices.SortStableFunc(t.Rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	t.Rows = capped(t.Rows, shownFiles, func(r []string) []string { return r })
 	return t
+}
+
+// rank is the place of a product among those that are told of.
+func rank(product string) int {
+	if i := slices.Index([]string{"terraform/", "ansible/", "tests/", "."}, product); i >= 0 {
+		return i
+	}
+	return math.MaxInt
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/iac/checks"
@@ -149,5 +151,18 @@ func TestWorkTree(t *testing.T) {
 	}
 	if !offered("cli", true) || offered("stdio", true) || offered("cli", false) {
 		t.Error("not offered to a person's first export, or to somebody else")
+	}
+}
+
+// TestFilesTable: what an export is asked for stands first, each product in one row, and the folder itself has a name.
+func TestFilesTable(t *testing.T) {
+	t.Parallel()
+	var files []fileOut
+	for _, p := range []string{".gitignore", "COVERAGE.md", "ansible/ansible.cfg", "ansible/inventory/hosts.yml", "docs/INVENTORY.md", "terraform/imports.tf", "terraform/vms.tf", "tests/spec.json"} {
+		files = append(files, fileOut{p, "new"})
+	}
+	want := [][]string{{"new", "2", "terraform/"}, {"new", "2", "ansible/"}, {"new", "1", "tests/spec.json"}, {"new", "2", "."}, {"new", "1", "docs/INVENTORY.md"}}
+	if diff := cmp.Diff(want, filesTable(files).Rows); diff != "" {
+		t.Error(diff)
 	}
 }

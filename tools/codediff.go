@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
@@ -20,6 +21,7 @@ type diffOut struct {
 	Files     []fileOut     `json:"files"`
 	Conflicts []conflictOut `json:"conflicts,omitempty"`
 	First     []string      `json:"first_read,omitempty"` // what was first read since the export, by part of the cluster
+	outside   int           // rows about what the Terraform code does not hold
 	src       *code.Drift
 }
 
@@ -47,13 +49,33 @@ func drift(d Deps, x *code.Drift) *diffOut {
 	out := &diffOut{Envelope: envelope(d, since(d, x.AsOf)), Cluster: x.Cluster, Folder: x.Dir, Same: x.None(), Total: len(x.Differences),
 		Columns: []string{"object", "field", "exported", "now"}, Rows: [][]*string{}, Files: []fileOut{}, Conflicts: conflicts(x.Files), First: code.Areas(x.First), src: x}
 	out.Warnings = append(out.Warnings, unread(x.Unread, x.Yet)...)
+	if x.Written != nil {
+		out.Columns = append(out.Columns, "in terraform")
+	}
 	for i := range x.Differences {
-		out.Rows = append(out.Rows, difference(&x.Differences[i]))
+		row := difference(&x.Differences[i])
+		if x.Written != nil {
+			row = append(row, out.written(&x.Differences[i]))
+		}
+		out.Rows = append(out.Rows, row)
 	}
 	for _, f := range x.Files {
 		out.Files = append(out.Files, fileOut{f.Path, string(f.State)})
 	}
 	return out
+}
+
+// written is whether what differs is in the Terraform code: yes, no, or null where that cannot be told.
+func (o *diffOut) written(d *iac.Difference) *string {
+	yes, no := "yes", "no"
+	switch in, sure := o.src.Written.Has(d); {
+	case in:
+		return &yes
+	case sure:
+		o.outside++
+		return &no
+	}
+	return nil
 }
 
 // difference is a row; null where the object or the field is absent.
@@ -85,6 +107,9 @@ const shownDiffs = 50
 func (o *diffOut) View(Deps) View {
 	v := View{Warnings: o.Warnings}
 	head := counted(o.Total, "difference")
+	if o.outside > 0 {
+		head += " (" + strconv.Itoa(o.outside) + " of what is not in the Terraform code: COVERAGE.md)"
+	}
 	if o.Same {
 		head = "no drift"
 	}

@@ -138,9 +138,9 @@ type Spec struct {
 	Needs    []Need       // rights that its calls take; without one it fails or its answer is partial
 	Handle   reflect.Type // output type of the structured result, nil where text alone is the answer
 
-	in     reflect.Type
-	fields func() []field // those of in, read once
-	run    func(ctx context.Context, d Deps, in any) (Answer, error)
+	in, out reflect.Type
+	fields  func() []field // those of in, read once
+	run     func(ctx context.Context, d Deps, in any) (Answer, error)
 	// request is what the tool asks of the engine; nil where it is no writing tool that can be a part of a plan.
 	request func(ctx context.Context, d Deps, in any) (change.Request, error)
 }
@@ -158,7 +158,7 @@ type Structured interface {
 
 // define makes a Spec out of a typed handler.
 func define[In any, Out Answer](s Spec, run func(ctx context.Context, d Deps, in *In) (Out, error)) Spec {
-	s.in = reflect.TypeFor[In]()
+	s.in, s.out = reflect.TypeFor[In](), reflect.TypeFor[Out]()
 	s.fields = sync.OnceValue(func() []field { return fieldsOf(s.in) })
 	s.run = func(ctx context.Context, d Deps, in any) (Answer, error) {
 		typed, ok := in.(*In)

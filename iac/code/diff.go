@@ -23,6 +23,7 @@ type Drift struct {
 	Yet         bool              // the store has not read all settings yet
 	Files       []repo.FileChange // those that are not unchanged
 	Same        int               // files that are
+	Written     *Written          // what of the cluster is in the Terraform code; nil where there is none
 }
 
 // None says whether nothing differs: the cluster is as exported, and an export would write nothing but what was first read since.
@@ -54,7 +55,7 @@ func (s *Service) Diff(ctx context.Context, p Place) (*Drift, error) {
 		return nil, err
 	}
 	defer j.close()
-	out := &Drift{Cluster: cluster, Dir: dir, AsOf: j.out.AsOf, Targets: j.out.Targets, First: j.out.First, Unread: j.out.Unread, Yet: j.out.Yet}
+	out := &Drift{Cluster: cluster, Dir: dir, AsOf: j.out.AsOf, Targets: j.out.Targets, First: j.out.First, Unread: j.out.Unread, Yet: j.out.Yet, Written: j.written}
 	for i := range j.out.Differences {
 		if d := j.out.Differences[i]; j.concerns(&d) {
 			out.Differences = append(out.Differences, d)

@@ -33,6 +33,7 @@ type Export struct {
 	Targets  []string
 	Files    []repo.FileChange
 	Coverage []iac.Coverage
+	Absent   []iac.Absence
 	Counts   []iac.Count
 	Warnings []string
 	// Differences are what changed in the cluster since the export before; nil at the first. First are objects that nobody had looked for then.
@@ -100,7 +101,9 @@ type job struct {
 	now    *iac.World
 	out    *Export
 	added  []store.Address // names of newcomers
-	dry    bool            // they are not kept yet
+	// written is what of the cluster is in the Terraform code, nil where there is none
+	written *Written
+	dry     bool // they are not kept yet
 }
 
 func (j *job) close() {
@@ -207,6 +210,7 @@ func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
 	if err := j.load(ctx); err != nil {
 		return nil, err
 	}
+	j.written = nil
 	j.out.Guests = len(j.now.Selected())
 	var added []store.Address
 	for _, e := range j.emitters {
@@ -223,6 +227,10 @@ func (j *job) emit(ctx context.Context) (sets []repo.Set, err error) {
 		}
 		added = append(added, r.Addresses...)
 		sets = append(sets, repo.Set{Name: e.Name(), Files: r.Files, Target: repo.Target{Query: j.query, With: with, Held: r.Held}})
+		if e.Name() == describer {
+			j.written = &Written{objects: r.Coverage, absent: r.Absent}
+		}
+		j.out.Absent = append(j.out.Absent, r.Absent...)
 		j.out.Coverage = append(j.out.Coverage, r.Coverage...)
 		j.out.Counts = append(j.out.Counts, r.Counts...)
 		j.out.Warnings = append(j.out.Warnings, r.Warnings...)

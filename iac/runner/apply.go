@@ -44,7 +44,7 @@ func (r *Runner) Apply(ctx context.Context, file string, tell func(string)) (*Ap
 		return done, nil
 	case exitCode(err) == 1:
 		e := fault.Wrap(fault.CheckFailed, err, "%s failed", what)
-		e.Cause = clean.Line(redact.Text(string(r.withoutSecrets(errOut.Bytes()))), maxDetail)
+		e.Cause = clean.Line(redact.Text(firstError(r.withoutSecrets(errOut.Bytes()))), maxDetail)
 		return done, e
 	}
 	return done, fault.Wrap(fault.UnknownOutcome, err, "%s was ended", what)

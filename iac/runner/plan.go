@@ -57,7 +57,11 @@ type Object struct {
 }
 
 // Field is one value that would change. Live is what the cluster has, Code what the code says; "" = absent.
-type Field struct{ Path, Live, Code string }
+type Field struct {
+	Path string `json:"path"`
+	Live string `json:"live"`
+	Code string `json:"code"`
+}
 
 // Plan plans into a file and reads it. An error means that the program could not be run; faults of the code or of the cluster are in the Plan.
 func (r *Runner) Plan(ctx context.Context, file string) (*Plan, error) {

@@ -76,11 +76,11 @@ func (r *Runner) Init(ctx context.Context) error {
 
 // Diagnostic is a fault that the program found.
 type Diagnostic struct {
-	Severity string // error, warning
-	Summary  string
-	Detail   string
-	Address  string // of the resource, "" where it is about none
-	Where    string // file:line
+	Severity string `json:"severity"` // error, warning
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail"`
+	Address  string `json:"address,omitempty"` // of the resource, "" where it is about none
+	Where    string `json:"where,omitempty"`   // file:line
 }
 
 type rawDiagnostic struct {
@@ -133,10 +133,18 @@ func (r *Runner) run(ctx context.Context, args ...string) (stdout, stderr []byte
 			return stdout, stderr, fault.Wrap(fault.Timeout, errors.Join(err, cause), "%s did not end in time", what)
 		}
 		e := fault.Wrap(fault.CheckFailed, err, "%s failed", what)
-		e.Cause = clean.Line(redact.Text(string(stderr)), maxDetail)
+		e.Cause = clean.Line(redact.Text(firstError(stderr)), maxDetail)
 		err = e
 	}
 	return stdout, stderr, err
+}
+
+// firstError is what was written from the first error on: warnings stand before it, and frames around both.
+func firstError(stderr []byte) string {
+	if i := bytes.Index(stderr, []byte("Error: ")); i > 0 {
+		stderr = stderr[i:]
+	}
+	return strings.Join(strings.Fields(strings.NewReplacer("╷", "", "│", "", "╵", "").Replace(string(stderr))), " ")
 }
 
 // command is a run of the program whose files are for its owner alone: what it leaves behind, state above all, holds keys. The shell that

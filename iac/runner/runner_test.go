@@ -81,7 +81,7 @@ func TestFaults(t *testing.T) {
 plan) echo '{"type":"version"}'; echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"403","detail":"password=abc-secret sent mine-secret","address":"vm.a","range":{"filename":"vms.tf","start":{"line":7}}}}'; exit 1;;
 validate) echo '{"diagnostics":[{"severity":"warning","summary":"old"}]}';;
 fmt) echo a.tf; exit 3;;
-init) echo "no such provider" >&2; exit 1;;
+init) printf '╷\n│ Warning: old lock file\n╵\n╷\n│ Error: no such provider\n│ at all\n╵\n' >&2; exit 1;;
 version) exec sleep 60;;
 esac
 `)
@@ -95,7 +95,7 @@ esac
 	if list, err := r.Unformatted(t.Context()); err != nil || cmp.Diff([]string{"a.tf"}, list) != "" {
 		t.Error(list, err)
 	}
-	if err := r.Init(t.Context()); fault.CodeOf(err) != fault.CheckFailed || !strings.Contains(err.Error(), "no such provider") {
+	if err := r.Init(t.Context()); fault.CodeOf(err) != fault.CheckFailed || fault.Of(err).Cause != "Error: no such provider at all" {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("nobody waits that long"))

@@ -46,6 +46,7 @@ func (e *Emitter) Emit(w *iac.World) (iac.Result, error) {
 	x.giveUp(files, left)
 	x.moved()
 	x.silent()
+	x.absent()
 	x.frame(files, claims)
 	for name, b := range files {
 		x.result.Files = append(x.result.Files, iac.File{Path: path.Join(target, name), Data: b.Render()})
@@ -81,6 +82,29 @@ func (x *export) claims() []*claim {
 		}
 	}
 	return out
+}
+
+// absent tells of the kinds of which nothing is written, in their order.
+func (x *export) absent() {
+	part, known := map[store.Kind]string{}, map[store.Kind]bool{}
+	for _, k := range x.rel.kinds {
+		part[k.of] = k.part
+		known[k.of] = known[k.of] || k.part == "" || x.Options.With[k.part]
+	}
+	n := map[store.Kind]int{}
+	for i := range x.Objects {
+		n[x.Objects[i].Kind]++
+	}
+	for _, kind := range slices.Sorted(maps.Keys(n)) {
+		if known[kind] || iac.Observed(kind) {
+			continue
+		}
+		why := "this program writes no resource of this kind"
+		if part[kind] != "" {
+			why = "code.parts of the configuration leaves out " + part[kind]
+		}
+		x.result.Absent = append(x.result.Absent, iac.Absence{Kind: kind, N: n[kind], Why: why})
+	}
 }
 
 // write gives the bodies of the files that hold resources, and imports.tf.

@@ -17,7 +17,7 @@ const maxCell = 80
 const maxUnread = 600
 
 // always says what is compared of no guest.
-const always = "Of no guest the power state is compared (`started`): an apply must neither start nor stop it. Of no container are `vm_id` and the timeouts, which an import leaves unset."
+const always = "Of no guest the power state is compared (`started`), but of templates, which are never started: an apply must neither start nor stop one. Of no container are `vm_id` and the timeouts, which an import leaves unset."
 
 // everywhere are the paths of which always tells.
 func everywhere(path string) bool {
@@ -41,14 +41,21 @@ func (x *export) coverageFile() []byte {
 
 // leftOut lists what is not in the code at all.
 func (x *export) leftOut(b *bytes.Buffer) {
-	first := true
+	const head = "\n## Not in the code\n\n| object | name | status | why |\n| --- | --- | --- | --- |\n"
+	first := len(x.result.Absent) == 0
+	if !first {
+		b.WriteString(head)
+	}
+	for _, a := range x.result.Absent {
+		fmt.Fprintf(b, "| %s | | %s | %s |\n", iac.Things(a.N, a.Kind), iac.LeftOut, cell(a.Why))
+	}
 	for i := range x.result.Coverage {
 		c := &x.result.Coverage[i]
 		if c.Status == iac.Written {
 			continue
 		}
 		if first {
-			b.WriteString("\n## Not in the code\n\n| object | name | status | why |\n| --- | --- | --- | --- |\n")
+			b.WriteString(head)
 			first = false
 		}
 		id := cell(string(c.Kind) + " " + c.ID)
