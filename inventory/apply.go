@@ -81,9 +81,7 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 		next.figures(res)
 		dirty = next.facts(res)
 		next.g.LastSeen, next.g.UnknownSince, next.g.UnknownReason = r.started, time.Time{}, ""
-		if prev != nil && prev.g.UnknownSince.IsZero() && !prev.gone() && prev.g.Status != next.g.Status {
-			changes = append(changes, r.change(r.guestRef(id), next.g.Life, "status", "status", prev.g.Status, next.g.Status, r.lastSeen(prev)))
-		}
+		changes = r.happened(prev, next)
 	} else {
 		next.unknown(r.started, reason)
 	}
@@ -114,6 +112,24 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 		r.w.guest(shown, nil, changes)
 	}
 	return dirty || fresh || moved || next.f == nil
+}
+
+// happened is what two rows of one guest tell that its configuration does not: its status, and the pool that it is a member of, which
+// stands in user.cfg.
+func (r *run) happened(prev, next *row) (out []store.Change) {
+	if prev == nil || prev.gone() {
+		return nil
+	}
+	tell := func(what, old, now string) {
+		if old != now {
+			out = append(out, r.change(r.guestRef(next.g.VMID), next.g.Life, what, what, old, now, r.lastSeen(prev)))
+		}
+	}
+	if prev.g.UnknownSince.IsZero() {
+		tell("status", prev.g.Status, next.g.Status)
+	}
+	tell(whatPool, prev.g.Pool, next.g.Pool)
+	return out
 }
 
 // absentSince is the start of the last sync, which did not list what appears now; zero when there was none.
@@ -179,7 +195,7 @@ func (r *run) unmoved() {
 // figures takes the counters, which are never history. What Proxmox VE did not say is unknown, not 0.
 func (n *row) figures(res *pve.Resource) {
 	g := &n.g
-	g.CPU, g.Mem, g.Disk = optFloat(res.CPU), optInt(res.Mem), usedDisk(n.typ(), res.Disk)
+	g.CPU, g.Mem, g.Disk = optFloat(res.CPU), optInt(res.Mem), usedDisk(res.Disk)
 	g.Uptime, g.NetIn, g.NetOut = optInt(res.Uptime), optInt(res.NetIn), optInt(res.NetOut)
 }
 

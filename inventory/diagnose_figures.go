@@ -117,9 +117,8 @@ type stress struct {
 
 // figures compares guest and node with their week and finds what is short.
 func (x *examination) figures() {
-	if x.r.typ() == pve.Qemu {
-		delete(x.guestHour.Values, "disk") // always 0: Proxmox VE does not look into a VM's file systems
-	}
+	diskSeen(x.r.typ(), x.guestHour, pve.Series{})
+	diskSeen(x.r.typ(), x.guestWeek, pve.Series{})
 	guest := usual(false, guestMetrics, comparedGuest, x.guestHour, x.guestWeek, x.now)
 	node := usual(true, nodeMetrics, comparedNode, x.nodeHour, x.nodeWeek, x.now)
 	x.d.Usage = slices.Concat(guest, node)

@@ -289,12 +289,12 @@ func (d *GuestDetail) setStatus(s pve.GuestStatus, template bool) {
 	d.UnknownSince = time.Time{}
 	d.CPU, d.MaxCPU, d.Mem, d.MaxMem = optFloat(s.CPU), optFloat(s.CPUs), optInt(s.Mem), optInt(s.MaxMem)
 	d.MaxDisk, d.Uptime = optInt(s.MaxDisk), optInt(s.Uptime)
-	d.Disk = usedDisk(d.Type, s.Disk)
+	d.Disk = usedDisk(s.Disk)
 }
 
-// usedDisk leaves out the 0 that Proxmox VE reports for every VM, whose file systems it cannot see.
-func usedDisk(t pve.GuestType, v *pve.Int) *int64 {
-	if v == nil || t == pve.Qemu && *v == 0 {
+// usedDisk leaves out the 0 that Proxmox VE reports where it cannot see the file systems: of every VM, and of a container that does not run.
+func usedDisk(v *pve.Int) *int64 {
+	if v == nil || *v == 0 {
 		return nil
 	}
 	return optInt(v)

@@ -186,22 +186,19 @@ func (h *historian) filters() []store.HistoryFilter {
 // collect reads what happened and what was configured anew, newest first.
 func (h *historian) collect(ctx context.Context) error {
 	for _, f := range h.filters() {
-		events, err := h.st.Changes(ctx, f)
-		if err != nil {
+		if err := h.events(ctx, f, tells); err != nil {
 			return err
+		}
+		if f.Kind == store.KindPool {
+			if err := h.members(ctx, f); err != nil {
+				return err
+			}
 		}
 		revisions, err := h.st.Revisions(ctx, f)
 		if err != nil {
 			return err
 		}
-		h.cut = h.cut || len(events) == changeRows || len(revisions) == changeRows
-		for k := range events {
-			if e := &events[k]; tells(e) {
-				if err := h.event(ctx, e); err != nil {
-					return err
-				}
-			}
-		}
+		h.cut = h.cut || len(revisions) == changeRows
 		for k := range revisions {
 			if err := h.revision(ctx, &revisions[k]); err != nil {
 				return err
@@ -213,6 +210,36 @@ func (h *historian) collect(ctx context.Context) error {
 	})
 	return nil
 }
+
+// events takes what happened, as far as it is wanted.
+func (h *historian) events(ctx context.Context, f store.HistoryFilter, wanted func(*store.Change) bool) error {
+	events, err := h.st.Changes(ctx, f)
+	if err != nil {
+		return err
+	}
+	h.cut = h.cut || len(events) == changeRows
+	for k := range events {
+		if e := &events[k]; wanted(e) {
+			if err := h.event(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// members takes the guests that were put into a pool or taken out of it: that is a change of theirs, and what is asked about the pool.
+// A guest that is asked about as well is told once.
+func (h *historian) members(ctx context.Context, f store.HistoryFilter) error {
+	pool := f.ID
+	f.Kind, f.ID, f.Field = store.KindGuest, "", whatPool
+	return h.events(ctx, f, func(e *store.Change) bool {
+		return e.What == whatPool && (e.Old == pool || e.New == pool) && !slices.Contains(h.only, e.Ref)
+	})
+}
+
+// whatPool is the change, and the field, of a guest that was put into a pool or taken out of it.
+const whatPool = "pool"
 
 // tells is whether an event is a change by itself: that a configuration changed is told key by key by its versions, and what
 // the very first look found has not appeared then.
@@ -231,6 +258,9 @@ func (h *historian) event(ctx context.Context, e *store.Change) error {
 	}
 	if !likeName(c.Field, h.q.Field) {
 		return nil
+	}
+	if e.What == whatPool {
+		c.What = told(c.Old != "", c.New != "")
 	}
 	if err := h.explain(ctx, &c, e.What); err != nil {
 		return err

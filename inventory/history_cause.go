@@ -29,12 +29,15 @@ var causes = map[string]cause{
 	"gone": {[]string{"qmdestroy", "vzdestroy"},
 		[]string{"guest.destroy", "guest.create.undo", "guest.clone.undo", "guest.restore.undo"}},
 	"status " + stRunning: {[]string{"qmstart", "qmresume", "qmreboot", "vzstart", "vzresume", "vzreboot", "hastart", "vzdump", "qmrollback", "vzrollback", "qmigrate", "vzmigrate",
-		"qmcreate", "vzcreate", "qmrestore", "vzrestore"}, []string{"guest.start", "guest.resume", "guest.reboot", "guest.stop.undo", "guest.shutdown.undo", "guest.suspend.undo"}},
-	"status " + stStopped: {[]string{"qmstop", "qmshutdown", "qmsuspend", "qmreboot", "vzstop", "vzshutdown", "vzsuspend", "vzreboot", "hastop", "vzdump", "qmrollback", "vzrollback"},
-		[]string{"guest.stop", "guest.shutdown", "guest.start.undo"}},
-	"status":  {[]string{"qmpause", "qmsuspend", "qmresume", "vzsuspend", "vzresume", "vzdump", "qmrollback"}, []string{"guest.suspend", "guest.resume"}},
-	"moved":   {[]string{"qmigrate", "vzmigrate", "hamigrate"}, []string{"guest.migrate", "guest.migrate.undo"}},
-	"renamed": {[]string{"qmconfig"}, []string{"guest.configure*"}},
+		"qmcreate", "vzcreate", "qmrestore", "vzrestore"}, []string{"guest.start", "guest.resume", "guest.reboot", "guest.stop.undo", "guest.shutdown.undo", "guest.suspend.undo", "guest.migrate*", "guest.backup", "snapshot.rollback"}},
+	"status " + stStopped: {[]string{"qmstop", "qmshutdown", "qmsuspend", "qmreboot", "vzstop", "vzshutdown", "vzsuspend", "vzreboot", "hastop", "vzdump", "qmrollback", "vzrollback", "vzmigrate"},
+		[]string{"guest.stop", "guest.shutdown", "guest.start.undo", "guest.reboot", "guest.migrate*", "guest.backup", "snapshot.rollback"}}, // a container moves by a restart
+	"status": {[]string{"qmpause", "qmsuspend", "qmresume", "vzsuspend", "vzresume", "vzdump", "qmrollback"}, []string{"guest.suspend", "guest.resume"}},
+	"moved":  {[]string{"qmigrate", "vzmigrate", "hamigrate"}, []string{"guest.migrate", "guest.migrate.undo"}},
+	// What is being made is called "VM 110" until its configuration is there.
+	"renamed": {[]string{"qmconfig", "qmcreate", "qmclone", "qmrestore", "vzcreate", "vzclone", "vzrestore"},
+		[]string{"guest.configure*", "guest.create", "guest.clone", "guest.restore*"}},
+	whatPool: {actions: []string{"guest.pool*"}}, // answered at once, without a task
 	"changed": {[]string{"qmconfig", "qmmove", "qmtemplate", "qmsnapshot", "qmrollback", "qmdelsnapshot", "qmrestore", "resize", "move_volume", "vzsnapshot", "vzrollback", "vzdelsnapshot",
 		"vztemplate", "vzrestore", "qmclone", "vzclone", "imgdel", "qmcreate", "vzcreate"},
 		[]string{"guest.create", "guest.clone", "guest.configure*", "guest.tags*", "guest.template", "guest.restore*", "disk.*", "nic.*", "snapshot.*"}},

@@ -34,6 +34,17 @@ type Difference struct {
 	Old, New string
 }
 
+// told is the word for what became of a value that was there, and is there now.
+func told(was, is bool) string {
+	switch {
+	case !was:
+		return "added"
+	case !is:
+		return "removed"
+	}
+	return "changed"
+}
+
 // differences compares whole values, blind to how scalars are spelt, in the order of keys.
 func differences(old, fresh pve.Config) []Difference {
 	keys := map[string]bool{}
@@ -44,12 +55,12 @@ func differences(old, fresh pve.Config) []Difference {
 	}
 	var out []Difference
 	for _, k := range slices.SortedFunc(maps.Keys(keys), pve.CompareKeys) {
-		d := Difference{Key: clean.Line(k, maxTag), What: "changed"}
+		d := Difference{Key: clean.Line(k, maxTag), What: told(old.Has(k), fresh.Has(k))}
 		switch {
 		case !old.Has(k):
-			d.What, d.New = "added", clean.Line(valueOf(fresh, k), maxValue)
+			d.New = clean.Line(valueOf(fresh, k), maxValue)
 		case !fresh.Has(k):
-			d.What, d.Old = "removed", clean.Line(valueOf(old, k), maxValue)
+			d.Old = clean.Line(valueOf(old, k), maxValue)
 		case valueOf(old, k) != valueOf(fresh, k):
 			d.Old, d.New = clean.Differ(valueOf(old, k), valueOf(fresh, k), maxValue)
 		default:

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
 )
 
@@ -260,5 +261,76 @@ func TestNewGuestIsOneLine(t *testing.T) {
 	}
 	if p := r.changes(ChangeQuery{Since: since.Add(time.Second), Field: "memory"}); p.Total != 1 {
 		t.Errorf("asked for by its field: %v", lines(p))
+	}
+}
+
+// TestPools: a guest that is put into a pool, moved to another or taken out of it has changed, at the next look and without a question of
+// its own, and the pool's changes are these; what this program did is said.
+func TestPools(t *testing.T) {
+	w := newWorld(2, 8)
+	w.pools = []pve.PoolRow{{PoolID: "lab"}, {PoolID: "web"}}
+	w.guests[100].pool = "web"
+	r := newRig(t, w)
+	r.sync()
+	since := r.clock.now()
+	r.clock.advance(time.Minute)
+	r.st.plans = map[string]store.Plan{"p-aaaaaaaa": {ID: "p-aaaaaaaa", Requester: "local:1000", Tool: "manage_pool", Body: []byte(`{"steps":[{"diff":[{"field":"pool"}]}]}`)}}
+	r.st.steps = []store.PlanStep{{Plan: "p-aaaaaaaa", N: 1, Cluster: "lab", Object: "101", Action: "guest.pool", State: "done", Sent: r.clock.now(), Ended: r.clock.now()}}
+	w.guests[101].pool = "lab"
+	r.tick()
+	r.clock.advance(time.Minute)
+	w.guests[101].pool, w.guests[100].pool = "web", ""
+	r.tick()
+	for q, want := range map[ChangeQuery][]string{
+		{Field: "pool"}:                 {"100 removed pool web>", "101 changed pool lab>web", "101 added pool >lab"},
+		{Object: "lab"}:                 {"101 changed pool lab>web", "101 added pool >lab"},
+		{Object: "web"}:                 {"100 removed pool web>", "101 changed pool lab>web"},
+		{Object: "101", Field: "pool"}:  {"101 changed pool lab>web", "101 added pool >lab"},
+		{Object: "lab", Field: "cores"}: nil,
+	} {
+		q.Since = since.Add(time.Second)
+		if diff := cmp.Diff(want, lines(r.changes(q))); diff != "" {
+			t.Errorf("%+v:\n%s", q, diff)
+		}
+	}
+	rows := r.changes(ChangeQuery{Since: since.Add(time.Second), Object: "101"}).Rows
+	if len(rows) != 2 || rows[1].Tool != "manage_pool" || rows[0].Plan != "" {
+		t.Errorf("who did it: %+v", rows)
+	}
+}
+
+// TestOwnMoveAndCopy: a container that this program moves is stopped and started by that move; what it restores gets its name from the restore.
+func TestOwnMoveAndCopy(t *testing.T) {
+	w := newWorld(2, 8)
+	r := newRig(t, w)
+	r.sync()
+	since := r.clock.now()
+	r.clock.advance(10 * time.Second)
+	r.st.plans = map[string]store.Plan{}
+	for id, action := range map[string]string{"103": "guest.migrate", "150": "guest.restore"} {
+		typ, now := map[string]string{"103": "vzmigrate", "150": "qmrestore"}[id], r.clock.now()
+		upid := w.task("pve2", typ, id, now.Add(-5*time.Second), time.Time{}, "")
+		r.st.plans["p-"+id] = store.Plan{ID: "p-" + id, Requester: "local:1000", Tool: action}
+		r.st.steps = append(r.st.steps, store.PlanStep{Plan: "p-" + id, N: 1, Cluster: "lab", Object: id, Action: action, State: "done", UPID: upid,
+			Sent: now.Add(-6 * time.Second), Ended: now.Add(20 * time.Second)})
+	}
+	moving := w.guests[103]
+	moving.status = "stopped"
+	made := w.add(150, "pve2")
+	made.name, made.status = "VM 150", "stopped"
+	delete(made.config, "name")
+	r.tick()
+	r.clock.advance(10 * time.Second)
+	moving.node, moving.status = "pve1", "running"
+	made.name, made.config["name"] = "verify-101", "verify-101"
+	r.tick()
+	page := r.changes(ChangeQuery{Since: since.Add(time.Second)})
+	for _, c := range page.Rows {
+		if c.Plan != "p-"+c.ID {
+			t.Errorf("%s %s %s > %s: by plan %q, task %q", c.ID, c.What, c.Old, c.New, c.Plan, c.TaskType)
+		}
+	}
+	if page.Total < 5 { // stopped, moved, running; appeared, renamed
+		t.Errorf("%q", lines(page))
 	}
 }

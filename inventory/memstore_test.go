@@ -287,7 +287,7 @@ func (m *memStore) Changes(_ context.Context, f store.HistoryFilter) ([]store.Ch
 	defer m.mu.Unlock()
 	var out []store.Change
 	for _, c := range slices.Backward(m.changes) {
-		if selects(f, c.Ref, c.At) && len(out) < f.Limit {
+		if selects(f, c.Ref, c.At) && (f.Field == "" || f.Field == c.Field) && len(out) < f.Limit {
 			out = append(out, c)
 		}
 	}

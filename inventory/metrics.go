@@ -75,8 +75,8 @@ func (i *Inventory) Metrics(ctx context.Context, q MetricQuery) (MetricSet, erro
 	}
 	set.AsOf, set.Age = i.now(), 0
 	set.Step = step(means)
-	if o.at.Type == pve.Qemu {
-		delete(means.Values, "disk") // always 0: Proxmox VE does not look into a VM's file systems
+	if o.at.VMID != 0 {
+		diskSeen(o.at.Type, means, peaks)
 	}
 	set.Metrics = metricsOf(o.defs, means, peaks, q.Values)
 	if n := len(means.Times); n > 0 {

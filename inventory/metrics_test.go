@@ -52,6 +52,41 @@ func TestMetricGaps(t *testing.T) {
 	}
 }
 
+// TestDiskWhileOff: a container that is off uses its disk all the same: its zeros are gaps, and so is a mean that may have some in it.
+func TestDiskWhileOff(t *testing.T) {
+	at, gib := time.Unix(1e9, 0), float64(1<<30)
+	w := newWorld(2, 4)
+	r := newRig(t, w)
+	means := slices.Concat(repeat(20, 10*gib), []float64{4 * gib}, repeat(20, 0), []float64{7 * gib}, repeat(20, 10*gib))
+	peaks := slices.Concat(repeat(21, 10*gib), repeat(20, 0), repeat(21, 10*gib))
+	w.samples = func(_ pve.Sampled, _, cf string) pve.Series {
+		if cf == "MAX" {
+			return curve(at, 30*time.Minute, "disk", slices.Clone(peaks)...)
+		}
+		return curve(at, 30*time.Minute, "disk", slices.Clone(means)...)
+	}
+	r.sync()
+	for timeframe, known := range map[string]int{"hour": 40, "week": 42} {
+		set, err := r.Metrics(t.Context(), MetricQuery{Object: "103", Timeframe: timeframe})
+		if err != nil || len(set.Metrics) != 1 {
+			t.Fatal(set, err)
+		}
+		if m := set.Metrics[0]; m.Known != known || m.Points != 62 || *m.Min != 10*gib || *m.Mean != 10*gib || m.Trend != "steady" {
+			t.Errorf("%s: known %d of %d, min %v, mean %v, trend %s %v", timeframe, m.Known, m.Points, *m.Min, *m.Mean, m.Trend, *m.Change)
+		}
+	}
+	for typ, n := range map[pve.GuestType]int{pve.Qemu: 0, pve.LXC: 1} {
+		hour := curve(at, time.Minute, "disk", repeat(60, 0)...)
+		copy(hour.Values["disk"][50:], repeat(10, 10*gib))
+		week := curve(at.Add(-time.Hour), 30*time.Minute, "disk", slices.Clone(means)...)
+		diskSeen(typ, hour, pve.Series{})
+		diskSeen(typ, week, pve.Series{})
+		if u := usual(false, guestMetrics, comparedGuest, hour, week, at); len(u) != n || n == 1 && (*u[0].Hour != 10*gib || *u[0].WeekMean != 10*gib || u[0].Verdict != "usual") {
+			t.Errorf("%s: %+v", typ, u)
+		}
+	}
+}
+
 func TestTrend(t *testing.T) {
 	rising, noisy := make([]float64, 100), make([]float64, 100)
 	for i := range rising {

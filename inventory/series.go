@@ -200,6 +200,32 @@ func trend(times []int64, list []float64, least, fit float64) (word string, chan
 	return "falling", change
 }
 
+// diskSeen makes gaps of the samples of a guest's disk that nobody took: Proxmox VE writes 0 for every VM, whose file systems it does not see,
+// and for a container that does not run (its source: PVE::LXC::vmstatus, as pvestatd stores it). A point of many samples beside such a gap
+// may be a mean with zeros in it and is a gap too, unless the maximum of that time is known and takes its place.
+func diskSeen(t pve.GuestType, means, peaks pve.Series) {
+	const source = "disk"
+	if t == pve.Qemu {
+		delete(means.Values, source)
+		return
+	}
+	list := means.Values[source]
+	whole := slices.Equal(means.Times, peaks.Times) && len(peaks.Values[source]) == len(list)
+	if whole {
+		copy(list, peaks.Values[source])
+	}
+	off := func(i int) bool { return i >= 0 && i < len(list) && list[i] == 0 }
+	var gaps []int
+	for i := range list {
+		if off(i) || !whole && (off(i-1) || off(i+1)) {
+			gaps = append(gaps, i)
+		}
+	}
+	for _, i := range gaps {
+		list[i] = math.NaN()
+	}
+}
+
 // step is the distance of two points; 0 when there are not two.
 func step(s pve.Series) time.Duration {
 	if len(s.Times) < 2 {

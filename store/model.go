@@ -146,7 +146,7 @@ type Version struct {
 	SyncID    int64
 }
 
-// Change is something that happened to an object: appeared, gone, changed (a new version), moved, renamed, status, life.
+// Change is something that happened to an object: appeared, gone, changed (a new version), moved, renamed, status, pool, life.
 type Change struct {
 	ID int64
 	Ref
@@ -254,6 +254,7 @@ type HistoryFilter struct {
 	Cluster string    // "" = all
 	Kind    Kind      // "" = any
 	ID      string    // object id, "" = any
+	Field   string    // of changes alone: the field that changed, "" = any
 	Since   time.Time // zero = any
 	Until   time.Time // zero = no end
 	Limit   int       // 0 = 1000

@@ -115,6 +115,9 @@ func (d *DB) Revisions(ctx context.Context, f HistoryFilter) ([]Revision, error)
 func (d *DB) Changes(ctx context.Context, f HistoryFilter) ([]Change, error) {
 	var rows []changeRow
 	q := d.read.NewSelect().Model(&rows).Order("at DESC", "id DESC")
+	if f.Field != "" {
+		q.Where("?.? = ?", bun.Ident("c"), bun.Ident("field"), clean(f.Field))
+	}
 	if err := f.narrow(q, "c", "object", "at").Scan(ctx); err != nil {
 		return nil, d.fault(err)
 	}

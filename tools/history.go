@@ -175,6 +175,9 @@ func (o *historyOut) View(d Deps) View {
 		t.Rows = append(t.Rows, []string{version(r), seenText(d, r.SeenAt, r.NotBefore), cell(changed, 200), by})
 	}
 	v.Table(t)
+	if h.Kind == "pool" {
+		v.Line("which guests came and went: find_changes object=%s", cell(h.ID, 60))
+	}
 	if h.NextCursor != "" {
 		v.Line("more: cursor %s", h.NextCursor)
 	}

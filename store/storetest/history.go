@@ -131,6 +131,9 @@ func testChanges(t *testing.T, s *suite) {
 	same(t, "newest", want, got[0])
 	same(t, "since is inclusive", 2, len(got))
 	same(t, "limit", 1, len(must(s.Changes(t.Context(), store.HistoryFilter{Cluster: "a", Limit: 1}))(t)))
+	for field, n := range map[string]int{"cores": 3, "pool": 0} {
+		same(t, "field "+field, n, len(must(s.Changes(t.Context(), store.HistoryFilter{Field: field}))(t)))
+	}
 	same(t, "all clusters", 4, len(must(s.Changes(t.Context(), store.HistoryFilter{}))(t)))
 }
 
