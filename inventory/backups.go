@@ -211,6 +211,9 @@ func (c *cluster) readBackups(ctx context.Context, q *BackupQuery, only *row) ba
 	byGuest := c.sortBackups(lists)
 	see := &backupSight{perms: perms, stores: cv.backupStores(q.Storage), unread: unread || cv.state.PartStores}
 	see.evidence(byGuest)
+	if q.Storage == "" {
+		out.learn(cv, byGuest, see)
+	}
 	out.all = len(cv.rows)
 	out.join(c, cv, q, only, byGuest, see)
 	if w, ok := see.warning(); ok {
@@ -230,7 +233,7 @@ func (b *backupRead) join(c *cluster, cv *clusterView, q *BackupQuery, only *row
 			continue
 		}
 		g := GuestBackups{Cluster: c.name, VMID: r.g.VMID, Name: r.g.Name, Node: r.g.Node, State: r.state, Type: r.typ(), Template: r.g.Template, Pool: r.g.Pool}
-		g.Backups = slices.DeleteFunc(slices.Clone(byGuest[r.g.VMID]), func(k Backup) bool { return k.Type != "" && k.Type != g.Type })
+		g.Backups = ofType(byGuest[r.g.VMID], g.Type)
 		g.cover(b.jobs)
 		g.Unsure = see.hides(g.VMID)
 		if q.MissingSince.IsZero() || g.Newest().Before(q.MissingSince) {

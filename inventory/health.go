@@ -48,6 +48,7 @@ var checks = []check{
 	{name: "task_failed", run: checkTasks},
 	{name: "backup_failed", run: checkFailedBackups},
 	{name: "no_backup", skip: skipBackups, run: checkBackups},
+	{name: "backup_old", skip: skipBackupAge, run: checkBackupAge},
 	{name: "onboot_stopped", run: checkOnBoot},
 	{name: "guest_locked", run: checkLocks},
 	{name: "guests_unknown", run: checkUnknown},
@@ -71,7 +72,10 @@ func (i *Inventory) Health(ctx context.Context, q HealthQuery) (Health, error) {
 	if q.Code != "" && !slices.Contains(findingCodes(), q.Code) {
 		return Health{}, fault.BadField("code", "must be the code of a finding: "+strings.Join(findingCodes(), ", "), "no_backup")
 	}
-	i.each(ctx, scope, func(ctx context.Context, _ int, c *cluster) { c.probe(ctx, q.Fresh) })
+	i.each(ctx, scope, func(ctx context.Context, _ int, c *cluster) {
+		c.probe(ctx, q.Fresh)
+		c.jobLog(ctx)
+	})
 	h := Health{Meta: i.meta(scope), Checks: len(checks)}
 	h.Checked, h.Skipped = i.coverage(scope)
 	h.Findings, h.Silenced = i.findings(scope, q.Code)
@@ -221,7 +225,8 @@ var groupRules = map[string]groupRule{
 	"onboot_stopped":    {3, "guests that start at boot are stopped"},
 	"guest_locked":      {5, "guests are locked without a running task"},
 	"no_agent":          {1, "running VMs without guest agent"},
-	"no_backup":         {1, "guests without backup job or recent backup"},
+	"no_backup":         {1, "guests that no backup job covers"},
+	"backup_old":        {1, "guests whose newest backup is older than 7d"},
 	"old_snapshot":      {2, "guests with old snapshots"},
 	"backup_failed":     {3, "guests whose last backup failed"},
 	"updates":           {1, "nodes with packages to update"},
@@ -269,7 +274,11 @@ func allOf(list []Finding, title string) Finding {
 	var names []string
 	for i := range list {
 		if i < groupNames {
-			names = append(names, strings.TrimPrefix(strings.TrimPrefix(list[i].Object, "guest "), "node "))
+			one := strings.TrimPrefix(strings.TrimPrefix(list[i].Object, "guest "), "node ")
+			if age, ok := strings.CutPrefix(list[i].Title, newestWas); ok {
+				one += " " + strings.TrimSuffix(age, " ago")
+			}
+			names = append(names, one)
 		}
 		if !list[i].Since.IsZero() && (f.Since.IsZero() || list[i].Since.Before(f.Since)) {
 			f.Since = list[i].Since

@@ -47,6 +47,9 @@ func (c *checkup) failedTask(k store.Task, count int) Finding {
 	if count > 1 {
 		f.Title = fmt.Sprintf("%s failed %d times in 24h, last %s ago", clean.Line(k.Type, maxTag), count, ago(c.now.Sub(taskTime(k))))
 	}
+	if j := c.cv.learned.failedJob(); j.upid == k.UPID && j.guests != "" {
+		f.Title, f.Evidence = f.Title+": "+j.guests, j.why
+	}
 	return f
 }
 
@@ -142,9 +145,6 @@ func skipBackups(c *checkup) string {
 	return ""
 }
 
-// recentBackup is how young a backup made by hand must be to count in place of a job.
-const recentBackup = 7 * 24 * time.Hour
-
 // checkBackups lists the guests that no backup job covers and of which no recent good backup task was seen; templates are left out.
 func checkBackups(c *checkup) []Finding {
 	var out []Finding
@@ -157,7 +157,7 @@ func checkBackups(c *checkup) []Finding {
 			continue
 		}
 		out = append(out, Finding{Severity: Warn, Code: "no_backup", Object: r.label(), On: r.subject(), Score: 40,
-			Title: "no backup job covers it and no recent backup was seen", Evidence: "cluster/backup-info/not-backed-up", Hint: "add it to a backup job"})
+			Title: "no backup job covers it", Evidence: "cluster/backup-info/not-backed-up; not backed up by hand in 7d", Hint: "add it to a backup job"})
 	}
 	return out
 }

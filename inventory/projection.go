@@ -54,6 +54,7 @@ type clusterView struct {
 	synced   bool // there is a finished sync
 	tasks    *taskIndex
 	found    *atomic.Pointer[found] // findings of this very view
+	learned  *learned               // shared by all views of the cluster
 }
 
 type nodeView struct {
@@ -66,7 +67,7 @@ func (p *projection) init(inv *Inventory) {
 	p.inv = inv
 	v := &view{gen: -1, clusters: map[string]*clusterView{}}
 	for _, c := range inv.clusters {
-		v.clusters[c.name] = &clusterView{name: c.name, tasks: newTaskIndex(), found: new(atomic.Pointer[found])}
+		v.clusters[c.name] = &clusterView{name: c.name, tasks: newTaskIndex(), found: new(atomic.Pointer[found]), learned: new(learned)}
 	}
 	p.view.Store(v)
 	p.gen.Store(-1)
