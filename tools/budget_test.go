@@ -129,7 +129,7 @@ func TestSchemasPortable(t *testing.T) {
 
 // worstHealth are the findings of a large cluster in trouble, grouped as inventory groups them, with names that cost the most, or plain ones.
 func worstHealth(name func(i int) string) inventory.Health {
-	h := inventory.Health{Meta: meta(12 * time.Second), Checks: 23, Silenced: map[string]int{"onboot_stopped": 1200, "node_offline": 3, "no_backup": 31}}
+	h := inventory.Health{Meta: meta(12 * time.Second), Checks: 24, Silenced: map[string]int{"onboot_stopped": 1200, "node_offline": 3, "no_backup": 31}}
 	for i := range 90 {
 		h.Findings = append(h.Findings, inventory.Finding{Severity: inventory.Warn, Code: "memory_overcommit", Object: "guest 10042 " + name(i), Title: name(i + 1), Evidence: name(i+2) + ", " + name(i+3),
 			Since: meta(12 * time.Second).AsOf.Add(-time.Hour), Hint: name(i + 4)})
