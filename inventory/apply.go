@@ -31,7 +31,7 @@ func (r *run) guestRows() map[int][]*pve.Resource {
 
 // applyRows turns the guest rows into next rows and returns the guests whose configuration must be read, with why.
 func (r *run) applyRows(ctx context.Context, rows map[int][]*pve.Resource) (dirty map[int]bool) {
-	dirty = map[int]bool{}
+	dirty, r.pools = map[int]bool{}, r.poolRows()
 	for _, id := range sortedIDs(rows) {
 		res := rows[id][0]
 		if len(rows[id]) > 1 {
@@ -79,7 +79,7 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 	next.g.Node = string(res.Node)
 	if known {
 		next.figures(res)
-		dirty = next.facts(res)
+		dirty = next.facts(res, r.poolOf(prev, res))
 		next.g.LastSeen, next.g.UnknownSince, next.g.UnknownReason = r.started, time.Time{}, ""
 		changes = r.happened(prev, next)
 	} else {
@@ -112,24 +112,6 @@ func (r *run) applyRow(prev *row, res *pve.Resource) (dirty bool) {
 		r.w.guest(shown, nil, changes)
 	}
 	return dirty || fresh || moved || next.f == nil
-}
-
-// happened is what two rows of one guest tell that its configuration does not: its status, and the pool that it is a member of, which
-// stands in user.cfg.
-func (r *run) happened(prev, next *row) (out []store.Change) {
-	if prev == nil || prev.gone() {
-		return nil
-	}
-	tell := func(what, old, now string) {
-		if old != now {
-			out = append(out, r.change(r.guestRef(next.g.VMID), next.g.Life, what, what, old, now, r.lastSeen(prev)))
-		}
-	}
-	if prev.g.UnknownSince.IsZero() {
-		tell("status", prev.g.Status, next.g.Status)
-	}
-	tell(whatPool, prev.g.Pool, next.g.Pool)
-	return out
 }
 
 // absentSince is the start of the last sync, which did not list what appears now; zero when there was none.
@@ -201,7 +183,7 @@ func (n *row) figures(res *pve.Resource) {
 
 // facts takes what a dirty guest is told by (DESIGN §6): name, type, status, lock, tags, pool, template, hastate and limits. The
 // name itself is only believed from the configuration, because the row's lags behind (pve-api.md 47).
-func (n *row) facts(res *pve.Resource) (dirty bool) {
+func (n *row) facts(res *pve.Resource, pool string) (dirty bool) {
 	g := &n.g
 	set := func(field *string, v string) {
 		dirty = dirty || *field != v
@@ -211,7 +193,7 @@ func (n *row) facts(res *pve.Resource) (dirty bool) {
 	set(&g.Status, clean.Line(string(res.Status), maxTag))
 	set(&g.Lock, clean.Line(string(res.Lock), maxTag))
 	set(&g.Tags, strings.Join(splitTags(string(res.Tags)), ";"))
-	set(&g.Pool, clean.Line(string(res.Pool), maxName))
+	set(&g.Pool, pool)
 	set(&g.HAState, clean.Line(string(res.HAState), maxTag))
 	if res.Template != nil {
 		dirty = dirty || g.Template != bool(*res.Template)

@@ -334,3 +334,51 @@ func TestOwnMoveAndCopy(t *testing.T) {
 		t.Errorf("%q", lines(page))
 	}
 }
+
+// TestPoolsUnseen: a row names its pool only to who may audit it. A token that loses that right, or has it for the first time, has seen
+// no guest leave a pool or come into one; what is in a pool that was deleted has left it.
+func TestPoolsUnseen(t *testing.T) {
+	pools := []pve.PoolRow{{PoolID: "lab"}, {PoolID: "web"}}
+	rights := func(w *world, privs ...string) {
+		w.perms = map[string]map[string]bool{"/": {}}
+		for _, p := range append(privs, "VM.Audit", "Datastore.Audit", "Sys.Audit") {
+			w.perms["/"][p] = true
+		}
+	}
+	with := func(list []pve.PoolRow, pool string, privs ...string) func(*world) {
+		return func(w *world) { w.pools, w.guests[100].pool = list, pool; rights(w, privs...) }
+	}
+	const all = "Pool.Audit"
+	blind, sighted := with(nil, ""), with(pools, "web", all)
+	for name, c := range map[string]struct {
+		steps []func(*world)
+		want  []string
+		pool  string
+	}{
+		"rights are lost":             {[]func(*world){sighted, blind}, nil, "web"},
+		"and come back":               {[]func(*world){sighted, blind, sighted}, nil, "web"},
+		"rights come":                 {[]func(*world){blind, sighted}, nil, "web"},
+		"it is deleted":               {[]func(*world){sighted, with(pools[:1], "", all)}, []string{"100 removed pool web>"}, ""},
+		"a new one, with all to see":  {[]func(*world){with(nil, "", all), sighted}, []string{"100 added pool >web"}, "web"},
+		"an old one, with few to see": {[]func(*world){with(pools, ""), with(pools, "web")}, []string{"100 added pool >web"}, "web"},
+	} {
+		for mode, look := range map[string]func(*rig){"tick": func(r *rig) { r.tick() }, "sync": func(r *rig) { r.sync() }} {
+			w := newWorld(2, 4)
+			r := newRig(t, w)
+			c.steps[0](w)
+			r.sync()
+			since := r.clock.now()
+			for _, step := range c.steps[1:] {
+				r.clock.advance(time.Minute)
+				step(w)
+				look(r)
+			}
+			if diff := cmp.Diff(c.want, lines(r.changes(ChangeQuery{Since: since.Add(time.Second), Field: "pool"}))); diff != "" {
+				t.Errorf("%s, %s:\n%s", name, mode, diff)
+			}
+			if got := r.find("vmid:100").Rows[0].Pool; got != c.pool {
+				t.Errorf("%s, %s: it is in pool %q, want %q", name, mode, got, c.pool)
+			}
+		}
+	}
+}

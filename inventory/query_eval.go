@@ -49,7 +49,7 @@ func (t *term) answerable(r *row) bool {
 	switch t.key {
 	case "", "node", "vmid", "type", "state", "backup": // backups and jobs are known of guests that were never seen
 		return true
-	case "cpu", "mem", "disk":
+	case "cpu", "mem", "disk", "maxmem", "maxdisk":
 		_, ok := figure(t.key, r)
 		return ok
 	case "storage", "os", "agent", "onboot", "snapshot":
@@ -106,6 +106,8 @@ func compareBy(order string, a, b *row) (c int, ranked bool) {
 	return 0, false
 }
 
+// figure is what a guest is measured by: cpu, mem and disk as shares of its limits, memused, diskused, maxmem and maxdisk in bytes, uptime in
+// seconds; false where it is not known.
 func figure(order string, r *row) (float64, bool) {
 	switch order {
 	case "cpu":
@@ -114,11 +116,23 @@ func figure(order string, r *row) (float64, bool) {
 		return ratio(r.g.Mem, r.g.MaxMem, r)
 	case "disk":
 		return ratio(r.g.Disk, r.g.MaxDisk, r)
+	case "memused":
+		return number(r.g.Mem, r.state != stUnknown)
+	case "diskused":
+		return number(r.g.Disk, r.state != stUnknown)
+	case "maxmem":
+		return number(r.g.MaxMem, true) // a limit holds whether the guest is seen or not
+	case "maxdisk":
+		return number(r.g.MaxDisk, true)
 	}
-	if r.g.Uptime == nil || r.state == stUnknown {
+	return number(r.g.Uptime, r.state != stUnknown)
+}
+
+func number(v *int64, known bool) (float64, bool) {
+	if v == nil || !known {
 		return 0, false
 	}
-	return float64(*r.g.Uptime), true
+	return float64(*v), true
 }
 
 // glob matches text against a pattern with * and ?; without them it is equality. It works in linear space and without

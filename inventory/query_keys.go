@@ -30,9 +30,11 @@ var queryKeys = map[string]queryKey{
 	"type":     {"type:vm", parseType},
 	"ip":       {"ip:10.0.0.5", parseIP},
 	"vmid":     {"vmid:100-199", parseVMID},
-	"cpu":      {"cpu>80", share(func(r *row) (float64, bool) { return fraction(r.cpu()) })},
-	"mem":      {"mem>80", share(func(r *row) (float64, bool) { return ratio(r.g.Mem, r.g.MaxMem, r) })},
-	"disk":     {"disk>80", share(func(r *row) (float64, bool) { return ratio(r.g.Disk, r.g.MaxDisk, r) })},
+	"cpu":      {"cpu>80", share("cpu")},
+	"mem":      {"mem>80 (percent) or mem>4G", shareOrSize("mem", "memused")},
+	"disk":     {"disk>80 (percent) or disk>20G", shareOrSize("disk", "diskused")},
+	"maxmem":   {"maxmem>8G", sizes("maxmem")},
+	"maxdisk":  {"maxdisk>100G", sizes("maxdisk")},
 	"backup":   {"backup>7d or backup:none", parseBackup},
 	"snapshot": {"snapshot>30d or snapshot:none", parseSnapshot},
 	"agent":    {"agent:no", yesNo(func(r *row) (bool, bool) { a := r.facets().Agent; return a != nil && *a, a != nil }, "none")},
@@ -190,19 +192,43 @@ func parseVMID(op, v string) (matcher, error) {
 	return func(_ *evaluation, r *row) bool { return r.g.VMID >= a && r.g.VMID <= b }, nil
 }
 
-func share(get func(*row) (float64, bool)) func(op, v string) (matcher, error) {
+// share compares a figure with a percentage of its own limit.
+func share(name string) func(op, v string) (matcher, error) {
+	return measured(name, parsePercent)
+}
+
+// sizes compares a figure with a number of bytes.
+func sizes(name string) func(op, v string) (matcher, error) {
+	return measured(name, parseSize)
+}
+
+func measured(name string, parse func(string) (float64, error)) func(op, v string) (matcher, error) {
 	return func(op, v string) (matcher, error) {
 		if op == ":" {
 			return nil, fmt.Errorf("it takes >, >=, < or <=")
 		}
-		limit, err := parsePercent(v)
+		limit, err := parse(v)
 		if err != nil {
 			return nil, err
 		}
 		return func(_ *evaluation, r *row) bool {
-			have, ok := get(r)
+			have, ok := figure(name, r)
 			return ok && compare(op, have, limit)
 		}, nil
+	}
+}
+
+// shareOrSize takes 80 and 80% for the share of the limit, and 4G for what is used.
+func shareOrSize(part, used string) func(op, v string) (matcher, error) {
+	return func(op, v string) (matcher, error) {
+		if _, err := parseSize(v); err == nil {
+			return sizes(used)(op, v)
+		}
+		m, err := share(part)(op, v)
+		if err != nil && op != ":" {
+			err = fmt.Errorf("%q is neither a percentage nor a size such as 512M or 4G", v)
+		}
+		return m, err
 	}
 }
 

@@ -190,7 +190,7 @@ func parseTerm(t token) (term, error) {
 }
 
 // orders are the sort keys; those of them that people ask "who is the biggest" by start with the highest.
-var orders = map[string]bool{"cpu": true, "mem": true, "disk": true, "uptime": true, "name": false, "vmid": false, "node": false, "state": false}
+var orders = map[string]bool{"cpu": true, "mem": true, "memused": true, "maxmem": true, "disk": true, "diskused": true, "maxdisk": true, "uptime": true, "name": false, "vmid": false, "node": false, "state": false}
 
 func (q *query) setOrder(t token) error {
 	v, reverse := t.value, false
@@ -219,6 +219,17 @@ func parsePercent(v string) (float64, error) {
 		return 0, fmt.Errorf("%q is not a percentage", v)
 	}
 	return f / 100, nil
+}
+
+// parseSize reads 512M, 4G, 1.5T and the like (4GiB too) as bytes, powers of 1024 as everywhere here.
+func parseSize(v string) (float64, error) {
+	unit := strings.TrimLeft(v, "0123456789.")
+	f, err := strconv.ParseFloat(strings.TrimSuffix(v, unit), 64)
+	power := strings.IndexByte("KMGT", (strings.ToUpper(unit) + " ")[0])
+	if err != nil || power < 0 || !slices.Contains([]string{"", "b", "ib"}, strings.ToLower(unit[1:])) || f > 1e6 {
+		return 0, fmt.Errorf("%q is not a size such as 512M or 4G", v)
+	}
+	return f * float64(int64(1024)<<(10*power)), nil
 }
 
 // parseAge reads 90m, 12h, 7d, 2w.

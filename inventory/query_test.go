@@ -55,6 +55,8 @@ func TestQuery(t *testing.T) {
 		{"pool:lab", []int{100}}, {"ip:10.0.0.10", []int{103, 107}}, {"ip:10.0.0.103", []int{103}},
 		{"os:debian", []int{103, 107}}, {"os:windows", []int{108}}, {"os:l26 node:pve2", []int{101, 105, 109}},
 		{"storage:ceph1", []int{108}}, {"cpu>80", []int{100}}, {"cpu>=95%", []int{100}}, {"cpu<5", []int{101, 102, 109}}, {"mem>80", []int{103}},
+		{"mem>600M", []int{103}}, {"mem<=512MiB type:ct", []int{107}}, {"mem>0.9g", []int{103}}, {"mem>80%", []int{103}}, {"maxmem>=1G vmid:100-101", []int{100, 101}}, {"maxmem>1G", []int{}},
+		{"-mem<600M type:ct", []int{103}}, {"order:memused vmid:103,106,107", []int{103, 107, 106}}, {"order:-memused vmid:103,107", []int{107, 103}}, {"order:maxdisk vmid:103,107", []int{103, 107}},
 		{"disk>80", []int{}}, {"backup:none", []int{101, 102}}, {"backup>7d", []int{100}}, {"backup<2d", []int{101}},
 		{"snapshot>30d", []int{105}}, {"snapshot:none -type:ct", []int{100, 101, 102, 104, 106, 108, 109}}, {"snapshot:yes", []int{105}},
 		{"agent:yes", []int{104}}, {"agent:none", []int{100, 101, 102, 105, 106, 108, 109}}, {"onboot:no", []int{102, 103, 107}}, {"ha:yes", []int{104}},
@@ -73,7 +75,8 @@ func TestQuery(t *testing.T) {
 func TestQueryErrors(t *testing.T) {
 	for _, c := range []struct{ q, want string }{
 		{"nod:pve1", "did you mean node?"}, {"fe80::1 x:y", `unknown key "x"`}, {"state:rnning", `"rnning" is none of running`},
-		{"cpu:80", "cpu: it takes >"}, {"cpu>much", "not a percentage"}, {"cpu>NaN", "not a percentage"}, {`"open`, "quote is not closed"}, {"node:", "node needs a value"},
+		{"cpu:80", "cpu: it takes >"}, {"cpu>much", "not a percentage"}, {"cpu>4G", "not a percentage"}, {"mem>much", "neither a percentage nor a size"}, {"mem>4X", "neither a percentage nor a size"}, {"mem:4G", "it takes >"},
+		{"maxmem>80", "not a size such as 512M"}, {"maxmem>G", "not a size"}, {"mem>4GG", "neither"}, {"cpu>NaN", "not a percentage"}, {`"open`, "quote is not closed"}, {"node:", "node needs a value"},
 		{"backup>soon", "not an age"}, {"backup:yes", "is none of none"}, {"vmid:9-1", "neither a vmid nor a range"}, {"order:size", "is none of cpu"},
 		{"type>vm", "it takes a colon"}, {"ip:web", "beginning of an address"}, {strings.Repeat("a ", 100), "at most 64 terms"}, {strings.Repeat("a", 2000), "at most 1000"},
 	} {
@@ -161,7 +164,7 @@ func FuzzQuery(f *testing.F) {
 		res := g.resource()
 		r := &row{}
 		r.g.VMID, r.g.Cluster, r.g.Type, r.g.Node = id, "lab", string(g.typ), g.node
-		r.facts(&res)
+		r.facts(&res, string(res.Pool))
 		r.figures(&res)
 		r.f = extractFacets(g.typ, g.config)
 		r.finish()

@@ -30,6 +30,7 @@ type run struct {
 
 	res   []pve.Resource
 	nodes map[string]*nodeFact
+	pools map[string]bool // that are listed
 	state clusterState
 	perms map[string]map[string]bool // nil while unreadable
 

@@ -32,6 +32,7 @@ func (r *run) seesScope(perms map[string]map[string]bool) {
 	r.perms = perms
 	r.state.Scope = scopeText(perms, r.listed())
 	r.state.OwnTasks = !seesAll(perms, "Sys.Audit", "/")
+	r.state.AllPools = seesAll(perms, "Pool.Audit", "/pool")
 	r.state.PartStores = !seesAll(perms, "Datastore.Audit", "/storage")
 }
 

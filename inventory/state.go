@@ -55,6 +55,7 @@ type clusterState struct {
 	Scope      string    `json:"scope,omitempty"`       // what this token cannot see, as a sentence; "" = everything
 	OwnTasks   bool      `json:"own_tasks,omitempty"`   // tasks of others are not visible
 	PartStores bool      `json:"part_stores,omitempty"` // not all storages are visible
+	AllPools   bool      `json:"all_pools,omitempty"`   // all pools are visible
 	NoBackup   []int     `json:"no_backup"`
 	NoBackupAt time.Time `json:"no_backup_at,omitzero"`
 	RowsAt     time.Time `json:"rows_at,omitzero"` // start of the last sync whose rows are stored

@@ -221,6 +221,9 @@ func (w *world) Resources(ctx context.Context) ([]pve.Resource, []error, error) 
 	}
 	defer done()
 	out := slices.Clone(w.extra)
+	for _, p := range w.pools {
+		out = append(out, pve.Resource{ID: "/pool/" + string(p.PoolID), Type: "pool", Pool: p.PoolID})
+	}
 	for _, id := range sortedIDs(w.guests) {
 		if (w.hidden == nil || !w.hidden(id)) && !w.rowless[id] {
 			out = append(out, w.guests[id].resource())

@@ -12,7 +12,7 @@ import (
 )
 
 type guestsIn struct {
-	Query  string   `json:"query" example:"state:running cpu>80 -tag:test order:mem" desc:"text, node:pve1 tag:web state:running type:vm|ct pool: ip: os: storage: cpu>80 mem> disk> backup:none backup>7d snapshot>30d agent:none onboot:yes ha:yes lock: name:web* vmid:100-199; - negates; order:cpu"`
+	Query  string   `json:"query" example:"state:running cpu>80 -tag:test order:mem" desc:"text, node:pve1 tag:web state:running type:vm|ct pool: ip: os: storage: cpu>80 mem>4G disk> backup:none backup>7d snapshot>30d agent:none onboot:yes ha:yes lock: name:web* vmid:100-199; - negates; order:memused"`
 	Fields []string `json:"fields" desc:"columns to add: mem disk cpus uptime pool ip os ha lock onboot cluster" rule:"must be of mem, disk, cpus, uptime, pool, ip, os, ha, lock, onboot, cluster" example:"mem,ip"`
 	Limit  int      `json:"limit" min:"1" max:"500" example:"100"`
 	Cursor string   `json:"cursor" desc:"next_cursor of the page before"`
@@ -61,7 +61,7 @@ func findGuests() Spec {
 			{CLI: "guest list backup:none -o json", Args: map[string]any{"query": "backup:none", "format": "json"}, Why: "guests that no backup job covers"},
 		},
 	}, func(ctx context.Context, d Deps, in *guestsIn) (*guestsOut, error) {
-		cols, err := guestColumns(in.Fields)
+		cols, err := guestColumns(withSizes(in.Fields, in.Query))
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,12 @@ var baseColumns = []guestColumn{
 
 var extraColumns = []guestColumn{
 	{"mem", func(g *inventory.Guest) any { return optional(g.MaxMem) }, func(_ Deps, g *inventory.Guest) string { return amounts(g.Mem, g.MaxMem) }},
-	{"disk", func(g *inventory.Guest) any { return optional(g.MaxDisk) }, func(_ Deps, g *inventory.Guest) string { return sizeOf(g.MaxDisk) }},
+	{"disk", func(g *inventory.Guest) any { return optional(g.MaxDisk) }, func(_ Deps, g *inventory.Guest) string {
+		if g.Disk == nil {
+			return sizeOf(g.MaxDisk)
+		}
+		return amounts(g.Disk, g.MaxDisk)
+	}},
 	{"cpus", func(g *inventory.Guest) any { return optional(g.MaxCPU) }, func(_ Deps, g *inventory.Guest) string { return whole(g.MaxCPU) }},
 	{"uptime", func(g *inventory.Guest) any { return optional(g.Uptime) }, func(_ Deps, g *inventory.Guest) string { return seconds(g.Uptime) }},
 	plainColumn("pool", 63, func(g *inventory.Guest) string { return g.Pool }),
@@ -176,6 +181,20 @@ var extraColumns = []guestColumn{
 	plainColumn("lock", 20, func(g *inventory.Guest) string { return g.Lock }),
 	{"onboot", func(g *inventory.Guest) any { return optional(g.OnBoot) }, func(_ Deps, g *inventory.Guest) string { return yesNo(g.OnBoot) }},
 	plainColumn("cluster", 40, func(g *inventory.Guest) string { return g.Cluster }),
+}
+
+// withSizes adds the column of the bytes that a query sorts by: the base has shares alone.
+func withSizes(fields []string, query string) []string {
+	for _, column := range []string{"mem", "disk"} {
+		asked := slices.ContainsFunc(strings.Fields(query), func(word string) bool {
+			order, ok := strings.CutPrefix(word, "order:")
+			return ok && slices.Contains([]string{column + "used", "max" + column}, strings.TrimPrefix(order, "-"))
+		})
+		if asked && !slices.Contains(fields, column) {
+			fields = append(slices.Clip(fields), column)
+		}
+	}
+	return fields
 }
 
 // guestColumns is the base and the asked-for columns, in the order of the table above.
