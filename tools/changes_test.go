@@ -34,11 +34,17 @@ func TestWanted(t *testing.T) {
 	zone := time.FixedZone("CET", 3600)
 	d := Deps{Now: func() time.Time { return time.Date(2026, 11, 21, 20, 15, 0, 0, time.UTC) }, Zone: zone}
 	for text, want := range map[string]string{"yesterday": "2026-11-20T22:59:59Z", "2026-11-19": "2026-11-19T22:59:59Z", "today": "2026-11-21T20:15:00Z", "2h": "2026-11-21T18:15:00Z",
-		"2026-11-20 18:00": "2026-11-20T17:00:00Z"} {
+		"2026-11-20 18:00": "2026-11-20T17:00:00Z", "2026-11-21": "2026-11-21T20:15:00Z", "last tuesday": "2026-11-17T22:59:59Z", "yesterday 9pm": "2026-11-20T20:00:00Z"} {
 		got, err := wanted(d, "at", text)
 		if err != nil || got.UTC().Format(time.RFC3339) != want {
 			t.Errorf("%s: %s, %v, want %s", text, got.UTC(), err, want)
 		}
+	}
+	if from, to, err := between(d, "yesterday", "yesterday"); err != nil || to.Sub(from) != 24*time.Hour-time.Second {
+		t.Errorf("all of yesterday is from %s to %s, %v", from, to, err)
+	}
+	if _, err := wanted(d, "at", "last week"); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("the state of last week: %v", err)
 	}
 	if got, err := wanted(d, "at", ""); err != nil || !got.IsZero() {
 		t.Errorf("nothing: %s, %v", got, err)
@@ -52,13 +58,15 @@ func TestWhen(t *testing.T) {
 		"2h": "2026-11-21T18:15:00Z", "90m": "2026-11-21T18:45:00Z", "3d": "2026-11-18T20:15:00Z", "1w ago": "2026-11-14T20:15:00Z",
 		"yesterday": "2026-11-19T22:00:00Z", "Today": "2026-11-20T22:00:00Z", "now": "2026-11-21T20:15:00Z", "2026-11-20": "2026-11-19T22:00:00Z",
 		"2026-11-20 18:00": "2026-11-20T16:00:00Z", "2026-11-20T18:00:00Z": "2026-11-20T18:00:00Z", "2026-11-20t18:00:00+01:00": "2026-11-20T17:00:00Z",
+		"Tuesday": "2026-11-16T22:00:00Z", "last sat": "2026-11-13T22:00:00Z", "yesterday 21:00": "2026-11-20T19:00:00Z", "yesterday at 9pm": "2026-11-20T19:00:00Z",
+		"friday 9:30am": "2026-11-20T07:30:00Z", "2026-11-19 9pm": "2026-11-19T19:00:00Z", "last week": "2026-11-14T20:15:00Z",
 	} {
 		got, err := when(d, "since", text)
 		if err != nil || got.UTC().Format(time.RFC3339) != want {
 			t.Errorf("%q is %v (%v), want %s", text, got.UTC(), err, want)
 		}
 	}
-	for _, text := range []string{"soon", "2x", "2026-13-01", "-2h", "9999999h", "999999w", "522w", "99999999999999999999m"} {
+	for _, text := range []string{"soon", "2x", "last", "last month", "yesterday 25:00", "tues day", "noon 9pm", "2026-13-01", "-2h", "9999999h", "999999w", "522w", "99999999999999999999m"} {
 		if got, err := when(d, "since", text); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}

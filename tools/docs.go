@@ -11,7 +11,9 @@ func Reference() string {
 	var b strings.Builder
 	b.WriteString("# Tools\n\nGenerated from the tool table (`UPDATE_GOLDEN=1 go test ./tools`); do not edit.\n\n" +
 		"Every tool is an MCP tool and a command. All answers carry `as_of` and `age_s`, and `warnings` where something is missing; `format: json` gives the whole answer as\n" +
-		"structured content (`-o json` on the command line). `cluster` is an input only where several clusters are configured.\n")
+		"structured content (`-o json` on the command line). `cluster` is an input only where several clusters are configured.\n" +
+		"Times are spans (`2h`, `7d`), days (`today`, `yesterday`, `tuesday`, `2026-11-20`) or days with a time (`yesterday 21:00`, `tuesday 9pm`), in the configured zone. A day begins\n" +
+		"where it is a `since` and ends where it is an `until` or an `at`.\n")
 	b.WriteString("\nFamilies, which bound what a server offers and what a token reaches ([http.md](http.md)):\n\n")
 	for _, f := range Families() {
 		fmt.Fprintf(&b, "- `%s`: %s\n", f, strings.Join(namesIn(f), ", "))

@@ -70,7 +70,7 @@ func getHistory() Spec {
 			{CLI: "history show 104 --at now --diff-now", Args: map[string]any{"object": "104", "at": "now", "diff_now": true}, Why: "the config then and what differs now"},
 		},
 	}, func(ctx context.Context, d Deps, in *historyIn) (*historyOut, error) {
-		at, err := when(d, "at", in.At)
+		at, err := wanted(d, "at", in.At)
 		if err != nil {
 			return nil, err
 		}
