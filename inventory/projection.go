@@ -32,29 +32,30 @@ type view struct {
 
 // clusterView is one cluster in a view.
 type clusterView struct {
-	name     string
-	rows     []*row // a part of view.rows
-	byID     map[int]*row
-	gone     map[int]*row // last known row of each guest that is gone
-	loose    int          // rows put in since all were packed
-	counts   GuestCounts
-	byNode   map[string]GuestCounts
-	unread   int // guests whose configuration was never read
-	nodes    []nodeView
-	storages []Storage
-	defs     map[string]store.Object // storage_config by id
-	pools    map[string]store.Object
-	usage    map[string]store.Object // storage by id
-	nodeObjs map[string]store.Object
-	probes   map[string]probeState   // answers to questions of check_health, by id
-	intents  map[string]store.Intent // by kind/id
-	state    clusterState
-	stateObj store.Object
-	last     store.Sync
-	synced   bool // there is a finished sync
-	tasks    *taskIndex
-	found    *atomic.Pointer[found] // findings of this very view
-	learned  *learned               // shared by all views of the cluster
+	name        string
+	rows        []*row // a part of view.rows
+	byID        map[int]*row
+	gone        map[int]*row // last known row of each guest that is gone
+	loose       int          // rows put in since all were packed
+	looseFacets int          // those with facets that were not packed
+	counts      GuestCounts
+	byNode      map[string]GuestCounts
+	unread      int // guests whose configuration was never read
+	nodes       []nodeView
+	storages    []Storage
+	defs        map[string]store.Object // storage_config by id
+	pools       map[string]store.Object
+	usage       map[string]store.Object // storage by id
+	nodeObjs    map[string]store.Object
+	probes      map[string]probeState   // answers to questions of check_health, by id
+	intents     map[string]store.Intent // by kind/id
+	state       clusterState
+	stateObj    store.Object
+	last        store.Sync
+	synced      bool // there is a finished sync
+	tasks       *taskIndex
+	found       *atomic.Pointer[found] // findings of this very view
+	learned     *learned               // shared by all views of the cluster
 }
 
 type nodeView struct {
@@ -175,6 +176,7 @@ func (p *projection) relast(ctx context.Context) error {
 			return err
 		}
 		c.found = new(atomic.Pointer[found])
+		c.packAll()
 		next[id] = &c
 	}
 	p.show(next, old.gen)
@@ -211,6 +213,9 @@ func (p *projection) loadCluster(ctx context.Context, st Store, old *clusterView
 		next.intents[string(in.Kind)+"/"+in.ID] = in
 	}
 	next.mergeGuests(old, rows)
+	if old.byID == nil {
+		next.packAll()
+	}
 	next.mergeObjects(objects)
 	return &next, nil
 }
@@ -225,6 +230,9 @@ func (c *clusterView) mergeGuests(old *clusterView, changed []*row) {
 		c.byID, c.gone = make(map[int]*row, len(changed)), map[int]*row{}
 	}
 	for _, r := range changed {
+		if was := old.byID[r.g.VMID]; was == nil || was.f != r.f {
+			c.looseFacets++
+		}
 		c.put(r)
 	}
 	c.rows = make([]*row, 0, len(c.byID))
