@@ -84,7 +84,7 @@ func (a *App) Demo(ctx context.Context, g cli.Globals, o cli.DemoOptions, out, e
 	defer func() { _ = d.Close() }()
 	ctx, cancel := deadline(ctx, time.Minute)
 	defer cancel()
-	p := demoPrinter{out: out, deps: a.deps(d.parts, server.LocalPrincipal(), "cli")}
+	p := demoPrinter{out: out, deps: a.deps(d.parts, server.LocalPrincipal(), "stdio")} // what an agent reads
 	reports, err := d.parts.inv.Sync(ctx, inventory.SyncRequest{})
 	if err != nil {
 		return err

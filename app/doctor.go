@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox"
 	"github.com/proxmox-mcp/proxmox-mcp/tools"
@@ -26,7 +27,8 @@ const (
 	CheckFail CheckState = "fail"
 )
 
-// Check is one thing that was looked at. Fix is what to do about it, a line to paste where there is one.
+// Check is one thing that was looked at. Fix is what to do about it, a line to paste where there is one; beside ok, what
+// would be better.
 type Check struct {
 	Cluster string     `json:"cluster,omitempty"`
 	Name    string     `json:"check"`
@@ -168,40 +170,32 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// View is the report for people: a table, then each fault in full with its fix.
+// View is the report for people: a table, then what to do, each on a line of its own that can be copied.
 func (r DoctorReport) View() tools.View {
 	v := tools.View{}
-	t := tools.Table{Name: "checks", Main: true, Columns: []string{"state", "check", "result"}}
+	t := tools.Table{Name: "checks", Main: true, Wrap: true, Columns: []string{"state", "check", "result"}}
 	for _, c := range r.Checks {
-		t.Rows = append(t.Rows, []string{string(c.State), c.title(), brief(c.Result)})
+		t.Rows = append(t.Rows, []string{string(c.State), c.title(), clean.Line(c.Result, maxResult)})
 	}
 	v.Table(t)
 	for _, c := range r.Checks {
-		if c.State == CheckOK {
-			continue
-		}
-		v.Line("%s %s: %s", c.State, c.title(), c.Result)
-		if c.Fix != "" {
-			v.Line("  fix: %s", c.Fix)
+		switch {
+		case c.Fix == "":
+		case c.State == CheckOK:
+			v.Line("%s: %s", c.title(), c.Fix)
+		default:
+			v.Line("%s %s: fix: %s", c.State, c.title(), c.Fix)
 		}
 	}
 	return v
 }
+
+// maxResult is beyond any result that is no mistake; a report is never cut for the width of a terminal.
+const maxResult = 2000
 
 func (c Check) title() string {
 	if c.Cluster == "" {
 		return c.Name
 	}
 	return c.Cluster + " " + c.Name
-}
-
-// briefWidth leaves room for state and name in 100 columns; what is cut follows in full below the table.
-const briefWidth = 66
-
-func brief(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	if r := []rune(s); len(r) > briefWidth {
-		return string(r[:briefWidth-1]) + "…"
-	}
-	return s
 }

@@ -44,10 +44,10 @@ func (d *clusterDoctor) code(p proxmox.Privileges) {
 	least := "the least role that can, as root on a node: " + strings.Join(planLines, "; ") + "; then set " + envCodeToken
 	switch {
 	case len(lacks) > 0:
-		d.ok("code", "check_code cannot plan exported code with this token: it lacks %s; %s", strings.Join(lacks, ", "), least)
+		d.bad(CheckOK, "code", least, "code check cannot plan exported code with this token: it lacks %s", strings.Join(lacks, ", "))
 	case len(asks) > 0:
-		d.ok("code", "check_code can plan, but this token asks guest agents (%s), and a silent one holds a plan up; %s", strings.Join(asks, ", "), least)
+		d.bad(CheckOK, "code", least, "code check can plan, but this token asks guest agents (%s), and a silent one holds a plan up", strings.Join(asks, ", "))
 	default:
-		d.ok("code", "check_code can plan exported code with this token")
+		d.ok("code", "code check can plan exported code with this token")
 	}
 }

@@ -20,13 +20,14 @@ func TestDoctorCode(t *testing.T) {
 		p          proxmox.Privileges
 		want, miss string
 	}{
-		"auditor":  {proxmox.Privileges{"/": auditor}, `it lacks VM.Config.Disk, VM.Config.Options, Datastore.Allocate, SDN.Allocate; the least role`, "PVEAuditor"},
+		"auditor":  {proxmox.Privileges{"/": auditor}, `it lacks VM.Config.Disk, VM.Config.Options, Datastore.Allocate, SDN.Allocate; fix: the least role`, "PVEAuditor"},
 		"planner":  {proxmox.Privileges{"/": all}, "can plan exported code with this token", "least"},
 		"asks one": {proxmox.Privileges{"/": all, "/vms/100": {"VM.GuestAgent.Audit": true}}, "asks guest agents (VM.GuestAgent.Audit)", "PVEAuditor"},
 	} {
 		d := &clusterDoctor{}
 		d.code(c.p)
-		if got := d.list[0]; got.State != CheckOK || !strings.Contains(got.Result, c.want) || strings.Contains(got.Result, c.miss) {
+		got := d.list[0]
+		if text := got.Result + "; fix: " + got.Fix; got.State != CheckOK || !strings.Contains(text, c.want) || strings.Contains(text, c.miss) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -268,10 +268,22 @@ func (d *initDialogue) showRights(s clusterSeen) {
 	d.say("  tools: %s", h.toolsText())
 	switch {
 	case len(h.surplus) > 0 && d.Level > tools.R0:
-		d.say("  The token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
+		d.say("  The token may also: %s.\n    %s", some(h.surplus, 6), d.safer())
 	case len(h.surplus) > 0:
-		d.say("  This server only reads until you allow more (proxmox-mcp allow), but the token may also: %s.\n    A token made as shown above is safer.", some(h.surplus, 6))
+		d.say("  This server only reads until you allow more (proxmox-mcp allow), but the token may also: %s.\n    %s", some(h.surplus, 6), d.safer())
 	}
+}
+
+// safer points to the lines that make a token with no more rights than wanted: they were shown to whoever was asked for a token.
+func (d *initDialogue) safer() string {
+	if !d.Token.IsSet() {
+		return "A token made as shown above is safer."
+	}
+	line := "proxmox-mcp setup --recipe"
+	if d.Level > tools.R0 {
+		line += " --allow " + d.Level.String()
+	}
+	return "A token made as this shows is safer: " + line
 }
 
 func memberList(rows []pve.ClusterMember) string {

@@ -16,7 +16,9 @@ import (
 
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
+	"github.com/proxmox-mcp/proxmox-mcp/tools"
 )
 
 // initSecret must never show in anything that init prints or fails with.
@@ -293,5 +295,18 @@ func TestWithScheme(t *testing.T) {
 		if got := withScheme(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestSaferToken: lines that nobody was shown are not "shown above".
+func TestSaferToken(t *testing.T) {
+	t.Parallel()
+	asked := &initDialogue{}
+	given := &initDialogue{InitOptions: InitOptions{Token: redact.NewSecret("a@pve!b=c"), Level: tools.R2}}
+	if got := asked.safer(); !strings.Contains(got, "shown above") {
+		t.Error(got)
+	}
+	if got := given.safer(); !strings.Contains(got, "setup --recipe --allow disruptive") {
+		t.Error(got)
 	}
 }

@@ -45,6 +45,11 @@ func noPassphrase() error {
 
 // prove asks for the passphrase.
 func prove(ctx context.Context, k *change.Keeper, t cli.Terminal) error {
+	return proveFor(ctx, k, t, "")
+}
+
+// proveFor says what the passphrase is for, where somebody can be asked for it.
+func proveFor(ctx context.Context, k *change.Keeper, t cli.Terminal, what string) error {
 	known, err := k.Known(ctx)
 	if err != nil {
 		return err
@@ -52,7 +57,7 @@ func prove(ctx context.Context, k *change.Keeper, t cli.Terminal) error {
 	if !known {
 		return noPassphrase()
 	}
-	pass, err := t.Secret(askPassphrase)
+	pass, err := t.Secret(what + askPassphrase)
 	if err != nil {
 		return err
 	}
@@ -184,8 +189,7 @@ func (a *App) open(ctx context.Context, g cli.Globals, o cli.AllowOptions, t cli
 	if err != nil {
 		return err
 	}
-	t.Say("This allows %s.", grant)
-	if err := prove(ctx, k, t); err != nil {
+	if err := proveFor(ctx, k, t, fmt.Sprintf("This allows %s.\n", grant)); err != nil {
 		return err
 	}
 	return k.Open(ctx, f, grant)
@@ -205,8 +209,10 @@ func (a *App) grantOf(g cli.Globals, o cli.AllowOptions) (change.Grant, error) {
 		return change.Grant{}, fault.New(fault.Denied, "%s is more than the configuration permits", tier).
 			WithHint("changes.maximum is %s; raise it in the configuration file first", most)
 	}
-	if o.Cluster != "" && !hasCluster(cfg, o.Cluster) {
-		return change.Grant{}, fault.BadField("cluster", "is not the name of a configured cluster", "home")
+	if o.Cluster != "" {
+		if err := configuredCluster(cfg, o.Cluster); err != nil {
+			return change.Grant{}, err
+		}
 	}
 	grant := change.Grant{Tier: tier, Scope: change.Scope{Cluster: storedCluster(cfg, o.Cluster), Node: o.Node, Pool: o.Pool, Tag: o.Tag}}
 	if o.VMID != "" {

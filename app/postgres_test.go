@@ -59,7 +59,7 @@ func TestDatabaseCommands(t *testing.T) {
 	if c := checkStore(t.Context(), state, DoctorOptions{}); c.State != CheckOK || !strings.Contains(c.Result, "sound, 0 guests") {
 		t.Errorf("doctor: %+v", c)
 	}
-	if _, err := a.GuestNames(t.Context(), g); fault.CodeOf(err) != fault.Unsupported {
+	if _, err := a.Names(t.Context(), g, cli.NameGuest); fault.CodeOf(err) != fault.Unsupported {
 		t.Errorf("completion: %v", err)
 	}
 }

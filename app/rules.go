@@ -2,11 +2,16 @@ package app
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/images"
+	"github.com/proxmox-mcp/proxmox-mcp/internal/near"
 )
 
 // rulesOf makes policy out of the configuration's section changes.
@@ -39,8 +44,20 @@ func storedCluster(cfg *config.Config, name string) string {
 	return name
 }
 
-func hasCluster(cfg *config.Config, name string) bool {
-	return slices.ContainsFunc(cfg.Clusters, func(c config.Cluster) bool { return c.Name == name })
+// configuredCluster refuses a name that no cluster has, and names those that are.
+func configuredCluster(cfg *config.Config, name string) error {
+	var names []string
+	for _, c := range cfg.Clusters {
+		if c.Name == name {
+			return nil
+		}
+		names = append(names, c.Name)
+	}
+	if names == nil {
+		return fault.New(fault.Invalid, "cluster: no cluster is configured").WithHint("connect one with: proxmox-mcp setup")
+	}
+	meant := cmp.Or(near.Word(name, names), names[0])
+	return fault.BadField("cluster", fmt.Sprintf("no cluster %q is configured; configured: %s", clean.Line(name, 60), strings.Join(names, ", ")), meant)
 }
 
 // imageHosts are those of the table unless the owner names others.

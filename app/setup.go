@@ -254,6 +254,7 @@ func (s *setup) overview(ctx context.Context) error {
 		return err
 	}
 	s.t.Say("\nWhat an agent sees:\n")
+	session.Deps.Who.Door = "stdio"
 	return cli.WriteView(s.t.Out, res.Answer.View(session.Deps))
 }
 

@@ -36,10 +36,12 @@ func (a *App) TokenCreate(ctx context.Context, g cli.Globals, o cli.TokenOptions
 	secret, hash := auth.NewToken()
 	row.Hash = hash
 	err = a.withKeeper(ctx, g, func(db *store.DB, k *change.Keeper) error {
-		t.Say("Token %s: %s.", row.Name, reach)
+		if err := db.TokenFree(ctx, row); err != nil {
+			return err
+		}
 		if row.Tier > int(change.Read) {
 			row.By = change.OperatorPrincipal
-			if err := prove(ctx, k, t); err != nil {
+			if err := proveFor(ctx, k, t, fmt.Sprintf("This makes the token %s: %s.\n", row.Name, reach)); err != nil {
 				return err
 			}
 		}
@@ -48,7 +50,7 @@ func (a *App) TokenCreate(ctx context.Context, g cli.Globals, o cli.TokenOptions
 	if err != nil {
 		return cli.Report{}, err
 	}
-	t.Say("It is shown this once. Clients send it in a header, Authorization: Bearer TOKEN:")
+	t.Say("Made token %s: %s.\nIt is shown this once. Clients send it in a header, Authorization: Bearer TOKEN:", row.Name, reach)
 	v := tools.View{}
 	v.Text(secret)
 	return cli.Report{Value: map[string]string{"name": row.Name, "token": secret, "reach": reach}, View: v}, nil
@@ -69,8 +71,8 @@ func (a *App) tokenOf(cfg *config.Config, o cli.TokenOptions) (store.TokenRow, e
 	}
 	row.Tier = int(tier)
 	for _, name := range o.Clusters {
-		if !hasCluster(cfg, name) {
-			return row, fault.BadField("cluster", "is not the name of a configured cluster", "home")
+		if err := configuredCluster(cfg, name); err != nil {
+			return row, err
 		}
 		row.Clusters = append(row.Clusters, storedCluster(cfg, name))
 	}

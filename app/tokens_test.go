@@ -40,11 +40,11 @@ func TestLimitTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := spec.Call(t.Context(), a.deps(c.r.parts, server.LocalPrincipal(), "cli"), json.RawMessage(c.args))
+			res, err := spec.Call(t.Context(), a.deps(c.r.parts, server.LocalPrincipal(), "stdio"), json.RawMessage(c.args))
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := res.Answer.View(a.deps(c.r.parts, server.LocalPrincipal(), "cli")).Compact()
+			text := res.Answer.View(a.deps(c.r.parts, server.LocalPrincipal(), "stdio")).Compact()
 			enc, err := tokenizer.Get(tokenizer.O200kBase)
 			if err != nil {
 				t.Fatal(err)

@@ -34,10 +34,13 @@ func told(err error) bool {
 	return errors.Is(err, ErrPartial) || errors.Is(err, ErrFailed) || errors.Is(err, errNotApplied) || errors.Is(err, errNotEnded) || errors.Is(err, errDiffers)
 }
 
-// outcome is the error that a change ended with.
+// outcome is the error that a comparison or a change ended with.
 func outcome(answer tools.Answer) error {
 	if d, ok := answer.(interface{ Differs() bool }); ok && d.Differs() {
 		return errDiffers
+	}
+	if p, ok := answer.(interface{ Partial() bool }); ok && p.Partial() {
+		return ErrPartial
 	}
 	o, ok := answer.(interface{ Outcome() string })
 	if !ok {

@@ -133,6 +133,8 @@ func syncCommand(p Program, g *Globals, s Streams) *cobra.Command {
 func doctorCommand(p Program, g *Globals, s Streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Check configuration, connection, rights and store, with a fix for each fault", Args: cobra.NoArgs,
+		Long: `Looks at the configuration, each cluster's endpoints, certificates, login, rights and clocks, the store and the HTTP door, and says what to do about
+what is wrong. Exit code 0 where nothing failed, with warnings too; 1 where something did.`,
 		Example: "  proxmox-mcp doctor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := p.Doctor(cmd.Context(), *g)

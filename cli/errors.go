@@ -37,19 +37,20 @@ func printError(w io.Writer, err error) {
 		part("cause", e.Cause)
 	}
 	part("example", e.Example)
-	part("hint", e.Hint)
-	part("next", command(e.Next))
+	part("hint", hint(e.Hint))
+	part("next", commanded(e.Next))
 	if e.Retryable {
 		_, _ = fmt.Fprintln(w, "retryable: yes")
 	}
 }
 
-// command is the command that a person runs where a model calls the tool of that name.
-func command(next string) string {
-	for _, s := range tools.All() {
-		if s.Name == next {
-			return "proxmox-mcp " + s.Command
-		}
+// commanded is a text of ours with commands for what a model calls tools.
+func commanded(text string) string { return tools.Commanded(text, "proxmox-mcp ") }
+
+// hint is commanded, except where a tool's name was typed: in a recipe and among the steps of a batch.
+func hint(text string) string {
+	if strings.HasPrefix(text, "did you mean ") {
+		return text
 	}
-	return next
+	return commanded(text)
 }

@@ -132,7 +132,7 @@ func (r *rig) examples(t *testing.T) []string {
 		for _, m := range exampleLine.FindAllStringSubmatch(block, -1) {
 			lines = append(lines, m[1])
 		}
-		_, commands, has := strings.Cut(help, "\nAsk:\n")
+		_, commands, has := strings.Cut(help, "\nAsk and change:\n")
 		if !has {
 			_, commands, has = strings.Cut(help, "\nAvailable Commands:\n")
 		}

@@ -43,11 +43,16 @@ var flagHelp = map[string]string{
 	"wait_s":  "wait up to this many seconds for the task to end, 0 to 600",
 }
 
+// asCommands is a text of a tool for who types commands.
+func asCommands(text string) string { return tools.Commanded(text, "") }
+
 func help(in tools.Input) string {
 	more, ok := flagHelp[in.Name]
 	switch {
+	case !ok && (in.Name == "tool" || in.Name == "steps"):
+		return in.Help() // these take the names of tools
 	case !ok:
-		return in.Help()
+		return asCommands(in.Help())
 	case strings.HasSuffix(more, ": "):
 		_, words, _ := strings.Cut(in.Desc, ": ")
 		return more + strings.ReplaceAll(words, " ", ", ")
@@ -68,11 +73,9 @@ func toolFlags(cmd *cobra.Command, spec tools.Spec) map[string]*input {
 		if in.Type == "boolean" {
 			cmd.Flags().Lookup(name).NoOptDefVal = "true"
 		}
-		complete := cobra.NoFileCompletions
 		if len(in.Enum) > 0 {
-			complete = cobra.FixedCompletions(in.Enum, cobra.ShellCompDirectiveNoFileComp)
+			_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(in.Enum, cobra.ShellCompDirectiveNoFileComp)) // fails for flags that do not exist only
 		}
-		_ = cmd.RegisterFlagCompletionFunc(name, complete) // fails for flags that do not exist only
 	}
 	return flags
 }

@@ -20,11 +20,7 @@ An OBJECT is a vmid, a name, or kind/id: guest/104, node/pve3, storage/pve1/loca
 			if len(args) == 1 {
 				return []string{"off", "maintenance", "awake"}, cobra.ShellCompDirectiveNoFileComp
 			}
-			names, err := p.GuestNames(cmd.Context(), *g)
-			if err != nil || len(args) > 1 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return matching(names, typed), cobra.ShellCompDirectiveNoFileComp
+			return completeFirst(p, g, NameGuest)(cmd, args, typed)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Object, o.Want = args[0], args[1]
@@ -44,7 +40,7 @@ An OBJECT is a vmid, a name, or kind/id: guest/104, node/pve3, storage/pve1/loca
 			}
 			return printReport(s, *g, r)
 		}}
-	clearing := &cobra.Command{Use: "clear OBJECT", Short: "Forget what was said of an object", Args: cobra.ExactArgs(1), Example: "  proxmox-mcp intent clear 208",
+	clearing := &cobra.Command{Use: "clear OBJECT", Short: "Forget what was said of an object", Args: cobra.ExactArgs(1), Example: "  proxmox-mcp intent clear 208", ValidArgsFunction: completeFirst(p, g, NameGuest),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Object = args[0]
 			r, err := p.IntentClear(cmd.Context(), *g, o)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestFormats(t *testing.T) {
 		out, warning string
 	}{
 		"list jsonl":     {"jsonl", guests, sample(), "{\"vmid\":1,\"name\":\"a\"}\n{\"vmid\":20,\"name\":null}\n", "--cursor 2-x"},
-		"list name":      {"name", guests, sample(), "1\n20\na remark\n", "old news"},
+		"list name":      {"name", guests, sample(), "1\n20\n", "old news"},
 		"empty jsonl":    {"jsonl", map[string]any{"findings": []any{}}, tools.View{}, "", ""},
 		"empty csv":      {"csv", map[string]any{"nodes": []any{}}, tools.View{}, "", ""},
 		"empty name":     {"name", map[string]any{"columns": []string{"vmid"}, "rows": []any{}}, tools.View{}, "", ""},
@@ -162,5 +163,51 @@ func TestReadSecretNeedsTerminal(t *testing.T) {
 	s, err := readSecret(context.Background(), Streams{In: strings.NewReader("token\n"), Out: &bytes.Buffer{}})("token: ")
 	if s != "" || ExitCode(err) != 2 {
 		t.Errorf("%q, %v", s, err)
+	}
+}
+
+// TestRecords: csv has the values of JSON, not the text of tables; an object is no list, whatever lists it holds.
+func TestRecords(t *testing.T) {
+	table := func(name string) (v tools.View) {
+		v.Table(tools.Table{Name: name, Main: true, Columns: []string{"node", "mem"}, Rows: [][]string{{"pve1", "41G/64G (64%)"}, {"pve1", "?"}, {"… 3 more"}}})
+		return v
+	}
+	nodes := map[string]any{"total": 2, "nodes": []any{map[string]any{"mem": 44023414784, "guests": map[string]any{"running": 9}, "load": []string{"1", "2"}},
+		map[string]any{"mem": nil, "why": "off, \"lost\"", "nics": []any{map[string]any{"a": 1}}}}}
+	for name, c := range map[string]struct {
+		format string
+		value  any
+		view   tools.View
+		want   string
+	}{
+		"list csv":        {"csv", nodes, table("nodes"), "guests.running,load,mem,nics,why\n9,1;2,44023414784,,\n,,,\"[{\"\"a\"\":1}]\",\"off, \"\"lost\"\"\"\n"},
+		"names once":      {"name", nodes, table("nodes"), "pve1\n"},
+		"object of lists": {"jsonl", map[string]any{"nodes": []any{map[string]any{}}, "x": 1}, table("disks"), "{\"nodes\":[{}],\"x\":1}\n"},
+		"its table":       {"csv", map[string]any{"disks": []any{map[string]any{"bytes": 5}}, "x": 1}, table("disks"), "bytes\n5\n"},
+		"text alone":      {"csv", map[string]any{"x": 1}, table("rights"), "node,mem\npve1,41G/64G (64%)\npve1,?\n"},
+	} {
+		var out bytes.Buffer
+		if err := printAnswer(Streams{Out: &out, Err: io.Discard}, Globals{Output: c.format}, c.value, c.view); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, out.String(), c.want)
+		}
+	}
+}
+
+// TestNouns: each group of commands says what it is for.
+func TestNouns(t *testing.T) {
+	used := map[string]bool{}
+	for _, c := range newRoot(nil, Streams{}).Commands() {
+		used[c.Name()] = true
+		if c.HasSubCommands() && c.Short == "" {
+			t.Errorf("%s says nothing of itself", c.Name())
+		}
+	}
+	for noun := range nounShorts {
+		if !used[noun] {
+			t.Errorf("there is no command %s", noun)
+		}
 	}
 }

@@ -17,7 +17,7 @@ func addPlanCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 		plan = &cobra.Command{Use: noun, GroupID: groupDecide, Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 		root.AddCommand(plan)
 	}
-	plan.Short, plan.GroupID = "Look at planned changes, approve or reject them", groupDecide
+	plan.Short, plan.GroupID = nounShorts[noun], groupDecide
 	plan.AddCommand(approveCommand(p, g, s), rejectCommand(p, g, s), watchCommand(p, g, s))
 }
 

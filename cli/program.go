@@ -118,8 +118,8 @@ type Program interface {
 	Recipes
 	Version() Report
 	Open(ctx context.Context, g Globals) (Session, error)
-	// GuestNames are "104\tjellyfin" of all guests, from the store alone: no secret is read and nothing is asked of Proxmox VE.
-	GuestNames(ctx context.Context, g Globals) ([]string, error)
+	// Names are what an argument of a kind can be, from configuration and store alone: no secret is read and nothing is asked of Proxmox VE.
+	Names(ctx context.Context, g Globals, kind NameKind) ([]string, error)
 	Serve(ctx context.Context, g Globals, o ServeOptions, out, errOut io.Writer) error
 	Sync(ctx context.Context, g Globals, o SyncOptions) (Report, error)
 	Doctor(ctx context.Context, g Globals) (Report, error)

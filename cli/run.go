@@ -37,7 +37,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 // ExitCode maps what ended a command to the process's exit code:
 //
-//	0 ok · 1 error, or a change that failed · 2 usage · 3 partial answer · 4 denied by policy, or by who was asked · 5 a plan was made
+//	0 ok · 1 error, a change that failed, or a fault that a check of our own found · 2 usage · 3 partial answer · 4 denied by policy, or by who was asked · 5 a plan was made
 //	and waits for plan apply or an operator · 6 a comparison found differences · 7 timeout, unknown outcome, or a change that has not ended · 8 stale: the guest changed
 //	since it was planned · 130 interrupted
 func ExitCode(err error) int {
@@ -115,8 +115,9 @@ func newRoot(p Program, s Streams) *cobra.Command {
 		Long: `proxmox-mcp answers questions about Proxmox VE clusters: as an MCP server for AI agents (serve) and as a command line.
 Every tool of the server is a command here, with the same inputs.
 
-Exit codes: 0 ok, 1 error or a change that failed, 2 usage, 3 partial answer (a node is silent), 4 not allowed or not agreed to, 5 a plan
-waits for plan apply or an operator, 6 a comparison found differences, 7 timeout, outcome unknown or not ended yet, 8 stale plan, 130 interrupted.`,
+Exit codes: 0 ok, 1 error, a change that failed, or a fault that doctor, db check or audit verify found, 2 usage, 3 partial answer (a node is
+silent), 4 not allowed or not agreed to, 5 a plan waits for plan apply or an operator, 6 code diff, check, verify or plan found differences,
+7 timeout, outcome unknown or not ended yet, 8 stale plan, 130 interrupted. What lists problems (health, guest diagnose) ends with 0 or 3.`,
 		Example: `  proxmox-mcp demo                                   # try everything on a simulated cluster
   proxmox-mcp setup                                  # connect your own cluster and your MCP clients
   proxmox-mcp overview
@@ -136,7 +137,7 @@ waits for plan apply or an operator, 6 a comparison found differences, 7 timeout
 	root.Flags().BoolVar(&version, "version", false, "print version, commit and Go version")
 	globalFlags(root, g)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return checkGlobals(g) }
-	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask:"}, &cobra.Group{ID: groupDecide, Title: "Decide what is changed:"},
+	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask and change:"}, &cobra.Group{ID: groupDecide, Title: "Decide what is changed:"},
 		&cobra.Group{ID: groupRun, Title: "Run:"},
 		&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupDevelop, Title: "Develop:"})
 	root.SetCompletionCommandGroupID(groupSetUp)
@@ -144,6 +145,7 @@ waits for plan apply or an operator, 6 a comparison found differences, 7 timeout
 	addToolCommands(root, p, g, s)
 	addCommands(root, p, g, s)
 	usageErrors(root)
+	completions(root, p, g)
 	return root
 }
 
@@ -152,7 +154,7 @@ func globalFlags(root *cobra.Command, g *Globals) {
 	pf.StringVar(&g.ConfigPath, "config", g.ConfigPath, "configuration `FILE`, also PROXMOX_MCP_CONFIG")
 	pf.StringVar(&g.StatePath, "state", g.StatePath, "state database `FILE` or postgres://..., also PROXMOX_MCP_STATE")
 	pf.StringVar(&g.LogLevel, "log-level", "", "`LEVEL` of the log on standard error: "+strings.Join(logLevels, ", ")+" (default: that of the configuration, else warn)")
-	pf.StringVarP(&g.Output, "output", "o", g.Output, "`FORMAT`: "+strings.Join(outputFormats, ", "))
+	pf.StringVarP(&g.Output, "output", "o", g.Output, "`FORMAT`: "+strings.Join(outputFormats, ", ")+"; csv and jsonl: a list's rows with plain values (bytes, seconds); name: what other commands take")
 	pf.BoolVar(&g.NoColor, "no-color", g.NoColor, "no colour, also NO_COLOR")
 	// These fail for flags that do not exist only.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))

@@ -33,7 +33,7 @@ comes in without one.`}
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return report(s, *g)(p.TokenList(cmd.Context(), *g))
 			}},
-		&cobra.Command{Use: "revoke NAME", Short: "End a token; running servers notice within a second", Args: cobra.ExactArgs(1), Example: "  proxmox-mcp token revoke laptop",
+		&cobra.Command{Use: "revoke NAME", Short: "End a token; running servers notice within a second", Args: cobra.ExactArgs(1), Example: "  proxmox-mcp token revoke laptop", ValidArgsFunction: completeFirst(p, g, NameToken),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				if err := p.TokenRevoke(cmd.Context(), *g, args[0]); err != nil {
 					return err

@@ -30,7 +30,7 @@ func addToolCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 		}
 		cmd.Use = useLine(verb, spec)
 		if nouns[noun] == nil {
-			nouns[noun] = &cobra.Command{Use: noun, Short: "Ask about " + plural(noun), GroupID: groupAsk,
+			nouns[noun] = &cobra.Command{Use: noun, Short: nounShorts[noun], GroupID: groupAsk,
 				Args: cobra.ArbitraryArgs, RunE: bareNoun, DisableFlagsInUseLine: true}
 			root.AddCommand(nouns[noun])
 		}
@@ -38,15 +38,28 @@ func addToolCommands(root *cobra.Command, p Program, g *Globals, s Streams) {
 	}
 }
 
-// plural is enough English for the nouns of commands.
-func plural(noun string) string {
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
-		return stem + "ies"
-	}
-	if strings.HasSuffix(noun, "s") {
-		return noun + "es"
-	}
-	return noun + "s"
+// nounShorts say what the commands of a noun do; plan has its own.
+var nounShorts = map[string]string{
+	"access":    "What the token may do, which tools work with it, and what is missing",
+	"backup":    "List backups, prove that one restores, get a file out of one",
+	"cluster":   "The configured clusters",
+	"code":      "The cluster as code: export, compare, check, plan, apply",
+	"container": "Create containers",
+	"guest":     "VMs and containers: find, look into, run, change, copy, move, save, delete",
+	"history":   "What changed in the cluster, and older configurations",
+	"image":     "Download images and templates for new guests",
+	"log":       "Journals of nodes, and this program's own log",
+	"metric":    "Figures of guests, nodes and storages over time",
+	"network":   "Bridges, VLANs and SDN, with the guests on them",
+	"node":      "List nodes, look into one, drain it, wake it",
+	"operation": "What was done, refused or approved through this program",
+	"plan":      "Look at planned changes, approve or reject them",
+	"pool":      "Create, fill, empty and delete pools",
+	"recovery":  "What a guest can be brought back from",
+	"storage":   "Storages, their state and fill",
+	"task":      "Tasks of Proxmox VE: list, look into, end",
+	"vm":        "Create VMs",
+	"volume":    "Disks, images and backups on storages: list, delete",
 }
 
 func useLine(verb string, spec tools.Spec) string {
@@ -61,10 +74,10 @@ func useLine(verb string, spec tools.Spec) string {
 }
 
 func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams) *cobra.Command {
-	short, _, _ := strings.Cut(spec.Summary, ";")
+	short, _, _ := strings.Cut(asCommands(spec.Summary), ";")
 	cmd := &cobra.Command{
 		Short: strings.TrimSuffix(short, "."), Long: long(spec), Example: examples(spec),
-		Args: positional(spec), ValidArgsFunction: completeGuests(spec, p, g),
+		Args: positional(spec), ValidArgsFunction: completeArgs(spec, p, g),
 	}
 	flags := toolFlags(cmd, spec)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -79,10 +92,10 @@ func toolCommand(spec tools.Spec, p Program, g *Globals, s Streams) *cobra.Comma
 
 // long is the summary and what the arguments are.
 func long(spec tools.Spec) string {
-	parts := []string{spec.Summary}
+	parts := []string{asCommands(spec.Summary)}
 	for _, in := range spec.Inputs(tools.Caller{}) {
 		if slices.Contains(spec.Args, in.Name) && in.Desc != "" {
-			parts = append(parts, strings.ToUpper(in.Name)+": "+in.Help())
+			parts = append(parts, strings.ToUpper(in.Name)+": "+help(in))
 		}
 	}
 	return strings.Join(parts, "\n\n")
@@ -233,33 +246,4 @@ func partial(v tools.View) error {
 		}
 	}
 	return nil
-}
-
-// completeGuests completes the guest argument from the local store: no API call, no wait.
-func completeGuests(spec tools.Spec, p Program, g *Globals) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		if !slices.Contains(spec.Args, "guest") || len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		names, err := p.GuestNames(cmd.Context(), *g)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return matching(names, toComplete), cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// matching keeps the candidates whose id or name begins with what was typed; a typed name completes to the name.
-func matching(names []string, typed string) []string {
-	var out []string
-	for _, n := range names {
-		id, name, _ := strings.Cut(n, "\t")
-		switch {
-		case strings.HasPrefix(id, typed):
-			out = append(out, n)
-		case typed != "" && strings.HasPrefix(name, typed):
-			out = append(out, name+"\t"+id)
-		}
-	}
-	return out
 }

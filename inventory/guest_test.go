@@ -107,12 +107,9 @@ func TestGuestNames(t *testing.T) {
 	if _, err := r.Guest(t.Context(), GuestRef{Name: "105"}); !strings.Contains(err.Error(), "gone since") {
 		t.Errorf("gone guest: %v", err)
 	}
-	names, err := r.GuestNames(t.Context())
-	if err != nil || len(names) != 5 || names[0] != "100\tvm100" {
+	names, err := r.Stored(t.Context())
+	if err != nil || len(names.Guests) != 5 || names.Guests[0].VMID != 100 || names.Guests[0].Name != "vm100" || !cmp.Equal(names.Nodes, []string{"pve1", "pve2"}) {
 		t.Errorf("names %v, %v", names, err)
-	}
-	if nodes, err := r.NodeNames(t.Context()); err != nil || !cmp.Equal(nodes, []string{"pve1", "pve2"}) {
-		t.Errorf("nodes %v, %v", nodes, err)
 	}
 }
 

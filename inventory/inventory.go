@@ -240,34 +240,3 @@ func (c *cluster) lastError() (at time.Time, err error) {
 	defer c.mu.Unlock()
 	return c.failAt, c.failed
 }
-
-// GuestNames lists "vmid name" pairs of the guests that exist, for completion: from the store only.
-func (i *Inventory) GuestNames(ctx context.Context) ([]string, error) {
-	if err := i.proj.refresh(ctx); err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, r := range i.proj.all() {
-		if r.f != nil || r.g.Name != "" {
-			out = append(out, fmt.Sprintf("%d\t%s", r.g.VMID, r.g.Name))
-		} else {
-			out = append(out, fmt.Sprint(r.g.VMID))
-		}
-	}
-	return out, nil
-}
-
-// NodeNames lists the nodes that are known, for completion: from the store only.
-func (i *Inventory) NodeNames(ctx context.Context) ([]string, error) {
-	if err := i.proj.refresh(ctx); err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, c := range i.clusters {
-		for _, n := range i.proj.cluster(c.name).nodes {
-			out = append(out, n.name)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
-}

@@ -49,6 +49,18 @@ func (i *Inventory) Names(ctx context.Context, of string) (Names, error) {
 			return Names{}, err
 		}
 	}
+	return i.collect(ctx, scope), nil
+}
+
+// Stored are the names that the store holds now: nothing is asked of Proxmox VE and nothing is waited for.
+func (i *Inventory) Stored(ctx context.Context) (Names, error) {
+	if err := i.proj.refresh(ctx); err != nil {
+		return Names{}, err
+	}
+	return i.collect(ctx, i.reached(ctx)), nil
+}
+
+func (i *Inventory) collect(ctx context.Context, scope []*cluster) Names {
 	out := Names{}
 	for _, c := range i.reached(ctx) {
 		out.Clusters = append(out.Clusters, c.name)
@@ -60,7 +72,7 @@ func (i *Inventory) Names(ctx context.Context, of string) (Names, error) {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
-	return out, nil
+	return out
 }
 
 func (n *Names) add(v *clusterView) {

@@ -59,7 +59,7 @@ func valuesOf(declared []Argument, given map[string]string) (map[string]string, 
 			v = a.Default
 		}
 		if v == "" && a.Required {
-			return nil, fault.BadField(a.Name, "is required: "+a.Description, "")
+			return nil, fault.BadField(a.Name, strings.TrimSuffix("is required: "+a.Description, ": "), "")
 		}
 		if len([]rune(v)) > maxValue || clean.Line(v, maxValue) != v {
 			return nil, fault.BadField(a.Name, fmt.Sprintf("must be one line of at most %d characters", maxValue), "")

@@ -72,17 +72,29 @@ func (d *DB) AddToken(ctx context.Context, t TokenRow, a AuditEntry) error {
 		return fault.New(fault.Invalid, "the token %q has no name or no hash", t.Name)
 	}
 	return d.audited(ctx, []AuditEntry{a}, t.Created, func(ctx context.Context, tx bun.Tx) error {
-		var was tokenRow
-		err := tx.NewSelect().Model(&was).Where("name = ?", row.Name).Scan(ctx)
-		if err == nil && was.token().Live(t.Created) {
-			return fault.New(fault.Conflict, "there is a token %q already", t.Name).WithHint("choose another name, or first: proxmox-mcp token revoke %s", t.Name)
-		}
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if err := tokenFree(ctx, tx, t); err != nil {
 			return err
 		}
-		_, err = tx.NewInsert().Model(&row).On("CONFLICT (name) DO UPDATE").Exec(ctx)
+		_, err := tx.NewInsert().Model(&row).On("CONFLICT (name) DO UPDATE").Exec(ctx)
 		return err
 	}, nil)
+}
+
+// TokenFree says whether AddToken would take the name of t now, so that nobody is asked for anything in vain. The error is a fault.Conflict.
+func (d *DB) TokenFree(ctx context.Context, t TokenRow) error {
+	return d.fault(tokenFree(ctx, d.read, t))
+}
+
+func tokenFree(ctx context.Context, db bun.IDB, t TokenRow) error {
+	var was tokenRow
+	err := db.NewSelect().Model(&was).Where("name = ?", clean(t.Name)).Scan(ctx)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err == nil && was.token().Live(t.Created):
+		return fault.New(fault.Conflict, "there is a token %q already", t.Name).WithHint("choose another name, or first: proxmox-mcp token revoke %s", t.Name)
+	}
+	return err
 }
 
 // TokenByHash gives the token of a secret, whether it is live or not; ok is false when there is none.

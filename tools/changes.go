@@ -93,7 +93,7 @@ func (o *changesOut) View(d Deps) View {
 	v := View{Warnings: p.Warnings}
 	v.Line("%s from %s to %s, %s", counted(p.Total, "change"), shortStamp(d, p.Since), shortStamp(d, p.Until), asOf(d, p.Meta))
 	if o.KnownSince != "" {
-		v.Line("first looked at %s: what changed before is not known, though find_tasks may list tasks from then", shortStamp(d, p.KnownSince))
+		v.Line("first looked at %s: what changed before is not known, though %s may list tasks from then", shortStamp(d, p.KnownSince), worded(d, "find_tasks"))
 	}
 	if p.Cut {
 		v.Line("there are more than were read: ask for a shorter time or one object")

@@ -122,7 +122,7 @@ func (o *checkOut) View(d Deps) View { return o.view(d, "check_code") }
 func (o *checkOut) view(d Deps, tool string) View {
 	v := View{}
 	if o.Running {
-		v.Line("still planning %s, for %s: call %s again to wait for it", o.Folder, ago(d, o.since), tool)
+		v.Line("still planning %s, for %s: call %s again to wait for it", o.Folder, ago(d, o.since), worded(d, tool))
 		return v
 	}
 	if o.Planned {
@@ -169,9 +169,12 @@ func orNone(s string) string {
 // Differs says that an apply would change something: exit code 6.
 func (o *checkOut) Differs() bool { return o.Planned && !o.Zero }
 
-// Outcome says whether there is a plan at all.
+// Outcome says whether there is a plan at all; of one that is still made nobody knows.
 func (o *checkOut) Outcome() string {
-	if !o.Planned && !o.Running {
+	switch {
+	case o.Running:
+		return change.Unknown
+	case !o.Planned:
 		return change.Failed
 	}
 	return ""

@@ -20,6 +20,7 @@ type checksOut struct {
 	Columns []string   `json:"columns"`
 	Rows    [][]string `json:"rows"`
 	src     *code.Verdict
+	old     bool // the cluster could not be read anew
 }
 
 // shownFindings is how many findings text shows; json has all.
@@ -48,6 +49,7 @@ func runChecks() Spec {
 		out := checked(d, v)
 		for _, o := range live {
 			if o.Cluster == v.Cluster && (o.Running || o.Failure != nil) {
+				out.old = true
 				out.Warnings = append(out.Warnings, inventory.Warning{Code: "stale", Text: "the cluster could not be read anew in time: this is the state of " + out.AsOf})
 			}
 		}
@@ -80,3 +82,9 @@ func (o *checksOut) View(d Deps) View {
 	v.Table(Table{Name: "findings", Main: true, Columns: o.Columns, Rows: capped(o.Rows, shownFindings, func(r []string) []string { return r })})
 	return v
 }
+
+// Differs says that something is or runs otherwise than declared: exit code 6.
+func (o *checksOut) Differs() bool { return o.Drift+o.Health > 0 }
+
+// Partial says that not all could be compared with what is now: exit code 3.
+func (o *checksOut) Partial() bool { return o.Unknown > 0 || o.old }

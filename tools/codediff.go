@@ -104,7 +104,7 @@ const maxDiffer = 100
 const shownDiffs = 50
 
 // View implements Answer.
-func (o *diffOut) View(Deps) View {
+func (o *diffOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
 	head := counted(o.Total, "difference")
 	if o.outside > 0 {
@@ -128,7 +128,7 @@ func (o *diffOut) View(Deps) View {
 	})})
 	if len(o.Files) > 0 {
 		t := filesTable(o.Files)
-		t.Name, t.Main = "files, "+counted(o.src.Same, "other")+" unchanged; what export_code would do", false
+		t.Name, t.Main = "files, "+counted(o.src.Same, "other")+" unchanged; what "+worded(d, "export_code")+" would do", false
 		v.Table(t)
 	}
 	v.Table(conflictTable(o.Conflicts))

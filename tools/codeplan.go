@@ -41,7 +41,7 @@ func planCode() Spec {
 		}
 		out := &planCodeOut{checkOut: judged(v.Judgement)}
 		if v.Saved == nil {
-			out.Refused = whyNot(v)
+			out.Refused = worded(d, whyNot(v))
 			return out, nil
 		}
 		r := savedRequest(v)
@@ -61,13 +61,10 @@ func planCode() Spec {
 
 // nextOfCode is what can be done with a plan of code.
 func nextOfCode(d Deps, p *change.Proposal) string {
-	switch {
-	case p.State == change.Waiting:
+	if p.State == change.Waiting {
 		return waits(d, p.ID)
-	case d.Who.Door == "cli":
-		return "proxmox-mcp code apply " + p.ID + " runs it"
 	}
-	return "apply_code " + p.ID + " runs it"
+	return call(d, "apply_code", p.ID) + " runs it"
 }
 
 // whyNot is why a judgement has no plan that can be applied.

@@ -57,7 +57,7 @@ func makes[In any](s Spec, request func(ctx context.Context, d Deps, in *In) (ch
 			return answer, err
 		}
 		if out.State != change.Done {
-			out.later()
+			out.later(d)
 			return out, nil
 		}
 		return withAddress(ctx, d, out, c.common().wait(d)-d.Now().Sub(began))
@@ -90,9 +90,9 @@ func (o *planOut) made() (vmid string) {
 }
 
 // later says where the address is to be had when the plan goes on, or begins, after this call: whoever follows it does not wait for one.
-func (o *planOut) later() {
+func (o *planOut) later(d Deps) {
 	if o.ID != "" && o.Next != "" && !o.dry {
-		o.Next += "; once it is done get_guest " + o.made() + " shows the address"
+		o.Next += "; once it is done " + call(d, "get_guest", o.made()) + " shows the address"
 	}
 }
 
@@ -113,7 +113,7 @@ func withAddress(ctx context.Context, d Deps, out *planOut, left time.Duration) 
 		case <-time.After(addressPause):
 		}
 	}
-	out.Next = "it runs; its address is not known yet (a first start takes minutes): get_guest " + vmid + " shows it"
+	out.Next = "it runs; its address is not known yet (a first start takes minutes): " + call(d, "get_guest", vmid) + " shows it"
 	return out, nil
 }
 

@@ -214,7 +214,7 @@ func findingLines(v *View, d Deps, list []inventory.Finding, s share) {
 		if !f.Since.IsZero() {
 			title += ", for " + ago(d, f.Since)
 		}
-		t.Rows = append(t.Rows, []string{string(f.Severity), cell(f.Object, s.object), title, cell(f.Evidence, s.text), cell(f.Hint, s.next)})
+		t.Rows = append(t.Rows, []string{string(f.Severity), cell(f.Object, s.object), title, cell(f.Evidence, s.text), cell(worded(d, f.Hint), s.next)})
 	}
 	v.Table(t)
 	v.rest(len(list)-s.findings, "finding")

@@ -78,10 +78,24 @@ func guestsOf(d Deps, p inventory.GuestPage, cols []guestColumn, query string) *
 		NextCursor: p.NextCursor, src: p, cols: cols, empty: query}
 	if (d.Several || spansClusters(p.Rows)) && !slices.ContainsFunc(cols, func(c guestColumn) bool { return c.name == "cluster" }) {
 		cols = append(cols, extraColumns[len(extraColumns)-1])
-		out.cols, out.Rows.cols = cols, cols
+		out.cols = cols
 	}
-	for _, c := range cols {
+	out.Rows.cols = valueColumns(cols)
+	for _, c := range out.Rows.cols {
 		out.Columns = append(out.Columns, c.name)
+	}
+	return out
+}
+
+// valueColumns are the columns for programs: what text shows as used/total is two.
+func valueColumns(cols []guestColumn) []guestColumn {
+	var out []guestColumn
+	for _, c := range cols {
+		if c.name != "mem" {
+			out = append(out, c)
+			continue
+		}
+		out = append(out, guestColumn{name: "mem_bytes", value: memUsed}, guestColumn{name: "maxmem_bytes", value: c.value})
 	}
 	return out
 }
@@ -104,7 +118,10 @@ func (o *guestsOut) View(d Deps) View {
 		return v
 	}
 	v.Line("%s (%d vm, %d ct): %s, %s", counted(c.Total, "guest"), c.VMs, c.CTs, guestCounts(c), asOf(d, o.src.Meta))
-	t := Table{Name: "guests", Main: true, Dense: true, Columns: o.Columns, Rows: make([][]string, 0, len(o.src.Rows))}
+	t := Table{Name: "guests", Main: true, Dense: true, Rows: make([][]string, 0, len(o.src.Rows))}
+	for _, c := range o.cols {
+		t.Columns = append(t.Columns, c.name)
+	}
 	cells := make([]string, 0, len(o.src.Rows)*len(o.cols))
 	for i := range o.src.Rows {
 		from := len(cells)
@@ -233,6 +250,14 @@ func percentOf(f *float64, state string) any {
 		return nil
 	}
 	return float64(int(*f*1000+0.5)) / 10
+}
+
+// memUsed is nil for a guest that is off: its 0 is no measurement.
+func memUsed(g *inventory.Guest) any {
+	if ifRunning(g, "on") == "" {
+		return nil
+	}
+	return optional(g.Mem)
 }
 
 func memPercent(g *inventory.Guest) any {

@@ -114,7 +114,7 @@ func findingRows(d Deps, all []inventory.Finding) (t Table, rest string) {
 	for _, f := range all {
 		row := []string{string(f.Severity), f.Code, cell(f.Object, 60), cell(f.Title, 90), cell(f.Evidence, 110), sinceText(d, &f), ""}
 		if !hinted[f.Hint] {
-			row[6] = cell(f.Hint, 110)
+			row[6] = cell(worded(d, f.Hint), 110)
 		}
 		room -= weight(row)
 		if room < 0 || len(t.Rows) == pageRows {

@@ -130,24 +130,24 @@ func (o *overviewOut) View(d Deps) View {
 			checked = 0
 		}
 		v.Text(noProblems(checked, len(o.src.Skipped), o.src.Warnings))
-		o.uncheckedLine(&v)
+		o.uncheckedLine(&v, d)
 		return v
 	}
 	shown := o.src.Problems[:min(problemsShown, len(o.src.Problems))]
 	head := counted(len(o.src.Problems), "problem")
 	if len(shown) < len(o.src.Problems) {
-		head += ", worst " + strconv.Itoa(len(shown)) + " (all: check_health)"
+		head += ", worst " + strconv.Itoa(len(shown)) + " (all: " + worded(d, "check_health") + ")"
 	}
 	v.Text(head)
 	v.Table(findingTable(d, shown))
-	o.uncheckedLine(&v)
+	o.uncheckedLine(&v, d)
 	return v
 }
 
 // uncheckedLine says which problems may exist unseen.
-func (o *overviewOut) uncheckedLine(v *View) {
+func (o *overviewOut) uncheckedLine(v *View, d Deps) {
 	if n := len(o.Unchecked); n > 0 {
-		v.Line("%s without an answer of now (check_health asks): %s", counted(n, "check"), fitting([]string{strings.Join(o.Unchecked, ", ")}, 40))
+		v.Line("%s without an answer of now (%s asks): %s", counted(n, "check"), worded(d, "check_health"), fitting([]string{strings.Join(o.Unchecked, ", ")}, 40))
 	}
 }
 
@@ -207,7 +207,7 @@ func overviewNodes(d Deps, nodes []inventory.Node) Table {
 	}
 	for i, n := range sorted {
 		if i == nodesShown {
-			t.Rows = append(t.Rows, []string{"… " + strconv.Itoa(len(nodes)-i) + " more: list_nodes"})
+			t.Rows = append(t.Rows, []string{"… " + strconv.Itoa(len(nodes)-i) + " more: " + worded(d, "list_nodes")})
 			break
 		}
 		t.Rows = append(t.Rows, []string{n.Name, nodeStatus(d, n), fraction(n.CPU), percent(n.Mem, n.MaxMem), strconv.Itoa(n.Guests.Total)})

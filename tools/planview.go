@@ -20,7 +20,7 @@ func (o *planOut) Outcome() string {
 }
 
 // View implements Answer.
-func (o *planOut) View(Deps) View {
+func (o *planOut) View(d Deps) View {
 	v := View{}
 	head := o.Title + ": " + o.State
 	if o.ID != "" {
@@ -41,7 +41,7 @@ func (o *planOut) View(Deps) View {
 	}
 	v.Table(t)
 	if more := len(o.Steps) - len(t.Rows); more > 0 {
-		v.Line("and %s: get_plan with format json shows all", counted(more, "more step"))
+		v.Text(worded(d, "and "+counted(more, "more step")+": get_plan with format json shows all"))
 	}
 	for _, s := range o.Steps {
 		if s.Output != nil {

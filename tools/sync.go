@@ -88,13 +88,13 @@ func syncIs(list []inventory.SyncOutcome) *syncOut {
 }
 
 // View implements Answer.
-func (o *syncOut) View(Deps) View {
+func (o *syncOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
 	t := Table{Name: "sync", Main: true, Columns: []string{"cluster", "kind", "created", "updated", "gone", "unchanged"}}
 	for _, s := range o.Clusters {
 		switch s.State {
 		case "running":
-			v.Line("%s: still running (%s): it goes on by itself, call sync_inventory again to wait for it", cell(s.Cluster, 80), s.Progress)
+			v.Line("%s: still running (%s): it goes on by itself, call %s again to wait for it", cell(s.Cluster, 80), s.Progress, worded(d, "sync_inventory"))
 			continue
 		case "failed":
 			v.Line("%s: failed", cell(s.Cluster, 80))

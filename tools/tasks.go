@@ -129,7 +129,7 @@ func (o *taskOut) View(d Deps) View {
 		v.Text(strings.Join(o.Log, "\n"))
 	}
 	if t.State == "running" && o.waited {
-		v.Line("still running: call get_task %s with wait_s again", t.Handle)
+		v.Line("still running: call %s with wait_s again", call(d, "get_task", t.Handle))
 	}
 	return v
 }

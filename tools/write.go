@@ -223,12 +223,9 @@ func apply(ctx context.Context, d Deps, id string, wait time.Duration, agreed bo
 	return outcome(d, p)
 }
 
-// call is how a tool is called with a plan, in the words of the caller's door.
+// call is how a tool is called with an id, in the words of the caller's door.
 func call(d Deps, tool, id string) string {
-	if d.Who.Door == "cli" {
-		return "proxmox-mcp plan " + map[string]string{"apply_plan": "apply", "undo_change": "undo", "get_plan": "show"}[tool] + " " + id
-	}
-	return tool + " " + id
+	return worded(d, tool) + " " + id
 }
 
 // waits is the line that a person pastes to decide about a plan.
