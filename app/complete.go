@@ -84,7 +84,7 @@ func (a *App) storedNames(ctx context.Context, cfg *config.Config, db *store.DB)
 		return inventory.Names{}, err
 	}
 	defer func() { _ = inv.Close() }()
-	return inv.Stored(ctx)
+	return inv.KnownNames(ctx)
 }
 
 func guestLines(guests []inventory.GuestName) []string {

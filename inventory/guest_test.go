@@ -107,7 +107,7 @@ func TestGuestNames(t *testing.T) {
 	if _, err := r.Guest(t.Context(), GuestRef{Name: "105"}); !strings.Contains(err.Error(), "gone since") {
 		t.Errorf("gone guest: %v", err)
 	}
-	names, err := r.Stored(t.Context())
+	names, err := r.KnownNames(t.Context())
 	if err != nil || len(names.Guests) != 5 || names.Guests[0].VMID != 100 || names.Guests[0].Name != "vm100" || !cmp.Equal(names.Nodes, []string{"pve1", "pve2"}) {
 		t.Errorf("names %v, %v", names, err)
 	}

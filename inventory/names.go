@@ -52,8 +52,8 @@ func (i *Inventory) Names(ctx context.Context, of string) (Names, error) {
 	return i.collect(ctx, scope), nil
 }
 
-// Stored are the names that the store holds now: nothing is asked of Proxmox VE and nothing is waited for.
-func (i *Inventory) Stored(ctx context.Context) (Names, error) {
+// KnownNames are the names that the store holds now: nothing is asked of Proxmox VE and nothing is waited for.
+func (i *Inventory) KnownNames(ctx context.Context) (Names, error) {
 	if err := i.proj.refresh(ctx); err != nil {
 		return Names{}, err
 	}

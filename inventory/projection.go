@@ -76,8 +76,6 @@ func (p *projection) init(inv *Inventory) {
 
 func (p *projection) cluster(name string) *clusterView { return p.view.Load().clusters[name] }
 
-func (p *projection) all() []*row { return p.view.Load().rows }
-
 // refresh brings the projection up to the store's generation.
 func (p *projection) refresh(ctx context.Context) error { return p.upTo(ctx, Store.Generation) }
 

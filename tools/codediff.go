@@ -115,7 +115,7 @@ func (o *diffOut) View(d Deps) View {
 	}
 	v.Line("%s between %s and cluster %s, as of %s", head, o.Folder, cell(o.Cluster, 80), o.AsOf)
 	if len(o.First) > 0 {
-		v.Line("first read since that export, so not known to have changed: %s; export_code brings them into the code", strings.Join(o.First, ", "))
+		v.Line("first read since that export, so not known to have changed: %s; %s brings them into the code", strings.Join(o.First, ", "), worded(d, "export_code"))
 	}
 	v.Table(Table{Name: "differences", Main: true, Columns: o.Columns, Rows: capped(o.Rows, shownDiffs, func(r []*string) []string {
 		out := make([]string, len(r))
