@@ -199,7 +199,7 @@ func (r *rig) example(t *testing.T, line string) {
 		want = []int{2, 4} // a person at a terminal is missing, and a passphrase
 	case "plan approve", "plan reject":
 		if len(args) > 2 {
-			waiting, _, _ := r.run(ctx, "guest", "delete", "208") // of a dry run nobody is asked
+			waiting, _, _ := r.run(ctx, "guest", "delete", "107") // of a dry run nobody is asked
 			args[2], want = planID.FindString(waiting), []int{2, 4}
 		}
 	case "secret rm":
