@@ -269,7 +269,7 @@ func TestChangePlans(t *testing.T) {
 // TestInspectorChanges: the Inspector plans and applies over stdio, and the schemas of all tools are portable.
 func TestInspectorChanges(t *testing.T) {
 	node := node(t)
-	entry := inspectorEntry(t, "node_modules/@modelcontextprotocol/inspector")
+	entry := inspectorEntry(t, "node_modules/@modelcontextprotocol/inspector", "mcp-inspector")
 	inspect := func(args ...string) output {
 		return run(t, []string{"HOME=" + t.TempDir(), "TZ=UTC"}, "", node, append([]string{entry, "--cli", program(t), "demo", "--serve", "--allow", "host"}, args...)...)
 	}
