@@ -270,7 +270,7 @@ func TestPart(t *testing.T) {
 		`"name":"explain_changes","arguments":{"bogus":"1"}`:            {`"code":-32602`, "there are: since, object, cluster"},
 		`"name":"explain_changes","arguments":{"cluster":"nosuch"}`:     {`"code":-32602`, `cluster: no cluster that you may ask is called \"nosuch\"; there are: home, lab`},
 		`"name":"explain_changes","arguments":{"cluster":"lab"}`:        {"in cluster lab alone"},
-		`"name":"explain_changes","arguments":{"since":"7 bananas"}`:    {`"code":-32602`, "since: it must be a span such as 2h or 3d"},
+		`"name":"explain_changes","arguments":{"since":"7 bananas"}`:    {`"code":-32602`, "since: it must be a span such as 2h"},
 		`"name":"explain_changes","arguments":{"since":"3 days"}`:       {`"code":-32602`, "for example: 24h"},
 		`"name":"backup_audit","arguments":{"age":"7 bananas"}`:         {`"code":-32602`, "age: it must be a span"},
 		`"name":"backup_audit","arguments":{"age":"7 d"}`:               {`missing_since\": \"7 d\"`},
