@@ -207,31 +207,48 @@ func (c *cluster) warnings(v *clusterView, m Meta) []Warning {
 	if f != nil && c.late.Load() == f {
 		out = append(out, Warning{"partial", "a new look was asked for and has not ended, so a node probably hangs; what it has not answered is shown as known before"})
 	}
-	out = append(out, v.meanwhile()...)
-	return append(out, parseWarnings(v.last.Warnings)...)
+	stored := parseWarnings(v.last.Warnings)
+	if newer := v.meanwhile(c.inv.now(), c.inv.opt.Zone); newer != nil {
+		stored = slices.DeleteFunc(stored, func(w Warning) bool { return w.Code == "node_silent" }) // of before
+		out = append(out, newer...)
+	}
+	return append(out, stored...)
 }
 
 // meanwhile are the warnings of a sync whose rows are stored and which has not ended: its own come with its end.
-func (c *clusterView) meanwhile() []Warning {
+func (c *clusterView) meanwhile(now time.Time, zone *time.Location) []Warning {
 	if !c.state.RowsAt.After(c.last.Started) {
 		return nil
 	}
 	var out []Warning
+	away := map[string]nodeState{}
 	for _, n := range c.nodes {
-		if n.st.Status != "online" {
-			out = append(out, Warning{"node_silent", fmt.Sprintf("%s is %s: what is shown of it and its guests is last known", n.name, n.st.Status)})
+		if n.away() != "" {
+			away[n.name] = n.st
 		}
 	}
-	reasons := map[string]bool{}
+	if w, ok := awayWarning(away, now, zone); ok {
+		out = append(out, w)
+	}
+	reasons, count := map[string]bool{}, 0
 	for _, r := range c.rows {
-		if r.state == stUnknown && r.g.UnknownReason != "" {
+		if _, said := away[r.g.Node]; r.state == stUnknown && r.g.UnknownReason != "" && !said {
 			reasons[r.g.UnknownReason] = true
+			count++
 		}
 	}
-	if len(reasons) > 0 {
-		out = append(out, Warning{"partial", fmt.Sprintf("%d guests are unknown: %s", c.counts.Unknown, shortList(sortedNames(reasons), 3))})
+	if count > 0 {
+		out = append(out, Warning{"partial", fmt.Sprintf("%s unknown: %s", guestsAre(count), shortList(sortedNames(reasons), 3))})
 	}
 	return out
+}
+
+// guestsAre is a number of guests with its verb.
+func guestsAre(n int) string {
+	if n == 1 {
+		return "1 guest is"
+	}
+	return fmt.Sprintf("%d guests are", n)
 }
 
 // tellsReaders says that a failed sync is worth a warning: a lost lease means that another process does the work.

@@ -57,7 +57,7 @@ func (i *Inventory) Guest(ctx context.Context, ref GuestRef) (GuestDetail, error
 		d = c.live(fresh, r, d)
 	}
 	if d.State == stUnknown && r.g.UnknownReason != "" {
-		d.Warnings = append(d.Warnings, Warning{"partial", fmt.Sprintf("guest %d is unknown since %s: %s; what is shown is last known",
+		d.Warnings = append(d.Warnings, Warning{"partial", fmt.Sprintf("guest %d is unknown since %s: %s",
 			r.g.VMID, r.g.UnknownSince.In(i.opt.Zone).Format("2006-01-02 15:04"), r.g.UnknownReason)})
 	}
 	c.liveAddresses(ctx, r, &d)

@@ -109,30 +109,42 @@ func (n *nodeFact) stale() bool { return n.online && n.res != nil && n.res.Statu
 
 // recordNodes writes the state of each node. Figures that Proxmox VE no longer gives keep their last known values.
 func (r *run) recordNodes() {
-	var away []string
+	away := map[string]nodeState{}
 	for _, id := range sortedNames(r.nodes) {
 		n := r.nodes[id]
 		st := r.nodeState(n)
 		if st.Status != "online" || st.Silent != "" {
-			away = append(away, r.awayText(id, st))
+			away[id] = st
 		}
 		if st.Stale {
 			r.warning("stale", fmt.Sprintf("statistics of node %s are stale although it answers (is pvestatd running there?)", id))
 		}
 		r.putObject(store.KindNode, id, encodeState(st), n.online, "")
 	}
-	if away != nil {
-		r.warning("node_silent", strings.Join(away, "; ")+"; what is shown of such a node and its guests is last known")
+	if w, ok := awayWarning(away, r.started, r.c.inv.opt.Zone); ok {
+		r.warning(w.Code, w.Text)
 	}
 	r.goneNodes()
 }
 
-// awayText says since when a node is away, as far as that was seen.
-func (r *run) awayText(id string, st nodeState) string {
-	if st.Online.IsZero() {
-		return fmt.Sprintf("node %s %s and was never seen online", id, awayWord(st))
+// awayWarning says which nodes are away, since when as far as that was seen, and what that means, in one line for all of them.
+func awayWarning(away map[string]nodeState, now time.Time, zone *time.Location) (Warning, bool) {
+	var list []string
+	for _, id := range sortedNames(away) {
+		st := away[id]
+		text := id + " " + awayWord(st)
+		if st.Online.IsZero() {
+			text += " (never seen online)"
+		} else if !st.Since.IsZero() {
+			text += " since " + clockText(st.Since, now, zone)
+		}
+		list = append(list, text)
 	}
-	return fmt.Sprintf("node %s %s since %s", id, awayWord(st), r.clock(st.Since))
+	whose := "it and its"
+	if len(list) > 1 {
+		whose = "they and their"
+	}
+	return Warning{"node_silent", strings.Join(list, ", ") + ": " + whose + " guests are shown as last known"}, list != nil
 }
 
 func awayWord(st nodeState) string {
@@ -142,9 +154,9 @@ func awayWord(st nodeState) string {
 	return "is " + st.Status
 }
 
-func (r *run) clock(t time.Time) string {
-	t = t.In(r.c.inv.opt.Zone)
-	if r.started.Sub(t) < 12*time.Hour {
+func clockText(t, now time.Time, zone *time.Location) string {
+	t = t.In(zone)
+	if now.Sub(t) < 12*time.Hour {
 		return t.Format("15:04")
 	}
 	return t.Format("2006-01-02 15:04")

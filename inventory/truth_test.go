@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -371,5 +372,35 @@ func TestAnotherCluster(t *testing.T) {
 	}
 	if r.st.rows != rows || len(r.st.changes) != changes {
 		t.Errorf("%d guest rows and %d changes were stored", r.st.rows-rows, len(r.st.changes)-changes)
+	}
+}
+
+// TestAwayIsSaidOnce: one short line for all nodes that are away, of before, of a sync that goes on, and after it.
+func TestAwayIsSaidOnce(t *testing.T) {
+	w := newWorld(3, 6)
+	w.nodes["pve3"].online = false
+	r := newRig(t, w)
+	r.sync()
+	of := func() (out []string) {
+		for _, x := range r.find("").Warnings {
+			out = append(out, x.Code+": "+x.Text)
+		}
+		return out
+	}
+	first := []string{"node_silent: pve3 is offline (never seen online): it and its guests are shown as last known"}
+	if diff := cmp.Diff(first, of()); diff != "" {
+		t.Error(diff)
+	}
+	cv := r.Inventory.proj.cluster("lab")
+	between := *cv
+	between.state.RowsAt = cv.last.Started.Add(time.Second) // rows of a newer sync are stored, its warnings are not
+	between.nodes = slices.Clone(cv.nodes)
+	between.nodes[1].st.Status, between.nodes[1].st.Since = "offline", r.clock.now().Add(-time.Hour)
+	var got []string
+	for _, x := range r.Inventory.clusters[0].warnings(&between, Meta{AsOf: r.clock.now()}) {
+		got = append(got, x.Text)
+	}
+	if diff := cmp.Diff([]string{"pve2 is offline since " + between.nodes[1].st.Since.Format("15:04") + ", pve3 is offline (never seen online): they and their guests are shown as last known"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

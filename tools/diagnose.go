@@ -121,20 +121,20 @@ func diagnosisOf(d Deps, x inventory.Diagnosis) *diagnoseOut {
 // diagnoseBudget is what an answer may cost a model by estimate: 600 tokens (o200k), less the 5 % by which an estimate may be low.
 const diagnoseBudget = 570
 
-// share is how much of each part an answer shows and how long texts are.
+// share is how much of each part an answer shows and how long texts are; also are findings in a few words behind those with evidence.
 type share struct {
-	findings, usage, usual, storages, tasks, advice, warnings int
-	name, object, text, next, unread                          int
+	findings, also, usage, usual, storages, tasks, advice, warnings int
+	name, object, text, next, unread, warning                       int
 }
 
-// shares are tried in order until the answer fits its budget; format json has all.
+// shares are tried in order until the answer fits its budget; format json has all. The findings, which come worst first, give way last.
 var shares = []share{
-	{5, 6, 8, 3, 2, 3, 2, 24, 36, 80, 60, 160},
-	{5, 6, 4, 3, 2, 2, 1, 24, 36, 80, 60, 100},
-	{4, 5, 3, 2, 1, 1, 1, 20, 32, 75, 60, 80},
-	{3, 4, 2, 2, 1, 1, 1, 16, 28, 60, 50, 60},
-	{3, 3, 0, 1, 1, 0, 1, 12, 24, 40, 36, 40},
-	{2, 2, 0, 1, 1, 0, 1, 8, 14, 24, 16, 24},
+	{5, 4, 6, 8, 3, 2, 3, 2, 24, 36, 80, 60, 160, 160},
+	{4, 4, 6, 4, 3, 2, 2, 1, 24, 36, 80, 60, 100, 120},
+	{4, 4, 4, 3, 2, 1, 1, 1, 20, 32, 75, 60, 80, 100},
+	{3, 4, 4, 2, 2, 1, 1, 1, 16, 28, 60, 50, 60, 100},
+	{3, 3, 3, 0, 1, 1, 0, 1, 12, 24, 40, 36, 40, 80},
+	{2, 2, 2, 0, 1, 1, 0, 1, 8, 14, 24, 16, 24, 40},
 }
 
 // View implements Answer.
@@ -196,7 +196,7 @@ func (v *View) rest(n int, word string) {
 func briefly(list []inventory.Warning, s share) []inventory.Warning {
 	var out []inventory.Warning
 	for _, w := range head(list, s.warnings) {
-		out = append(out, inventory.Warning{Code: w.Code, Text: cell(w.Text, s.text)})
+		out = append(out, inventory.Warning{Code: w.Code, Text: cell(w.Text, s.warning)})
 	}
 	if n := len(list) - s.warnings; n > 0 {
 		out = append(out, inventory.Warning{Code: list[s.warnings].Code, Text: fmt.Sprintf("%s more: check_health", counted(n, "warning"))})
@@ -217,7 +217,15 @@ func findingLines(v *View, d Deps, list []inventory.Finding, s share) {
 		t.Rows = append(t.Rows, []string{string(f.Severity), cell(f.Object, s.object), title, cell(f.Evidence, s.text), cell(worded(d, f.Hint), s.next)})
 	}
 	v.Table(t)
-	v.rest(len(list)-s.findings, "finding")
+	rest := list[min(len(list), s.findings):]
+	var also []string
+	for _, f := range head(rest, s.also) {
+		also = append(also, fmt.Sprintf("%s %s: %s", f.Severity, cell(f.Object, s.object), cell(f.Title, s.next)))
+	}
+	if also != nil {
+		v.Line("also: %s", strings.Join(also, "; "))
+	}
+	v.rest(len(rest)-len(also), "finding")
 }
 
 // usageLines is a table of what is not as usual; what is, or cannot be told, is named with its value alone.
