@@ -2,12 +2,34 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/proxmox-mcp/proxmox-mcp/proxmox/pvesim"
 )
+
+// TestRecipeApprovedWhereTyped: a recipe at a terminal asks for a step that waits, and goes on with what follows; Enter leaves the plan waiting
+// and ends the run.
+func TestRecipeApprovedWhereTyped(t *testing.T) {
+	r := operated(t, "destructive")
+	file := filepath.Join(filepath.Dir(configFile(r.home)), "prompts.d", "clear.yaml")
+	text := "description: Remove a guest\nsteps:\n  - tool: delete_guest\n    args: {guest: 208}\n  - tool: list_plans\n    args: {}\n"
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, said, code := r.person(t, [][2]string{{"(Enter leaves it waiting): ", ""}}, "recipe", "run", "clear")
+	if code != 5 || !r.exists(208) || strings.Contains(out, "2. list_plans") {
+		t.Errorf("left: exit code %d\n%s%s", code, out, said)
+	}
+	out, said, code = r.person(t, [][2]string{{"(Enter leaves it waiting): ", "208"}, pass}, "recipe", "run", "clear")
+	if code != 0 || r.exists(208) || !strings.Contains(out, "done (destructive)") || !strings.Contains(out, "2. list_plans") {
+		t.Errorf("approved: exit code %d\n%s%s", code, out, said)
+	}
+}
 
 // TestApproveWhereTyped: who types a destructive command at a terminal is asked at once, as plan approve asks. What is no approval leaves the plan
 // waiting, and where nobody set a passphrase nobody is asked.

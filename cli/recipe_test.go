@@ -41,7 +41,7 @@ func TestRecipeCommands(t *testing.T) {
 	if _, errOut, code := r.run(t.Context(), "recipe", "run", "growth"); code == 0 || !strings.Contains(errOut, "did you mean grow?") {
 		t.Errorf("an unknown one, exit code %d: %s", code, errOut)
 	}
-	if _, errOut, code := r.run(t.Context(), "recipe", "run", "grow"); code == 0 || !strings.Contains(errOut, "guest") {
+	if _, errOut, code := r.run(t.Context(), "recipe", "run", "grow"); code == 0 || !strings.Contains(errOut, "guest: is required\n") {
 		t.Errorf("without its argument, exit code %d: %s", code, errOut)
 	}
 	if out, errOut, code := r.run(t.Context(), "recipe", "run", "grow", "--arg", "guest=gitlab"); code == 0 || !strings.Contains(errOut, "step 2") || strings.Contains(out, "3. update_guest") {

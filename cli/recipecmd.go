@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -93,7 +94,11 @@ func runRecipe(ctx context.Context, p Program, g Globals, s Streams, o RecipeOpt
 	var done []RecipeStep
 	programs := g.Output == "json" || g.Output == "yaml"
 	err = p.RecipeRun(ctx, g, o, func(ctx context.Context, spec tools.Spec, raw json.RawMessage) (tools.Answer, error) {
-		return conduct(ctx, spec, raw, session, s)
+		answer, err := conduct(ctx, spec, raw, session, s)
+		if err != nil || o.DryRun {
+			return answer, err
+		}
+		return decided(ctx, p, g, s, session, answer)
 	}, func(d RecipeStep) error {
 		done = append(done, d)
 		if !programs {
@@ -112,6 +117,35 @@ func runRecipe(ctx context.Context, p Program, g Globals, s Streams, o RecipeOpt
 	defer cancel()
 	session.Settle(waiting)
 	return err
+}
+
+// decided lets the one at the terminal approve what a step left waiting, as a command by itself does, and is then how the plan ended. Enter
+// leaves it waiting, which ends the run.
+func decided(ctx context.Context, p Program, g Globals, s Streams, session Session, answer tools.Answer) (tools.Answer, error) {
+	id := waits(answer)
+	if _, err := terminal(s, "", ""); err != nil || id == "" {
+		return answer, nil
+	}
+	if err := writeView(s.Err, answer.View(session.Deps), width(s.Err), false); err != nil {
+		return nil, err
+	}
+	bar := newProgress(s.Err)
+	r, err := p.Approve(ctx, g, ApproveOptions{ID: id, Shown: true}, person(ctx, s, bar))
+	bar.done()
+	switch {
+	case errors.Is(err, ErrLeft):
+		return answer, nil
+	case err != nil:
+		return nil, err
+	case r.Failed:
+		return nil, errors.Join(ErrFailed, writeView(s.Err, r.View, width(s.Err), false))
+	}
+	spec, err := tools.Find("get_plan")
+	if err != nil {
+		return nil, err
+	}
+	res, err := spec.Call(ctx, session.Deps, json.RawMessage(`{"plan":"`+id+`"}`))
+	return res.Answer, err
 }
 
 // stepOutcome is the error that ends a run after a change that did not end well, or waits. What was only planned has not ended badly.
