@@ -90,7 +90,7 @@ func TestPromptWalks(t *testing.T) {
 		"new_service": {args: map[string]string{"name": "wiki", "purpose": "notes for the family", "node": "pve1"},
 			want: map[string]string{"create_container": "wiki", "get_guest": "wiki on pve1: running", "list_backups": "wiki"}},
 		"move_guests_off_node": {args: map[string]string{"node": "pve2"},
-			want: map[string]string{"drain_node": "pve1", "get_plan": "drain node pve2: done"}},
+			want: map[string]string{"drain_node": "pve1", "get_plan": ": done (disruptive)"}},
 		"explain_changes": {args: map[string]string{"since": "7d", "object": "jellyfin"}, puts: map[string]string{"<object>": "jellyfin"},
 			want: map[string]string{"find_tasks": "task", "get_history": "version"}},
 		"security_review": {puts: map[string]string{"<each node>": "pve1", "<user@realm>": "root@pam"}, want: map[string]string{"check_access": "root@pam", "get_history": "user root@pam at ", "get_node": "pve1", "list_networks": "vmbr0"}},

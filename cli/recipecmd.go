@@ -95,10 +95,10 @@ func runRecipe(ctx context.Context, p Program, g Globals, s Streams, o RecipeOpt
 	programs := g.Output == "json" || g.Output == "yaml"
 	err = p.RecipeRun(ctx, g, o, func(ctx context.Context, spec tools.Spec, raw json.RawMessage) (tools.Answer, error) {
 		answer, err := conduct(ctx, spec, raw, session, s)
-		if err != nil || o.DryRun {
-			return answer, err
+		if _, alone := terminal(s, "", ""); err == nil && !o.DryRun && alone == nil && waits(answer) != "" {
+			return decided(ctx, p, g, s, session, answer)
 		}
-		return decided(ctx, p, g, s, session, answer)
+		return answer, err
 	}, func(d RecipeStep) error {
 		done = append(done, d)
 		if !programs {
@@ -122,14 +122,10 @@ func runRecipe(ctx context.Context, p Program, g Globals, s Streams, o RecipeOpt
 // decided lets the one at the terminal approve what a step left waiting, as a command by itself does, and is then how the plan ended. Enter
 // leaves it waiting, which ends the run.
 func decided(ctx context.Context, p Program, g Globals, s Streams, session Session, answer tools.Answer) (tools.Answer, error) {
-	id := waits(answer)
-	if _, err := terminal(s, "", ""); err != nil || id == "" {
-		return answer, nil
-	}
 	if err := writeView(s.Err, answer.View(session.Deps), width(s.Err), false); err != nil {
 		return nil, err
 	}
-	bar := newProgress(s.Err)
+	id, bar := waits(answer), newProgress(s.Err)
 	r, err := p.Approve(ctx, g, ApproveOptions{ID: id, Shown: true}, person(ctx, s, bar))
 	bar.done()
 	switch {
