@@ -121,7 +121,7 @@ func (a *agentOf) call(tool string, args map[string]any, words ...string) string
 			a.t.Fatalf("%s: no answer in\n%s", tool, a.heard())
 		}
 		text := answer.Result.Content[0].Text
-		if strings.Contains(text, "still planning") || strings.Contains(text, "applying") {
+		if strings.Contains(text, "still planning") || strings.Contains(text, " applying (") {
 			continue
 		}
 		for _, w := range words {

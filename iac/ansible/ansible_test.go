@@ -93,3 +93,12 @@ func TestNamesForLife(t *testing.T) {
 		t.Errorf("new names: %v", second.Addresses)
 	}
 }
+
+// TestUnnamed: a guest without a name is called after its number, for life.
+func TestUnnamed(t *testing.T) {
+	w := &iac.World{Cluster: "home", Guests: []iac.Guest{{VMID: 109, Life: 1, Type: pve.LXC, Node: "pve1", Status: "unknown", Config: pve.Config{}}}}
+	r, err := ansible.Emitter{}.Emit(w)
+	if err != nil || len(r.Addresses) != 1 || r.Addresses[0].Address != "ct-109" {
+		t.Errorf("%v, %v", r.Addresses, err)
+	}
+}

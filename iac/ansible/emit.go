@@ -1,6 +1,7 @@
 package ansible
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -64,7 +65,7 @@ func wants(w *iac.World) []iac.Want {
 		out = append(out, iac.Want{Key: o.Key(Target), Name: hostName(o.ID, "node"), Suffix: "node"})
 	}
 	for _, g := range w.Selected() {
-		out = append(out, iac.Want{Key: g.Key(Target), Name: hostName(g.Name, g.Type.Short()), Suffix: g.ID()})
+		out = append(out, iac.Want{Key: g.Key(Target), Name: hostName(cmp.Or(g.Name, g.Type.Short()+" "+g.ID()), g.Type.Short()), Suffix: g.ID()})
 	}
 	return out
 }
@@ -103,9 +104,14 @@ func guestHost(g *iac.Guest, name string) host {
 	for _, os := range systems(g) {
 		h.groups = append(h.groups, "os "+os)
 	}
-	h.ip, h.from = addressOf(g)
+	if h.ip, h.from = g.Reached(); h.ip != "" {
+		h.groups = append(h.groups, addressed)
+	}
 	return h
 }
+
+// addressed is the group of the guests that can be reached.
+const addressed = "with_address"
 
 // systems are the names of a guest's operating system, from the general to the special: linux, debian.
 func systems(g *iac.Guest) []string {

@@ -33,16 +33,17 @@ rules:
     forbid-implicit-octal: true
     forbid-explicit-octal: true
 `,
-	"requirements.yml": `# Only playbooks/guests.yml and the dynamic inventory need it; the others use ansible.builtin alone.
+	"requirements.yml": `# Only the dynamic inventory needs it; the playbooks use ansible.builtin alone, but for guests.yml where that is exported (code.parts: guests).
 ---
 collections:
   - name: community.proxmox
     version: ">=2.0.0,<3.0.0"
 `,
-	"playbooks/site.yml": `# What every reachable Linux guest gets. Run it with: ansible-playbook playbooks/site.yml
+	"playbooks/site.yml": `# What every Linux guest gets that ran at the export and whose address is known. Run it with: ansible-playbook playbooks/site.yml
+# It logs in and becomes root. An appliance without package manager or Python is taken out by name: status_running:&os_linux:&with_address:!NAME
 ---
-- name: Guests that run
-  hosts: status_running:&os_linux
+- name: Linux guests that run and have an address
+  hosts: status_running:&os_linux:&with_address
   become: true
   tasks:
     - name: Apply the baseline of guests

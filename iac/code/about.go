@@ -37,7 +37,18 @@ COVERAGE.md says for each guest what is not in the code, and why.
     ansible-inventory --graph
     ansible-playbook playbooks/verify.yml
 `
-	readmeTail = "\n`.proxmox-mcp/` remembers what was generated, to tell it from your edits: keep it beside the code, in git too.\n"
+	readmeChecks = `
+## Checks
+
+What is declared, in three forms, none of which changes anything:
+
+    proxmox-mcp code verify .                  # tests/spec.json against the cluster, without another program
+    goss -g tests/goss.yaml validate           # the same by asking the API
+    cd terraform && terraform test             # terraform/tests, which plan and look at data sources only
+`
+	readmeDocs   = "\n## Documentation\n\n`docs/INVENTORY.md` is the cluster for people: topology, guests by node, storages, networks. It is written again with each export.\n"
+	readmePulumi = "\n## Pulumi\n\n`pulumi/pulumi-import.json` lists guests and pools for `pulumi import --file pulumi-import.json` (pulumi-proxmoxve 8); experimental.\n"
+	readmeTail   = "\n`.proxmox-mcp/` remembers what was generated, to tell it from your edits: keep it beside the code, in git too.\n"
 )
 
 // ignored are what must not be committed: state and plans hold keys and passwords' hashes (facts: terraform-ansible.md 17).
@@ -58,7 +69,7 @@ const attributes = ".proxmox-mcp/** -diff linguist-generated\n"
 func (j *job) about() []iac.File {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, readmeHead, iac.Name(j.cluster, "cluster"))
-	for _, part := range [][2]string{{"terraform", readmeTerraform}, {"ansible", readmeAnsible}} {
+	for _, part := range [][2]string{{"terraform", readmeTerraform}, {"ansible", readmeAnsible}, {"checks", readmeChecks}, {"docs", readmeDocs}, {"pulumi", readmePulumi}} {
 		_, there := j.folder.Manifest.Targets[part[0]]
 		if there || slices.ContainsFunc(j.emitters, func(e iac.Emitter) bool { return e.Name() == part[0] }) {
 			b.WriteString(part[1])

@@ -36,11 +36,12 @@ func (s *Service) Describe(ctx context.Context, cluster, guest string) (*Descrip
 	return s.describe(ctx, cluster, func(*iac.World) (int, error) { return vmid, nil })
 }
 
-// DescribeDraft gives the code of a guest that does not exist yet. draft makes it; it gets the configurations of those that do, nil for one
+// DescribeDraft gives the code of a guest that does not exist yet. build makes it; it gets the configurations of those that do, nil for one
 // that is not known.
-func (s *Service) DescribeDraft(ctx context.Context, cluster string, draft func(config func(vmid int) pve.Config) (iac.Guest, error)) (*Description, error) {
-	return s.describe(ctx, cluster, func(w *iac.World) (int, error) {
-		g, err := draft(func(vmid int) pve.Config {
+func (s *Service) DescribeDraft(ctx context.Context, cluster string, build func(config func(vmid int) pve.Config) (iac.Guest, error)) (*Description, error) {
+	draft := false
+	out, err := s.describe(ctx, cluster, func(w *iac.World) (int, error) {
+		g, err := build(func(vmid int) pve.Config {
 			if known := w.Guest(vmid); known != nil && known.Unread == "" {
 				return known.Config
 			}
@@ -50,12 +51,20 @@ func (s *Service) DescribeDraft(ctx context.Context, cluster string, draft func(
 			return 0, err
 		}
 		if w.Guest(g.VMID) == nil {
+			draft = true
 			w.Guests = append(w.Guests, g)
 			w.Sort()
 		}
 		return g.VMID, nil
 	})
+	if err == nil && draft && out.Text != "" {
+		out.Text = unmade + out.Text
+	}
+	return out, err
 }
+
+// unmade stands before the code of a guest that does not exist.
+const unmade = "# The guest does not exist yet: the import block fails until its plan has run. Leave it out where Terraform is to make the guest.\n"
 
 // describe writes the code of the guest that choose names in the cluster as it is stored.
 func (s *Service) describe(ctx context.Context, cluster string, choose func(w *iac.World) (vmid int, err error)) (*Description, error) {

@@ -103,7 +103,7 @@ func guestEdges(b *strings.Builder, g *iac.Guest, node int, bridges map[string]i
 
 // guests are those of one node.
 func guests(b *strings.Builder, w *iac.World, node string) {
-	fmt.Fprintf(b, "\n## Node %s\n\n| id | name | type | state | cores | memory | disks | address | tags | pool |\n|---|---|---|---|---|---|---|---|---|---|\n", cell(node))
+	fmt.Fprintf(b, "\n## Node %s\n\n| id | name | type | state | cores | memory MiB | disks | address | tags | pool |\n|---|---|---|---|---|---|---|---|---|---|\n", cell(node))
 	for _, g := range w.Selected() {
 		if g.Node != node {
 			continue
@@ -116,6 +116,9 @@ func guests(b *strings.Builder, w *iac.World, node string) {
 		}
 		for _, a := range g.Addresses {
 			addrs = append(addrs, a.IP)
+		}
+		if ip, _ := g.Reached(); ip != "" && len(addrs) == 0 {
+			addrs = []string{ip}
 		}
 		row(b, g.ID(), g.Name, kindOf(g), g.Status, g.Config.Str("cores"), iac.PartOf(g.Config.Str("memory"), ""), strings.Join(disks, ", "), strings.Join(addrs, ", "),
 			strings.Join(g.Tags, ", "), g.Pool)

@@ -4,6 +4,7 @@ package pulumi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 
 	"github.com/proxmox-mcp/proxmox-mcp/iac"
@@ -40,7 +41,7 @@ func (Emitter) Name() string { return Target }
 func (Emitter) Emit(w *iac.World) (iac.Result, error) {
 	var wants []iac.Want
 	for _, g := range w.Selected() {
-		wants = append(wants, iac.Want{Key: g.Key(Target), Name: iac.Name(g.Name, "guest"), Suffix: g.ID()})
+		wants = append(wants, iac.Want{Key: g.Key(Target), Name: iac.Name(cmp.Or(g.Name, g.ID()), "guest"), Suffix: g.ID()})
 	}
 	for _, p := range w.Of(store.KindPool) {
 		wants = append(wants, iac.Want{Key: p.Key(Target), Name: iac.Name("pool_"+p.ID, "pool"), Suffix: "pool"})

@@ -78,6 +78,27 @@ func TestAddressesForLife(t *testing.T) {
 	}
 }
 
+// TestReferences: what is in the code is named by reference where the provider takes one; what is not, and what a guest without a name is called,
+// by its number.
+func TestReferences(t *testing.T) {
+	w := &iac.World{Known: map[iac.Key]string{}, Guests: []iac.Guest{machine(t, 100, `{"name":"web"}`, store.Guest{}), machine(t, 104, `{"migrate_downtime":"1","name":"slow"}`, store.Guest{}),
+		machine(t, 109, `{"ostype":"debian"}`, store.Guest{Type: "lxc", Pool: "prod"})},
+		Objects: []iac.Object{{Kind: store.KindPool, ID: "prod", Raw: []byte(`{"poolid":"prod"}`)}, {Kind: store.KindStorageConfig, ID: "nas", Raw: []byte(`{"storage":"nas","type":"nfs","server":"nas","export":"/x"}`)},
+			{Kind: store.KindBackupJob, ID: "nightly", Raw: []byte(`{"id":"nightly","schedule":"daily","storage":"nas","vmid":"100,104,109"}`)}}}
+	w.Options.With = map[string]bool{terraform.Infrastructure: true}
+	w.Sort()
+	r := emit(t, w)
+	for path, want := range map[string]string{"terraform/pools.tf": "vm_id   = proxmox_virtual_environment_container.guest_109.id\n",
+		"terraform/backup.tf": `[proxmox_virtual_environment_vm.web.id, "104", proxmox_virtual_environment_container.guest_109.id]`} {
+		if !strings.Contains(file(r, path), want) {
+			t.Errorf("%s is not in\n%s", want, file(r, path))
+		}
+	}
+	if !strings.Contains(file(r, "terraform/backup.tf"), "= proxmox_storage_nfs.nas.id\n") {
+		t.Error(file(r, "terraform/backup.tf"))
+	}
+}
+
 // TestUnreadable finds what the provider would fail on, each with its reason, and nothing else (rules A1 to A6).
 func TestUnreadable(t *testing.T) {
 	down := []iac.Object{{Kind: store.KindStorage, ID: "pve1/ceph", Raw: []byte(`{"status":"inactive"}`)}, {Kind: store.KindStorageConfig, ID: "ceph", Raw: []byte(`{"type":"rbd"}`)}}

@@ -31,6 +31,8 @@ func prune(k *keys) {
 
 func backupClaims(x *export, o *iac.Object) []*claim {
 	c := backupJob.claim(x, o)
+	refer(c, referred{"storage", keyOf(store.KindStorageConfig), "id"}, referred{"pool", keyOf(store.KindPool), "pool_id"},
+		referred{"vmid", guestKey, "id"}, referred{"exclude", guestKey, "id"})
 	if o.Config().Str("storage") == "" {
 		c.status, c.leave = iac.LeftOut, "the provider demands a storage, the job has none"
 	}
@@ -69,6 +71,13 @@ var haGroup = object{typ: "proxmox_hagroup", puts: []put{text("group", "group"),
 
 var haRule = object{typ: "proxmox_harule", puts: []put{text("rule", "rule"), text("type", "type"), set("resources", "resources"), priorities, on("strict", "strict"),
 	text("affinity", "affinity"), on("disable", "disable"), text("comment", "comment")}}
+
+// ruleClaims are a rule of HA, which is about HA resources.
+func ruleClaims(x *export, o *iac.Object) []*claim {
+	c := haRule.claim(x, o)
+	refer(c, referred{"resources", keyOf(store.KindHAResource), "resource_id"})
+	return []*claim{c}
+}
 
 // priorities writes nodes with theirs: pve1:2,pve2.
 func priorities(k *keys) {

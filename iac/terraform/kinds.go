@@ -29,7 +29,7 @@ var kinds = []kind{
 	{of: store.KindReplicationJob, file: "backup.tf", part: Infrastructure, claims: one(replication)},
 	{of: store.KindHAResource, file: "ha.tf", part: Infrastructure, claims: one(haResource)},
 	{of: store.KindHAGroup, file: "ha.tf", part: Infrastructure, claims: one(haGroup)},
-	{of: store.KindHARule, file: "ha.tf", part: Infrastructure, claims: one(haRule)},
+	{of: store.KindHARule, file: "ha.tf", part: Infrastructure, claims: ruleClaims},
 	{of: store.KindSDNZone, file: "sdn.tf", part: Infrastructure, claims: zoneClaims},
 	{of: store.KindSDNController, file: "sdn.tf", part: Infrastructure, claims: controllerClaims},
 	{of: store.KindSDNVNet, file: "sdn.tf", part: Infrastructure, claims: vnetClaims},

@@ -1,16 +1,15 @@
-package ansible
+package iac
 
 import (
 	"net/netip"
 	"strings"
 
-	"github.com/proxmox-mcp/proxmox-mcp/iac"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 )
 
-// addressOf is where a guest can be reached: what it was seen with (agent, container), then its static configuration (net0 of a container,
+// Reached is where a guest can be reached, "" where that is not known, and from is what says so: what it was seen with (agent, container), then its static configuration (net0 of a container,
 // ipconfig0 of cloud-init). Addresses of the loopback and of the link alone lead nowhere.
-func addressOf(g *iac.Guest) (ip, from string) {
+func (g *Guest) Reached() (ip, from string) {
 	for _, six := range []bool{false, true} {
 		for _, a := range g.Addresses {
 			if addr, ok := usable(a.IP); ok && addr.Is6() == six {
@@ -23,7 +22,7 @@ func addressOf(g *iac.Guest) (ip, from string) {
 			continue
 		}
 		for _, part := range []string{"ip", "ip6"} {
-			if addr, ok := usable(iac.PartOf(g.Config.Str(key), part)); ok {
+			if addr, ok := usable(PartOf(g.Config.Str(key), part)); ok {
 				return addr.String(), key
 			}
 		}
