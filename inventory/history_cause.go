@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -37,7 +38,9 @@ var causes = map[string]cause{
 	// What is being made is called "VM 110" until its configuration is there.
 	"renamed": {[]string{"qmconfig", "qmcreate", "qmclone", "qmrestore", "vzcreate", "vzclone", "vzrestore"},
 		[]string{"guest.configure*", "guest.create", "guest.clone", "guest.restore*"}},
-	whatPool: {actions: []string{"guest.pool*"}}, // answered at once, without a task
+	"pool appeared": {actions: []string{"pool.create"}},
+	"pool gone":     {actions: []string{"pool.delete", "pool.create.undo"}},
+	whatPool:        {actions: []string{"guest.pool*"}}, // answered at once, without a task
 	"changed": {[]string{"qmconfig", "qmmove", "qmtemplate", "qmsnapshot", "qmrollback", "qmdelsnapshot", "qmrestore", "resize", "move_volume", "vzsnapshot", "vzrollback", "vzdelsnapshot",
 		"vztemplate", "vzrestore", "qmclone", "vzclone", "imgdel", "qmcreate", "vzcreate"},
 		[]string{"guest.create", "guest.clone", "guest.configure*", "guest.tags*", "guest.template", "guest.restore*", "disk.*", "nic.*", "snapshot.*"}},
@@ -58,11 +61,15 @@ func (k *cause) makes(action string) bool {
 	return slices.ContainsFunc(k.actions, func(a string) bool { return likeName(action, a) })
 }
 
-// explain says by whom a guest was changed: the step of this program that fits the change's kind and time, with its plan and who asked for
+// explain says by whom a guest was changed, or a pool made or deleted: the step of this program that fits the change's kind and time, with its plan and who asked for
 // it, and the newest task about the guest that does. A change of a configuration that is answered at once leaves no task: of
 // one that was not made here nobody is named.
 func (h *historian) explain(ctx context.Context, c *Change, what string) error {
-	if c.Kind != string(store.KindGuest) {
+	switch c.Kind {
+	case string(store.KindGuest):
+	case string(store.KindPool):
+		what = "pool " + what
+	default:
 		return nil
 	}
 	why := causeOf(what, c)
@@ -105,14 +112,14 @@ func (h *historian) task(c *Change, what string, why *cause) *store.Task {
 // seenAfter is how long after the begin of a look a step may have been sent and still be seen by it: a look takes as long.
 const seenAfter = 10 * time.Second
 
-// ownStep is the step of this program that made a change: the one that was to change this very field, the one of the task that fits, or the
+// ownStep is the step of this program that made a change: the one that was to change this very field, to this value if there is one, the one of the task that fits, or the
 // newest of a kind that does. A step that someone else's later task may have undone does not count.
 func (h *historian) ownStep(ctx context.Context, c *Change, t *store.Task, why *cause) (*store.PlanStep, error) {
 	steps, err := h.steps(ctx, c.Cluster, c.ID)
 	if err != nil {
 		return nil, err
 	}
-	var fits *store.PlanStep
+	var named, fits *store.PlanStep
 	for k := range steps {
 		s := &steps[k]
 		switch {
@@ -122,46 +129,50 @@ func (h *historian) ownStep(ctx context.Context, c *Change, t *store.Task, why *
 		case t != nil && s.UPID == t.UPID:
 			return s, nil
 		}
-		names, err := h.names(ctx, s, c.Field)
+		names, exact, err := h.names(ctx, s, c)
 		if err != nil {
 			return nil, err
 		}
-		if names {
+		if exact {
 			return s, nil
+		}
+		if names && named == nil {
+			named = s
 		}
 		if fits == nil && (t == nil || s.Sent.After(t.Start)) {
 			fits = s
 		}
 	}
-	return fits, nil
+	return cmp.Or(named, fits), nil
 }
 
-// names says that a step was to change a key of the configuration.
-func (h *historian) names(ctx context.Context, s *store.PlanStep, key string) (bool, error) {
-	if key == "" || key == "status" {
-		return false, nil
+// names says that a step was to change the very field, and, exact, that it was to become what it became.
+func (h *historian) names(ctx context.Context, s *store.PlanStep, c *Change) (names, exact bool, err error) {
+	if c.Field == "" || c.Field == "status" {
+		return false, false, nil
 	}
 	p, err := h.plan(ctx, s.Plan)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	var body struct {
 		Steps []struct {
 			Diff []struct {
 				Field string `json:"field"`
+				New   string `json:"new"`
 			} `json:"diff"`
 		} `json:"steps"`
 	}
 	readable := json.Unmarshal(p.Body, &body) == nil // bodies of old plans are kept no more
 	if !readable || s.N < 1 || s.N > len(body.Steps) {
-		return false, nil
+		return false, false, nil
 	}
 	for _, d := range body.Steps[s.N-1].Diff {
-		if d.Field == key {
-			return true, nil
+		if d.Field == c.Field {
+			return true, d.New == c.New, nil
 		}
 	}
-	return false, nil
+	return false, false, nil
 }
 
 // steps are what this program did to the objects of a cluster, newest first, or, where the question is about one object, to that one.

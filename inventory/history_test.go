@@ -274,11 +274,14 @@ func TestPools(t *testing.T) {
 	r.sync()
 	since := r.clock.now()
 	r.clock.advance(time.Minute)
-	r.st.plans = map[string]store.Plan{"p-aaaaaaaa": {ID: "p-aaaaaaaa", Requester: "local:1000", Tool: "manage_pool", Body: []byte(`{"steps":[{"diff":[{"field":"pool"}]}]}`)}}
+	r.st.plans = map[string]store.Plan{"p-aaaaaaaa": {ID: "p-aaaaaaaa", Requester: "local:1000", Tool: "manage_pool", Body: []byte(`{"steps":[{"diff":[{"field":"pool","new":"lab"}]}]}`)}}
 	r.st.steps = []store.PlanStep{{Plan: "p-aaaaaaaa", N: 1, Cluster: "lab", Object: "101", Action: "guest.pool", State: "done", Sent: r.clock.now(), Ended: r.clock.now()}}
 	w.guests[101].pool = "lab"
 	r.tick()
 	r.clock.advance(time.Minute)
+	r.st.plans["p-bbbbbbbb"] = store.Plan{ID: "p-bbbbbbbb", Requester: "local:1000", Tool: "manage_pool", Body: []byte(`{"steps":[{"diff":[{"field":"pool","old":"lab","new":"web"}]}]}`)}
+	r.st.steps = slices.Insert(r.st.steps, 0, store.PlanStep{Plan: "p-bbbbbbbb", N: 1, Cluster: "lab", Object: "101", Action: "guest.pool", State: "done", // newest first
+		Sent: r.clock.now().Add(-55 * time.Second), Ended: r.clock.now()})
 	w.guests[101].pool, w.guests[100].pool = "web", ""
 	r.tick()
 	for q, want := range map[ChangeQuery][]string{
@@ -294,7 +297,7 @@ func TestPools(t *testing.T) {
 		}
 	}
 	rows := r.changes(ChangeQuery{Since: since.Add(time.Second), Object: "101"}).Rows
-	if len(rows) != 2 || rows[1].Tool != "manage_pool" || rows[0].Plan != "" {
+	if len(rows) != 2 || rows[1].Plan != "p-aaaaaaaa" || rows[0].Plan != "p-bbbbbbbb" {
 		t.Errorf("who did it: %+v", rows)
 	}
 }
@@ -332,6 +335,36 @@ func TestOwnMoveAndCopy(t *testing.T) {
 	}
 	if page.Total < 5 { // stopped, moved, running; appeared, renamed
 		t.Errorf("%q", lines(page))
+	}
+}
+
+// TestNewPool: a tick that lists a pool that is not known reads the pools once; who made it is told.
+func TestNewPool(t *testing.T) {
+	w := newWorld(2, 4)
+	w.pools = []pve.PoolRow{{PoolID: "lab"}}
+	r := newRig(t, w)
+	r.sync()
+	r.clock.advance(time.Minute)
+	since, asked := r.clock.now(), w.count("pools")
+	r.tick()
+	r.st.plans = map[string]store.Plan{"p-aaaaaaaa": {ID: "p-aaaaaaaa", Requester: "local:1000", Tool: "manage_pool"}}
+	r.st.steps = []store.PlanStep{{Plan: "p-aaaaaaaa", N: 1, Cluster: "lab", Object: "web", Action: "pool.create", State: "done", Sent: since.Add(15 * time.Second), Ended: since.Add(15 * time.Second)}}
+	w.pools = append(w.pools, pve.PoolRow{PoolID: "web", Comment: "sites"})
+	w.guests[100].pool = "web"
+	for range 3 {
+		r.clock.advance(10 * time.Second)
+		r.tick()
+	}
+	if n := w.count("pools") - asked; n != 1 {
+		t.Errorf("the pools were read %d times", n)
+	}
+	p := r.changes(ChangeQuery{Since: since, Object: "web"})
+	if diff := cmp.Diff([]string{"100 added pool >web", "web appeared  >"}, lines(p)); diff != "" || p.Rows[1].Plan != "p-aaaaaaaa" {
+		t.Errorf("%+v: %s", p.Rows, diff)
+	}
+	r.sync()
+	if h, err := r.ObjectHistory(t.Context(), HistoryQuery{Object: "web"}); err != nil || h.Total != 1 {
+		t.Errorf("versions %d, %v", h.Total, err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"context"
+
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
 	"github.com/proxmox-mcp/proxmox-mcp/store"
@@ -15,6 +17,23 @@ func (r *run) poolRows() map[string]bool {
 		}
 	}
 	return out
+}
+
+// newPools reads the pools when a tick lists one that is not known: a new one is known with its comment before the next full sync.
+func (r *run) newPools(ctx context.Context) {
+	known := map[string]bool{}
+	for id := range r.v.pools {
+		known[clean.Line(id, maxName)] = true
+	}
+	for id := range r.pools {
+		if !known[id] {
+			pools, err := r.src.Pools(ctx)
+			if r.noteFailure("pools", err); err == nil {
+				r.recordPools(pools)
+			}
+			return
+		}
+	}
 }
 
 // poolOf is the pool that a guest is a member of. Its row names it only to who may audit that pool: where it names none the last known

@@ -37,6 +37,7 @@ func (r *run) tick(ctx context.Context) error {
 	for id := range r.applyRows(ctx, rows) {
 		dirty[id] = true
 	}
+	r.newPools(ctx)
 	r.recordRows()
 	r.readGuests(ctx, r.targets(func(id int) bool { return dirty[id] }, snaps))
 	if err := r.cut(ctx); err != nil {
