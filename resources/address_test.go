@@ -1,9 +1,11 @@
 package resources
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/proxmox-mcp/proxmox-mcp/docs"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 )
 
@@ -41,5 +43,26 @@ func TestAddresses(t *testing.T) {
 		if a, err := parse(uri); fault.CodeOf(err) != fault.NotFound {
 			t.Errorf("%.60q is %+v, %v", uri, a, err)
 		}
+	}
+}
+
+// TestPagesLink: what a page links to is a page.
+func TestPagesLink(t *testing.T) {
+	seen := 0
+	links := regexp.MustCompile(`\]\(([a-zA-Z./-]+\.md[^)]*)\)`)
+	for _, p := range docs.Pages() {
+		text, err := docs.Read(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range links.FindAllStringSubmatch(text, -1) {
+			seen++
+			if _, err := parse("pve://docs/" + m[1]); err != nil {
+				t.Errorf("%s links to %s: %v", p.Name, m[1], err)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("%d links were found", seen)
 	}
 }

@@ -14,17 +14,24 @@ const (
 // Mark is a reason in the place of a name.
 func Mark(reason string) string { return mark + reason + mark }
 
+// lead is how far into a message its error begins at most: after the protocol's version and the request's id. Longer answers cost no more than it.
+const lead = 512
+
 // Bare is a JSON-RPC message, or an event that holds one, with a marked reason for the whole message of its error. Any other is returned as it is.
 func Bare(message []byte) []byte {
-	begin := bytes.Index(message, []byte("'"+encoded))
-	if begin < 0 {
+	head := bytes.Index(message[:min(len(message), lead)], []byte(`"error":{"code":-32`))
+	if head < 0 {
 		return message
 	}
-	head := bytes.LastIndex(message[:begin], []byte(`"error":{"code":-32`))
-	text := head + bytes.Index(message[max(head, 0):begin], []byte(`"message":"`))
+	begin := bytes.Index(message[head:], []byte("'"+encoded))
+	text := bytes.Index(message[head:], []byte(`"message":"`))
+	if begin < 0 || text < 0 || begin < text {
+		return message
+	}
+	begin, text = head+begin, head+text
 	reason := message[begin+1+len(encoded):]
 	end := bytes.Index(reason, []byte(encoded+"'"))
-	if head < 0 || text < head || end < 0 {
+	if end < 0 {
 		return message
 	}
 	rest := bytes.IndexByte(reason[end:], '"')
