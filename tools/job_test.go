@@ -40,6 +40,14 @@ func TestLeftOutText(t *testing.T) {
 			t.Errorf("%q is missing in %s", name, got)
 		}
 	}
+	alike := []string{"302 k3s-2: to pve1: pve1 has 1536M left", "206 gitlab: it has snapshots; " + strings.Repeat("they do not move, ", 9), "901 tpl: it is a template: it stays", "900 tpl: it is a template: it stays",
+		"1 a: " + strings.Repeat("because of one thing and another, ", 9), "2 b: " + strings.Repeat("for all that is known of it, ", 9), "3 c: " + strings.Repeat("as far as it goes beyond, ", 9)}
+	got = leftOutText(alike)
+	for _, want := range []string{"7: 302 k3s-2: to pve1: pve1 has 1536M left; 206 gitlab: it has snapshots", "…; 901 tpl, 900 tpl: it is a template: it stays; ", "3 c: other reasons, which get_plan tells"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %s", want, got)
+		}
+	}
 	if one := leftOutText(list[1:2]); one != list[1] {
 		t.Error(one)
 	}

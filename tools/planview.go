@@ -76,7 +76,9 @@ const (
 	roomForLost  = 90
 	roomForBlast = 40 // for each line
 
-	roomForLeftOut = 70
+	roomForLeftOut = 110 // for reasons
+	roomForNames   = 90  // of the guests that share one
+	shortReason    = 110 // letters
 )
 
 // asManyAs joins what has room, the first in any case (the beginning of it), and counts the rest.
@@ -98,21 +100,34 @@ func asManyAs(list []string, sep string, room int) string {
 	return text
 }
 
-// leftOutText names every guest that a plan leaves as it is, as far as there is room, and the reasons that have room beside.
+// leftOutText names every guest that a plan leaves as it is, as far as there is room, those with the same reason together. Reasons that find no
+// room are said to be missing: beside another's reason a bare name would seem to share it.
 func leftOutText(list []string) string {
-	text := asManyAs(list, "; ", roomForLeftOut)
-	if len(list) < 2 || !strings.HasSuffix(text, " more") {
-		return text
+	if len(list) < 2 {
+		return asManyAs(list, "", roomForLeftOut)
 	}
-	reasons, names := roomForLeftOut, []string(nil)
+	names, reasons := map[string][]string{}, []string(nil)
 	for _, s := range list {
 		name, why, _ := strings.Cut(s, ": ")
-		if w := weight([]string{why}); w <= reasons {
-			name, reasons = name+": "+clean.Line(why, 100), reasons-w
+		if names[why] == nil {
+			reasons = append(reasons, why)
 		}
-		names = append(names, name)
+		names[why] = append(names[why], name)
 	}
-	return strconv.Itoa(len(list)) + ": " + asManyAs(names, "; ", 2*roomForLeftOut)
+	room, out, bare := roomForLeftOut, []string(nil), []string(nil)
+	for _, why := range reasons {
+		short := clean.Line(why, shortReason)
+		if w := weight([]string{short}); w <= room {
+			room -= w
+			out = append(out, asManyAs(names[why], ", ", roomForNames)+": "+short)
+		} else {
+			bare = append(bare, names[why]...)
+		}
+	}
+	if len(bare) > 0 {
+		out = append(out, asManyAs(bare, ", ", roomForNames)+": other reasons, which get_plan tells with format json")
+	}
+	return strconv.Itoa(len(list)) + ": " + strings.Join(out, "; ")
 }
 
 func diffText(s stepOut) string {

@@ -338,7 +338,11 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 		out.Lost = append(out.Lost, clean.Line(l, 200))
 	}
 	for _, s := range p.Body.Skipped {
-		out.Skipped = append(out.Skipped, clean.Line(s.Guest+": "+s.Reason, 200))
+		why := s.Reason
+		if rest, ok := strings.CutPrefix(why, s.Guest+" "); ok { // its name stands before it
+			why = "it " + rest
+		}
+		out.Skipped = append(out.Skipped, clean.Line(s.Guest, 80)+": "+clean.Line(why, 400))
 	}
 	for _, n := range p.Body.Notes {
 		out.Note = strings.TrimPrefix(out.Note+"; "+clean.Line(n, 400), "; ")
