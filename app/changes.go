@@ -68,7 +68,7 @@ func (g guests) Places(ctx context.Context, cluster string) (change.Places, erro
 	if err != nil {
 		return change.Places{}, err
 	}
-	var p change.Places
+	p := change.Places{Members: seen.Members, Present: seen.Present}
 	for _, n := range seen.Nodes {
 		node := change.NodePlace{Name: n.Name, Online: n.Status == "online", CPU: n.CPUType, Memory: n.MaxMem}
 		if sum, ok := seen.Committed[n.Name]; ok {

@@ -65,7 +65,12 @@ func (b *Batch) Add(ctx context.Context, r Request) ([]Step, error) {
 	}
 	steps := Chained("batch", later(body.Steps, b.sofar.steps)...)
 	b.body.Cluster, b.titles = body.Cluster, append(b.titles, body.Title)
-	b.body.Skipped = append(b.body.Skipped, body.Skipped...)
+	b.body.Skipped, b.body.moment = append(b.body.Skipped, body.Skipped...), append(b.body.moment, body.moment...)
+	for _, n := range body.Notes {
+		if !slices.Contains(b.body.Notes, n) {
+			b.body.Notes = append(b.body.Notes, n)
+		}
+	}
 	b.sofar.steps = append(b.sofar.steps, steps...)
 	maps.Copy(b.sofar.made, makes(steps))
 	for _, l := range lives { // the first look is what is so now
@@ -93,7 +98,7 @@ func (b *Batch) Propose(ctx context.Context) (Proposal, error) {
 		return Proposal{}, fault.BadField("steps", "at least one call is needed", `{"tool": "power_guest", "args": {"guest": "104", "action": "start"}}`)
 	}
 	body := b.e.body(Request{Tool: b.tool, Caller: b.caller}, fmt.Sprintf("%d calls: %s", len(b.titles), strings.Join(b.titles, "; ")), b.body.Cluster, b.sofar.steps)
-	body.Skipped = b.body.Skipped
+	body.Skipped, body.Notes, body.moment = b.body.Skipped, b.body.Notes, b.body.moment
 	body.complete(b.lives)
 	return b.e.keep(ctx, body, b.caller, b.lives)
 }

@@ -41,14 +41,6 @@ func (c Configure) Needs() Needs {
 		Savable: slices.ContainsFunc(c.Delete, disturbs) || slices.ContainsFunc(slices.Collect(maps.Keys(c.Set)), disturbs)}
 }
 
-// Cautions implements cautious.
-func (c Configure) Cautions(l *Live) []string {
-	if note := roomy(l, c.Set["memory"]); note != "" {
-		return []string{note}
-	}
-	return nil
-}
-
 // harmless keys only describe a guest: changing them disturbs nothing (R1).
 var harmless = map[string]bool{"tags": true, "description": true}
 

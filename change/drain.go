@@ -64,6 +64,17 @@ func (d Drain) Join(lives []*Live) (steps []Step, skipped []Skip, err error) {
 	return steps, append(skipped, still...), nil
 }
 
+// Cautions implements cautious: what is emptied is mostly to be switched off.
+func (d Drain) Cautions(kept []*Live) []string {
+	if len(kept) == 0 {
+		return nil
+	}
+	if risk := kept[0].Places.without(d.Node); risk != "" {
+		return []string{risk}
+	}
+	return nil
+}
+
 // move finds a node for a guest, that with most room first, and takes the room.
 func (d Drain) move(l *Live, room map[string]int64) (steps []Step, why string) {
 	running := l.Target.Status != "stopped"
@@ -82,7 +93,7 @@ func (d Drain) move(l *Live, room map[string]int64) (steps []Step, why string) {
 			continue
 		}
 		why := m.hindrances(l, to)
-		if tight := crowded(l, node, pve.Ptr(room[node])); tight != "" {
+		if tight := crowded(node, pve.Ptr(room[node]), l); tight != "" {
 			why = append(why, tight)
 		}
 		if len(why) == 0 {

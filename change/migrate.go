@@ -89,7 +89,7 @@ func (m Migrate) Steps(l *Live) ([]Step, error) {
 		}
 	}
 	if why := m.hindrances(l, to); len(why) > 0 {
-		if tight := crowded(l, to.Name, to.left()); tight != "" {
+		if tight := crowded(to.Name, to.left(), l); tight != "" {
 			why = append(why, tight)
 		}
 		return nil, fault.New(fault.Conflict, "%s cannot move to %s: %s", l.Label(), to.Name, strings.Join(why, "; "))
@@ -98,24 +98,37 @@ func (m Migrate) Steps(l *Live) ([]Step, error) {
 }
 
 // Cautions implements cautious: Proxmox VE lets a guest go where memory is promised twice, a drain does not send it there.
-func (m Migrate) Cautions(l *Live) []string {
-	to := l.Places.node(m.Target)
-	if to == nil || m.Target == l.Node {
+// Guests that go there together are counted together.
+func (m Migrate) Cautions(kept []*Live) []string {
+	if len(kept) == 0 {
 		return nil
 	}
-	if tight := crowded(l, to.Name, to.left()); tight != "" {
+	to := kept[0].Places.node(m.Target)
+	if to == nil {
+		return nil
+	}
+	if tight := crowded(to.Name, to.left(), kept...); tight != "" {
 		return []string{tight}
 	}
 	return nil
 }
 
-// crowded says that a running guest may take more memory than a node has left; "" where it may not, or that is not known.
-func crowded(l *Live, node string, left *int64) string {
-	needs := memoryOf(l.Config)
-	if left == nil || l.Target.Status == "stopped" || *left >= needs {
+// crowded says that guests which run may take more memory than a node has left; "" where they may not, or that is not known.
+func crowded(node string, left *int64, come ...*Live) string {
+	needs, n := int64(0), 0
+	for _, l := range come {
+		if l.Target.Status != "stopped" {
+			needs, n = needs+memoryOf(l.Config), n+1
+		}
+	}
+	if left == nil || n == 0 || *left >= needs {
 		return ""
 	}
-	return fmt.Sprintf("%s has %s of memory left beside what its running guests may take, this one may take %s", node, exactSize(max(0, *left)>>20<<20), exactSize(needs))
+	who := "this one may take " + exactSize(needs)
+	if n > 1 {
+		who = fmt.Sprintf("the %d that come may take %s together", n, exactSize(needs))
+	}
+	return fmt.Sprintf("%s has %s of memory left beside what its running guests may take, %s", node, exactSize(max(0, *left)>>20<<20), who)
 }
 
 func (m Migrate) step(l *Live) Step {

@@ -185,7 +185,7 @@ func TestDrainSaysWhatMigrateSays(t *testing.T) {
 	if _, err := (Migrate{Target: "b"}).Steps(l); err != nil {
 		t.Error(err)
 	}
-	if notes := (Migrate{Target: "b"}).Cautions(l); len(notes) != 1 || notes[0] != tight {
+	if notes := (Migrate{Target: "b"}).Cautions([]*Live{l}); len(notes) != 1 || notes[0] != tight {
 		t.Errorf("%v", notes)
 	}
 }

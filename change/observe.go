@@ -104,8 +104,17 @@ func (e *Engine) readBack(ctx context.Context, c Cluster, s *Step, js store.Plan
 	o.proof = o.proves(w, b)
 	if s.Pending && b.Status != "stopped" {
 		o.pending, err = pendingKeys(ctx, c, t)
+		o.pending = slices.DeleteFunc(o.pending, func(k string) bool { return !w.about(k) }) // what waited before is another's
 	}
 	return o, err
+}
+
+// about says whether a key of the configuration is one that is wanted to be other than it was.
+func (w *Want) about(key string) bool {
+	_, set := w.Set[key]
+	_, sized := w.Sizes[key]
+	_, moved := w.Moved[key]
+	return set || sized || moved || slices.Contains(w.Unset, key)
 }
 
 // compare looks at each thing that is wanted; text says what is, not what was meant.

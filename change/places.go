@@ -14,6 +14,19 @@ import (
 type Places struct {
 	Nodes    []NodePlace
 	Storages []StoragePlace
+	Members  int // nodes of the cluster, as it counts them; 0: one that stands alone, or not known
+	Present  int // of them online
+}
+
+// without says that a cluster has no quorum while one more node is off; "" where it has, or that is not known. A node has one vote; those of a
+// quorum device are not told by cluster/status (recording 02/003).
+func (p *Places) without(node string) string {
+	n := p.node(node)
+	if p.Members < 2 || n == nil || !n.Online || p.Present-1 >= p.Members/2+1 {
+		return ""
+	}
+	return fmt.Sprintf("while %s is off, only %d of %d nodes would be online: without quorum nothing can be changed or started (the vote of a quorum device is not counted); bring nodes back before maintenance",
+		node, p.Present-1, p.Members)
 }
 
 // NodePlace is a node. Sizes are bytes, nil where they are not known; Committed is the memory that its running guests may take together.

@@ -245,6 +245,8 @@ type Body struct {
 	Undoes    string        `json:"undoes,omitempty"` // the plan that it takes back
 	Skipped   []Skip        `json:"skipped,omitempty"`
 	Notes     []string      `json:"notes,omitempty"` // what its requester should know beside it
+
+	moment []string // the same, of what was so at the moment of planning
 }
 
 // Skip is a guest that a query named and that the plan leaves out, with the reason.

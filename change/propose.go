@@ -67,6 +67,14 @@ func (e *Engine) Propose(ctx context.Context, r Request) (Proposal, error) {
 
 // draft makes the steps of a request, on what earlier requests of the same plan leave.
 func (e *Engine) draft(ctx context.Context, r Request, before *sofar) (Body, []*Live, error) {
+	body, lives, err := e.drafted(ctx, r, before)
+	if err == nil {
+		err = e.intoPools(ctx, body.Steps, before.steps)
+	}
+	return body, lives, err
+}
+
+func (e *Engine) drafted(ctx context.Context, r Request, before *sofar) (Body, []*Live, error) {
 	switch {
 	case r.Direct != nil:
 		body, err := e.direct(ctx, r)
@@ -130,9 +138,15 @@ func (e *Engine) body(r Request, title, cluster string, steps []Step) Body {
 		Notes: r.Notes}
 }
 
-// cautious is an action that has a warning for whoever reads the plan.
+// cautious is an action that has warnings for whoever reads the plan, about the guests that it takes.
 type cautious interface {
-	Cautions(l *Live) []string
+	Cautions(kept []*Live) []string
+}
+
+// momentary is an action that has warnings out of figures which never stand still. They are kept beside the plan, not in what is hashed: the same
+// change asked for again is the same plan.
+type momentary interface {
+	Moment(kept []*Live) []string
 }
 
 // plan makes the steps for the guests that were read. What one guest alone is refused is an error; of several it is left out, with the reason.
@@ -151,9 +165,6 @@ func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept
 			skip(k, err)
 		default:
 			b.Steps, kept = append(b.Steps, snapshotFirst(l, steps)...), append(kept, l)
-			if c, ok := r.Action.(cautious); ok {
-				b.Notes = append(b.Notes, c.Cautions(l)...)
-			}
 		}
 	}
 	if together && len(kept) > 0 {
@@ -161,7 +172,19 @@ func (b *Body) plan(r Request, found []Found, lives []*Live, errs []error) (kept
 		b.Steps, left, err = join.Join(kept)
 		b.Skipped = append(b.Skipped, left...)
 	}
+	if err == nil && !b.idle() {
+		b.warn(r.Action, slices.DeleteFunc(slices.Clone(kept), func(l *Live) bool { return !b.changes(l) }))
+	}
 	return kept, err
+}
+
+func (b *Body) warn(a Action, kept []*Live) {
+	if c, ok := a.(cautious); ok {
+		b.Notes = append(slices.Clone(b.Notes), c.Cautions(kept)...)
+	}
+	if m, ok := a.(momentary); ok {
+		b.moment = m.Moment(kept)
+	}
 }
 
 // direct plans what needs no reading of a guest. Guest names the one that is concerned, if any.
@@ -248,6 +271,11 @@ func (b *Body) touches(t *Target) bool {
 	return slices.ContainsFunc(b.Steps, func(s Step) bool {
 		return s.Target.VMID == t.VMID || slices.ContainsFunc(s.Also, func(a Target) bool { return a.VMID == t.VMID })
 	})
+}
+
+// changes says whether a step has anything to do for a guest.
+func (b *Body) changes(l *Live) bool {
+	return slices.ContainsFunc(b.Steps, func(s Step) bool { return s.Noop == "" && s.Target.VMID == l.VMID })
 }
 
 func blastOf(lives []*Live) Blast {
@@ -364,7 +392,7 @@ func (e *Engine) insert(ctx context.Context, st Store, p Proposal, who Caller, l
 	}
 	p.ID, p.Created, p.Expires = idOf(p.Hash, len(same)), now, now.Add(p.Body.TTL)
 	p.Plan.Plan.Body = p.Body.Canonical()
-	p.UndoOf = p.Body.Undoes
+	p.UndoOf, p.Note = p.Body.Undoes, strings.Join(p.Body.moment, "; ")
 	p.Journal = journal(&p, lives)
 	p.Plan.Plan, err = st.SavePlan(ctx, p.Plan.Plan, p.Journal, e.audit("plan", "", who, &p.Plan.Plan, p.Title))
 	return p, err

@@ -27,7 +27,7 @@ func TestPoolIsLive(t *testing.T) {
 		}
 		r.sheriff.Rules.Deny = nil
 		to("")
-		p = r.propose(208, SetPool{Pool: "infra"})
+		p = r.propose(208, SetPool{Pool: "home"})
 		to("lab")
 		if done := r.apply(p.ID); done.State != Stale || !strings.Contains(done.Note, "another pool now: lab") || r.sim.Stats().Writes > 0 {
 			t.Errorf("%s: %s", done.State, done.Note)

@@ -10,6 +10,8 @@ import (
 type Places struct {
 	Nodes     []Node
 	Storages  []StorageUse
+	Members   int              // nodes that the cluster counts, 0 for one that stands alone or where that is not known
+	Present   int              // of them online
 	Committed map[string]int64 // memory that the running guests of a node may take together, by node that is online
 }
 
@@ -21,6 +23,9 @@ func (i *Inventory) Places(ctx context.Context, cluster string) (Places, error) 
 	}
 	cv := i.proj.cluster(scope[0].name)
 	p := Places{Nodes: cv.nodeViews(), Committed: map[string]int64{}}
+	if cv.state.Quorate != nil {
+		p.Members, p.Present = cv.state.Votes, cv.state.Online
+	}
 	for _, n := range p.Nodes {
 		if n.Status == "online" {
 			p.Committed[n.Name] = cv.committed(n.Name)

@@ -48,7 +48,7 @@ func (o *planOut) View(d Deps) View {
 			s.Output.wrote(&v)
 		}
 	}
-	for _, line := range [][2]string{{"lost for good", asManyAs(o.Lost, "; ", roomForLost)}, {"left out", leftOutText(o.Skipped)}, {"note", o.Note}} {
+	for _, line := range [][2]string{{"lost for good", asManyAs(o.Lost, "; ", roomForLost)}, {"cannot be taken back, nor the rest with it", asManyAs(o.NoUndo, "; ", roomForBlast)}, {"left out", leftOutText(o.Skipped)}, {"note", o.Note}} {
 		if line[1] != "" {
 			v.Line("%s: %s", line[0], line[1])
 		}

@@ -271,6 +271,8 @@ type planOut struct {
 	// Addresses are those of a guest that was made and asked for them.
 	Addresses []string   `json:"addresses,omitempty"`
 	Blast     [][]string `json:"blast,omitempty"`
+	// NoUndo are the steps that keep the plan from being taken back, where others of it could be.
+	NoUndo []string `json:"no_undo,omitempty"`
 
 	cluster  string
 	question string
@@ -347,7 +349,7 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 	for _, n := range p.Body.Notes {
 		out.Note = strings.TrimPrefix(out.Note+"; "+clean.Line(n, 400), "; ")
 	}
-	out.Blast = blastRows(d, &p.Body.Blast)
+	out.Blast, out.NoUndo = blastRows(d, &p.Body.Blast), oneWay(&p.Body)
 	if p.State == change.Done && undoable(&p) {
 		out.Undo = call(d, "undo_change", p.ID)
 	}
@@ -358,14 +360,36 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 }
 
 func undoable(p *change.Plan) bool {
-	for k := range p.Body.Steps {
-		switch s := &p.Body.Steps[k]; {
-		case s.Noop != "", s.Stays != "", s.Target.New && !s.Makes: // nothing to take back, or it goes with what was made
-		case s.NoUndo != "", len(s.Undo) == 0 && !s.Makes && !s.Finds:
-			return false
+	return !slices.ContainsFunc(p.Body.Steps, func(s change.Step) bool { return stands(&s) != "" })
+}
+
+// stands is why a step cannot be taken back, "" where it can, or where nothing is to be taken back.
+func stands(s *change.Step) string {
+	switch {
+	case s.Noop != "", s.Stays != "", s.Target.New && !s.Makes: // nothing to take back, or it goes with what was made
+		return ""
+	case s.NoUndo == "" && len(s.Undo) == 0 && !s.Makes && !s.Finds:
+		return "no way back is known"
+	}
+	return s.NoUndo
+}
+
+// oneWay are the steps of a plan that cannot be taken back, where the rest could be: one of them keeps the whole from it.
+func oneWay(b *change.Body) []string {
+	var out []string
+	others := false
+	for k := range b.Steps {
+		s := &b.Steps[k]
+		if why := stands(s); why != "" {
+			out = append(out, clean.Line(fmt.Sprintf("%s %s (%s)", s.Target.Label(), s.Action, why), 160))
+		} else {
+			others = others || s.Noop == "" && s.Stays == ""
 		}
 	}
-	return true
+	if !others || b.Undoes != "" {
+		return nil
+	}
+	return out
 }
 
 func stepOf(s *change.Step, n int, j store.PlanStep) stepOut {
