@@ -114,7 +114,7 @@ func (c Create) after(made *Live) ([]Step, error) {
 		out = append(out, steps...)
 	}
 	for _, g := range c.Grow {
-		size, ok := pve.ParseSize(g.Size)
+		size, ok := pve.ReadSize(g.Size)
 		if !ok || size <= 0 {
 			return nil, fault.BadField("disks", "the whole size of a disk", "16G")
 		}

@@ -72,15 +72,37 @@ const leastSize = 1 << 20
 func (d Disk) find(l *Live) (pve.Disk, error) {
 	disks := l.Config.Disks()
 	var names []string
+	var plain []pve.Disk // those that are meant where none is named
 	for _, x := range disks {
 		if x.Slot == d.Slot {
 			return x, d.usable(l, x)
 		}
 		if !x.CDROM {
 			names = append(names, x.Slot)
+			if x.Storage != "" && !isFirmware(x.Slot) && strings.HasPrefix(x.Slot, "unused") == (d.Verb == "attach") {
+				plain = append(plain, x)
+			}
 		}
 	}
-	return pve.Disk{}, fault.BadField("disk", fmt.Sprintf("%s has no disk %s", l.Label(), quoted(d.Slot)), strings.Join(names, ", "))
+	switch {
+	case d.Slot != "":
+		return pve.Disk{}, fault.BadField("disk", fmt.Sprintf("%s has no disk %s; it has %s", l.Label(), quoted(d.Slot), orNone(names)), names0(names))
+	case len(plain) == 1 && d.Verb != "remove" && d.Verb != "detach": // what is taken away is named
+		return plain[0], nil
+	}
+	return pve.Disk{}, fault.BadField("disk", fmt.Sprintf("which disk of %s is meant; it has %s", l.Label(), orNone(names)), names0(names))
+}
+
+// isFirmware says that a slot holds no disk of the guest's own: EFI variables, or the state of a TPM.
+func isFirmware(slot string) bool {
+	return strings.HasPrefix(slot, "efidisk") || strings.HasPrefix(slot, "tpmstate")
+}
+
+func names0(names []string) string {
+	if len(names) == 0 {
+		return "scsi1"
+	}
+	return names[0]
 }
 
 func (d Disk) usable(l *Live, x pve.Disk) error {
@@ -174,7 +196,7 @@ func (d Disk) add(l *Live) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes, ok := pve.ParseSize(d.Size)
+	bytes, ok := pve.ReadSize(d.Size)
 	if !ok || bytes < leastSize {
 		return nil, fault.BadField("size", "how large it is to be, with its unit", "32G")
 	}
@@ -249,12 +271,6 @@ func (d Disk) detach(l *Live) ([]Step, error) {
 }
 
 func (d Disk) attach(l *Live) ([]Step, error) {
-	if d.Slot == "" {
-		unused := slices.DeleteFunc(l.Config.Disks(), func(x pve.Disk) bool { return !strings.HasPrefix(x.Slot, "unused") })
-		if len(unused) == 1 {
-			d.Slot = unused[0].Slot
-		}
-	}
 	x, err := d.find(l)
 	if err != nil {
 		return nil, err

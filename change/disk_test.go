@@ -33,6 +33,8 @@ func TestDiskRefused(t *testing.T) {
 		{vm, Disk{Verb: "move", Slot: "scsi0", Storage: "local-lvm"}, "already"},
 		{vm, Disk{Verb: "move", Slot: "ide2", Storage: "nas"}, "CD drive"},
 		{vm, Disk{Verb: "attach", Slot: "scsi1"}, "attached already"},
+		{vm, Disk{Verb: "grow", Size: "+1G"}, "which disk of 101 is meant; it has scsi0, scsi1"},
+		{vm, Disk{Verb: "detach"}, "which disk"},
 		{vm, Disk{Verb: "detach", Slot: "unused0"}, "detached already"},
 		{vm, Disk{Verb: "detach", Slot: "scsi7"}, "has no disk scsi7"},
 		{&guarded, Disk{Verb: "remove", Slot: "scsi0"}, "protected"},
@@ -47,6 +49,22 @@ func TestDiskRefused(t *testing.T) {
 		if f := fault.Of(err); err == nil || !strings.Contains(f.Error()+f.Rule, c.words) {
 			t.Errorf("%+v: %v %v, want %q in it", c.disk, steps, err, c.words)
 		}
+	}
+}
+
+// TestOnlyDisk: where a guest has one disk, that is meant, in whatever spelling of the size.
+func TestOnlyDisk(t *testing.T) {
+	t.Parallel()
+	l := &Live{Target: Target{Type: pve.Qemu, VMID: 100, Node: "pve1", Status: "running"}, Config: pve.Config{"scsi0": "local-lvm:vm-100-disk-0,size=16G", "ide2": "none,media=cdrom",
+		"efidisk0": "local-lvm:vm-100-disk-1,size=4M", "unused0": "local-lvm:vm-100-disk-2"}}
+	for _, size := range []string{"+20G", "+20GB", "+20g", " +20 GiB", "36GiB"} {
+		steps, err := Disk{Verb: "grow", Size: size}.Steps(l)
+		if err != nil || len(steps) != 1 || steps[0].Call.param("disk") != "scsi0" || steps[0].Call.param("size") != "36G" {
+			t.Errorf("%q: %+v, %v", size, steps, err)
+		}
+	}
+	if steps, err := (Disk{Verb: "attach"}).Steps(l); err != nil || !strings.HasPrefix(steps[0].Call.param("scsi1"), "local-lvm:vm-100-disk-2") {
+		t.Errorf("the only unused one: %+v, %v", steps, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func (d Disk) grow(l *Live) ([]Step, error) {
 }
 
 func (d Disk) growUnseen(l *Live) ([]Step, error) {
-	size, ok := pve.ParseSize(d.Size)
+	size, ok := pve.ReadSize(d.Size)
 	if !ok || size < leastSize || d.Slot == "" {
 		return nil, fault.BadField("grow", "of a clone of a snapshot the disk and its whole size are needed", "scsi0=32G")
 	}
@@ -59,8 +59,8 @@ func (d Disk) resize(l *Live, slot string, size int64) Step {
 
 // size is how large a disk is to become.
 func (d Disk) size(x pve.Disk) (int64, error) {
-	text, more := strings.CutPrefix(d.Size, "+")
-	n, ok := pve.ParseSize(text)
+	text, more := strings.CutPrefix(strings.TrimSpace(d.Size), "+")
+	n, ok := pve.ReadSize(text)
 	switch {
 	case !ok || n < leastSize:
 		return 0, fault.BadField("size", "the whole size, or what is added, with its unit", "64G, +32G")

@@ -140,7 +140,7 @@ func disksOf(list []string, storage, usual string) ([]disk, error) {
 		if strings.Trim(size, "0123456789") == "" && size != "" {
 			size += "G"
 		}
-		n, ok := pve.ParseSize(size)
+		n, ok := pve.ReadSize(size)
 		if !ok || n <= 0 || n%(1<<30) != 0 || slices.ContainsFunc(parts, func(p string) bool { return strings.TrimSpace(p) == "" }) {
 			return nil, fault.BadField("disks", "sizes in whole GiB, or STORAGE:SIZE with options", "32G, tank:100,ssd=1")
 		}

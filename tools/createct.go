@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/change"
@@ -47,8 +48,16 @@ func createContainer() Spec {
 		if err := b.place(ctx); err != nil {
 			return change.Request{}, err
 		}
-		return change.Request{Cluster: b.p.Cluster, Direct: b.create(), Notes: b.p.Notes}, nil
+		return change.Request{Cluster: b.p.Cluster, Direct: b.create(), Notes: append(slices.Clone(b.p.Notes), b.notes()...)}, nil
 	})
+}
+
+// notes are what the one who asked should know of the new container.
+func (b *ctBuild) notes() []string {
+	if len(b.keys) == 0 && b.in.Password == "" {
+		return []string{noKey}
+	}
+	return nil
 }
 
 // ctBuild makes the parameters of a container out of its inputs and its place.

@@ -54,7 +54,7 @@ func createVM() Spec {
 			return change.Request{}, err
 		}
 		c, err := b.create()
-		return change.Request{Cluster: b.p.Cluster, Direct: c, Notes: b.p.Notes}, err
+		return change.Request{Cluster: b.p.Cluster, Direct: c, Notes: append(slices.Clone(b.p.Notes), b.notes()...)}, err
 	})
 }
 
@@ -273,13 +273,31 @@ func (b *vmBuild) cloudInit(ps *params, c *change.Create, mac string) error {
 	return nil
 }
 
+// noKey is a guest that nobody can log in to from elsewhere.
+const noKey = "no ssh key: nobody can log in over the network; give ssh_keys, or the owner sets changes.ssh_keys"
+
+// notes are what the one who asked should know of the first start.
+func (b *vmBuild) notes() []string {
+	var out []string
+	if b.in.Image == "" {
+		return nil
+	}
+	if len(b.keys) == 0 && b.in.UserData == "" { // user data may hold keys of its own
+		out = append(out, noKey)
+	}
+	if len(b.in.Packages) > 0 || b.in.UserData != "" {
+		out = append(out, "packages and user data are cloud-init's work inside the guest after its first start; Proxmox VE does not tell whether it succeeded")
+	}
+	return out
+}
+
 // says is what the seed holds, for the review.
 func (b *vmBuild) says() string {
 	parts := []string{"ip " + b.ip}
 	if n := len(b.keys); n > 0 {
 		parts = append(parts, counted(n, "ssh key"))
 	} else {
-		parts = append(parts, "no ssh key: nobody can log in over the network")
+		parts = append(parts, "no ssh key")
 	}
 	if b.agent() {
 		parts = append(parts, "guest agent")
