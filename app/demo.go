@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/cli"
 	"github.com/proxmox-mcp/proxmox-mcp/config"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/redact"
@@ -129,7 +130,7 @@ func (a *App) serveDemo(ctx context.Context, g cli.Globals, o cli.DemoOptions, o
 		if d, err = a.startDemo(log, proxmox.WithTelemetry(watch)); err != nil {
 			return nil, err
 		}
-		d.parts.grants.Process = granted
+		d.parts.grants.Process, d.parts.program = granted, change.Ownerless
 		// Some 60 ms: the first question of a demo should not meet a half-read cluster. What fails the first read tells.
 		if err = d.parts.inv.Complete(ctx, "", nil); err != nil {
 			log.Warn("the demo's first sync failed", "err", err)

@@ -92,7 +92,7 @@ func (e *Engine) mayBegin(ctx context.Context, p *Plan, who Caller, o ApplyOptio
 	switch p.State {
 	case Planned, Approved, Interrupted:
 	case Waiting:
-		return fault.New(fault.Conflict, "plan %s waits for an operator's approval", p.ID).WithHint("its owner runs: %s plan approve %s", e.opt.Program(), p.ID)
+		return fault.New(fault.Conflict, "plan %s waits for an operator's approval", p.ID).WithHint("%s", OwnerRuns(e.opt.Program(), "plan approve "+p.ID))
 	default:
 		return fault.New(fault.Conflict, "plan %s is %s: a plan is used once", p.ID, p.State).WithNext("get_plan")
 	}
@@ -137,7 +137,7 @@ func (e *Engine) allowed(ctx context.Context, p *Plan, who Caller, v Verdict, o 
 	case v.Decision == Ask:
 		return fault.New(fault.Denied, "the user of this client has not agreed to plan %s", p.ID)
 	}
-	return fault.New(fault.Conflict, "plan %s needs an operator's approval", p.ID).WithHint("its owner runs: %s plan approve %s", e.opt.Program(), p.ID)
+	return fault.New(fault.Conflict, "plan %s needs an operator's approval", p.ID).WithHint("%s", OwnerRuns(e.opt.Program(), "plan approve "+p.ID))
 }
 
 // claim takes the plan for this process: the lease first, then the state, once.

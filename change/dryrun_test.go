@@ -74,3 +74,16 @@ func TestTitlesNameGuests(t *testing.T) {
 		t.Errorf("without a guest that it touches it is %q", got)
 	}
 }
+
+// TestOwnerRuns: the line to paste, and in a demo, where it could not work, what can be done instead.
+func TestOwnerRuns(t *testing.T) {
+	t.Parallel()
+	for program, want := range map[string]string{"": "its owner runs: proxmox-mcp plan approve p-x", "/opt/x --state y": "its owner runs: /opt/x --state y plan approve p-x"} {
+		if got := OwnerRuns(program, "plan approve p-x"); got != want {
+			t.Errorf("%q: %s", program, got)
+		}
+	}
+	if got := OwnerRuns(Ownerless, "plan approve p-x"); strings.Contains(got, "plan approve") || !strings.Contains(got, "no owner") {
+		t.Errorf("a demo: %s", got)
+	}
+}

@@ -131,7 +131,7 @@ func (s *Sheriff) Judge(ctx context.Context, b *Body, who Caller, live []Target)
 	if on, why, err := s.Stopped(ctx); err != nil {
 		return Verdict{}, err
 	} else if on {
-		return deny("the emergency stop is on: "+why, "its owner runs: "+s.program()+" stop --off"), nil
+		return deny("the emergency stop is on: "+why, OwnerRuns(s.program(), "stop --off")), nil
 	}
 	if err := s.room(ctx); err != nil {
 		return Verdict{}, err
@@ -265,7 +265,7 @@ func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {
 	if st.Tier > s.Rules.Maximum {
 		return deny(is, fmt.Sprintf("the configuration's changes.maximum is %s", s.Rules.Maximum)), false
 	}
-	return deny(is, fmt.Sprintf("its owner runs: %s allow %s --for 8h", s.program(), st.Tier)), false
+	return deny(is, OwnerRuns(s.program(), "allow "+st.Tier.String()+" --for 8h")), false
 }
 
 // caps counts what was sent within the last hour, on top of what the plan wants.

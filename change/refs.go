@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
@@ -47,5 +48,5 @@ func (e *Engine) secret(ctx context.Context, p Param) error {
 		return nil
 	}
 	return fault.BadField(p.Key, "there is no secret of that name", "secret:NAME").
-		WithHint("its owner sets it on a terminal: %s secret set %.64s", e.opt.Program(), name)
+		WithHint("on a terminal, %s", OwnerRuns(e.opt.Program(), fmt.Sprintf("secret set %.64s", name)))
 }

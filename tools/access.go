@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/inventory"
 )
@@ -135,7 +136,7 @@ func changesText(d Deps, c accessOf) string {
 	case c.Level != R0.String():
 		text = "changes: allowed up to " + c.Level
 	case !c.ReadOnly:
-		text += "; its owner turns them on: " + cmp.Or(d.Program, "proxmox-mcp") + " allow reversible"
+		text += "; " + change.OwnerRuns(d.Program, "allow reversible")
 	}
 	if c.ReadOnly {
 		text += "; nothing but GET is sent to this cluster (read_only in the configuration)"

@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -230,7 +229,7 @@ func call(d Deps, tool, id string) string {
 
 // waits is the line that a person pastes to decide about a plan.
 func waits(d Deps, id string) string {
-	return "waits for an operator; its owner runs: " + cmp.Or(d.Program, "proxmox-mcp") + " plan approve " + id
+	return "waits for an operator; " + change.OwnerRuns(d.Program, "plan approve "+id)
 }
 
 // question is what the client's user is asked: the effect and the exact targets, free of control characters.
