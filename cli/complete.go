@@ -98,9 +98,17 @@ func matching(names []string, typed string) []string {
 // filesAreOurs are the words for values that are files or folders: shells complete these by themselves.
 var filesAreOurs = []string{"FILE", "DIR", "DIR..."}
 
-// completions gives what completes nothing yet its names, and keeps files away from where none is taken.
-func completions(c *cobra.Command, p Program, g *Globals) {
-	if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && !c.HasSubCommands() && !slices.ContainsFunc(strings.Fields(c.Use), func(w string) bool { return slices.Contains(filesAreOurs, w) }) {
+// completions gives the command that is typed what completes nothing yet its names, and keeps files away from where none is taken. It is for
+// that command alone: somebody waits for the answer.
+func completions(root *cobra.Command, typed []string, p Program, g *Globals) {
+	c := root
+	for _, word := range typed {
+		if k := slices.IndexFunc(c.Commands(), func(sub *cobra.Command) bool { return sub.Name() == word }); k >= 0 {
+			c = c.Commands()[k]
+		}
+	}
+	takesFile := slices.ContainsFunc(strings.Fields(c.Use), func(w string) bool { return slices.Contains(filesAreOurs, w) })
+	if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && !c.HasSubCommands() && !takesFile {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
@@ -108,7 +116,4 @@ func completions(c *cobra.Command, p Program, g *Globals) {
 			_ = c.RegisterFlagCompletionFunc(f.Name, completeNames(p, g, kindOf(f.Name))) // one that is there stays
 		}
 	})
-	for _, sub := range c.Commands() {
-		completions(sub, p, g)
-	}
 }

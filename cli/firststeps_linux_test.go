@@ -64,7 +64,7 @@ func (j *journey) same(text string) string {
 		{`2026-11-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)`, "2026-11-20T09:00:00Z"}, {`\d+s old`, "0s old"}, {`\d+ of \d+ work`, "all work"}, {`[ \t]+\n`, "\n"},
 		// Load, and how far the background checks got, depend on when the machine comes to it.
 		{`(pve\d  online +)\d+( +)\d+`, "${1}20${2}60"},
-		{`(?s)\d+ problems, worst .*?\n(warning: node)`, "(the worst problems, as far as the checks got; health has all)\n$1"},
+		{`(?s)\d+ problems, worst .*?\n(warning: pve3)`, "(the worst problems, as far as the checks got; health has all)\n$1"},
 	} {
 		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
 	}

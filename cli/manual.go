@@ -42,7 +42,7 @@ func Completions() (map[string]string, error) {
 
 // tree is the command tree without a program behind it: it can be read, and runs nothing.
 func tree() *cobra.Command {
-	root := newRoot(nil, Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	root, _ := newRoot(nil, Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	root.InitDefaultCompletionCmd()
 	return root
 }

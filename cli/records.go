@@ -22,7 +22,7 @@ type record struct {
 }
 
 // listKeys are the members of answers that are lists of objects; their main table has the same name.
-var listKeys = []string{"nodes", "findings", "checks", "storages", "interfaces", "points", "metrics", "clusters"}
+var listKeys = []string{"nodes", "findings", "checks", "storages", "interfaces", "points", "metrics", "clusters", "recipes"}
 
 // recordOf reads an answer's JSON: rows under columns, one list of objects, or a list by itself as reports of a sync are.
 func recordOf(raw []byte, view tools.View) record {
@@ -214,7 +214,7 @@ func members(object json.RawMessage, f func(key string, v json.RawMessage)) {
 
 // nameColumn is the column that names a row, where that is not the first one.
 func nameColumn(t *tools.Table) int {
-	name := map[string]string{"tasks": "task", "interfaces": "name", "points": "id"}[t.Name]
+	name := map[string]string{"tasks": "task", "interfaces": "name", "points": "id", "operations": "plan"}[t.Name]
 	return max(0, slices.IndexFunc(t.Columns, func(c string) bool { return c == name || name == "" && (c == "object" || c == "check") }))
 }
 

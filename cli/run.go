@@ -87,7 +87,10 @@ func execute(ctx context.Context, p Program, args []string, s Streams) error {
 	if len(args) == 1 && args[0] == "serve" {
 		return p.Serve(ctx, defaults(), ServeOptions{In: s.In}, s.Out, s.Err)
 	}
-	root := newRoot(p, s)
+	root, g := newRoot(p, s)
+	if at := slices.IndexFunc(args, func(a string) bool { return a == cobra.ShellCompRequestCmd || a == cobra.ShellCompNoDescRequestCmd }); at >= 0 {
+		completions(root, args[at+1:], p, g)
+	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }
@@ -106,7 +109,7 @@ const (
 	groupDevelop = "develop"
 )
 
-func newRoot(p Program, s Streams) *cobra.Command {
+func newRoot(p Program, s Streams) (*cobra.Command, *Globals) {
 	g := new(defaults())
 	version := false
 	root := &cobra.Command{
@@ -145,8 +148,7 @@ silent), 4 not allowed or not agreed to, 5 a plan waits for plan apply or an ope
 	addToolCommands(root, p, g, s)
 	addCommands(root, p, g, s)
 	usageErrors(root)
-	completions(root, p, g)
-	return root
+	return root, g
 }
 
 func globalFlags(root *cobra.Command, g *Globals) {

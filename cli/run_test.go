@@ -47,7 +47,7 @@ func TestExitCode(t *testing.T) {
 // all are the commands of the tree with the root, without those that cobra adds.
 func all(t *testing.T) []*cobra.Command {
 	t.Helper()
-	root := newRoot(nil, Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	root, _ := newRoot(nil, Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	out := []*cobra.Command{root}
 	for i := 0; i < len(out); i++ {
 		out = append(out, out[i].Commands()...)
