@@ -85,7 +85,7 @@ func TestCodeNewStore(t *testing.T) {
 	c.settings()
 	folder := filepath.Join(t.TempDir(), "infra")
 	args := `{"folder":"` + folder + `"}`
-	c.says("export_code", args, "sdn_vnet")
+	c.says("export_code", args, "kinds more")
 	cfg := *c.p.cfg
 	cfg.State.Path = filepath.Join(t.TempDir(), "state.db")
 	c.build(&cfg)

@@ -3,6 +3,7 @@ package tools
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"path/filepath"
@@ -195,6 +196,7 @@ func conflicts(files []repo.FileChange) []conflictOut {
 
 // How much of an export's answer is shown; json has all.
 const (
+	shownCounts    = 8
 	shownFiles     = 12
 	shownLeftOut   = 8
 	shownConflicts = 20
@@ -204,12 +206,8 @@ const (
 func (o *exportOut) View(d Deps) View {
 	v := View{Warnings: o.Warnings}
 	v.Line("cluster %s as code in %s: %s, %s", cell(o.Cluster, 80), o.Folder, counted(o.Guests, "guest"), asOf(d, since(d, o.asOf)))
-	var counts []string
-	for _, c := range guestsFirst(o.Counts) {
-		counts = append(counts, strconv.Itoa(c.N)+" "+strings.TrimPrefix(strings.TrimPrefix(c.What, "proxmox_"), "virtual_environment_"))
-	}
-	if len(counts) > 0 {
-		v.Text(strings.Join(counts, ", "))
+	if line := countsLine(o.Counts); line != "" {
+		v.Text(line)
 	}
 	v.Table(filesTable(o.Files))
 	v.Table(Table{Name: "left out", Columns: []string{"object", "why"}, Rows: capped(o.LeftOut, shownLeftOut, func(l leftOut) []string { return []string{l.Object, l.Why} })})
@@ -230,12 +228,34 @@ func (o *exportOut) View(d Deps) View {
 	return v
 }
 
-// guestsFirst are the counts with those of guests before the others.
-func guestsFirst(list []iac.Count) []iac.Count {
-	guest := func(c iac.Count) bool {
-		return strings.HasSuffix(c.What, "_vm") || strings.HasSuffix(c.What, "_container")
+// countsLine names the kinds of resources of which there are most, guests first, and what else was made.
+func countsLine(list []iac.Count) string {
+	var resources, others []iac.Count
+	for _, c := range list {
+		if name, ok := strings.CutPrefix(c.What, "proxmox_"); ok {
+			resources = append(resources, iac.Count{What: strings.TrimPrefix(name, "virtual_environment_"), N: c.N})
+		} else {
+			others = append(others, c)
+		}
 	}
-	return slices.Concat(slices.DeleteFunc(slices.Clone(list), func(c iac.Count) bool { return !guest(c) }), slices.DeleteFunc(slices.Clone(list), guest))
+	guest := func(c iac.Count) int { return slices.Index([]string{"container", "vm"}, c.What) }
+	slices.SortStableFunc(resources, func(a, b iac.Count) int { return cmp.Or(cmp.Compare(guest(b), guest(a)), cmp.Compare(b.N, a.N)) })
+	var out []string
+	more := 0
+	for i, c := range resources {
+		if i < shownCounts {
+			out = append(out, strconv.Itoa(c.N)+" "+c.What)
+		} else {
+			more += c.N
+		}
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("%s of %s more", counted(more, "resource"), counted(len(resources)-shownCounts, "kind")))
+	}
+	for _, c := range others {
+		out = append(out, strconv.Itoa(c.N)+" "+c.What)
+	}
+	return strings.Join(out, ", ")
 }
 
 func conflictTable(list []conflictOut) Table {

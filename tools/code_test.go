@@ -166,3 +166,37 @@ func TestFilesTable(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestBudgetExportWhole: a first export of a hundred guests with all kinds of things around them, some of it left out and some never read.
+func TestBudgetExportWhole(t *testing.T) {
+	f := someCode()
+	f.export.Files, f.export.Warnings = nil, nil
+	for _, p := range []string{"terraform/a.tf", "terraform/b.tf", "ansible/a", "ansible/b", "tests/a", "tests/b", "README.md", "COVERAGE.md", "docs/INVENTORY.md", "pulumi/pulumi-import.json"} {
+		f.export.Files = append(f.export.Files, repo.FileChange{Path: p, State: repo.New})
+	}
+	for i := range 30 {
+		f.export.Counts = append(f.export.Counts, iac.Count{What: fmt.Sprintf("proxmox_virtual_environment_kind_%d", i), N: i})
+		f.export.Coverage = append(f.export.Coverage, iac.Coverage{Kind: store.KindNetwork, ID: fmt.Sprintf("pve%d/enp1s0", i), Status: iac.LeftOut, Why: "a physical device: there is nothing to make"})
+	}
+	f.export.Absent = []iac.Absence{{Kind: store.KindACL, N: 2, Why: "code.parts of the configuration leaves out access"}, {Kind: store.KindUser, N: 3, Why: "code.parts of the configuration leaves out access"}}
+	f.export.Unread = iac.Unread{"network pve3": "node pve3 did not answer", "node_firewall pve3": "node pve3 did not answer"}
+	d := deps(&fake{})
+	d.Code = f
+	spec, err := Find("export_code")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := spec.Call(t.Context(), d, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := res.Answer.View(d)
+	out := v.Compact()
+	n := tokens(t, out)
+	limits.Report(t, limits.Row{Name: "answer: first export of 100 guests and all around them, tokens", Measured: fmt.Sprint(n), Value: float64(n), Limit: 400})
+	for _, want := range []string{"66 vm, 33 container, 29 kind_29, ", "276 resources of 24 kinds more, 105 hosts", "new\t2\tterraform/", "2 ACL entries, 3 users\tcode.parts", "firewall of pve3, networks of pve3"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
