@@ -50,7 +50,7 @@ var (
 func TestSlowNAS(t *testing.T) {
 	r := newRig(t, pvesim.DemoWorld(time.Now()))
 	r.sync(t)
-	a := &agent{t: t, deps: (&App{Clock: time.Now}).deps(r.parts, server.LocalPrincipal(), "cli")}
+	a := &agent{t: t, deps: (&App{Clock: time.Now}).deps(r.parts, server.LocalPrincipal(), "stdio")}
 	m := guestRow.FindStringSubmatch(a.call("find_guests", `{"query":"nas"}`))
 	if m == nil {
 		t.Fatalf("no guest is found:\n%s", a.heard.String())
