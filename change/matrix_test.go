@@ -336,7 +336,7 @@ func (s *shot) written(p Plan, fail func(format string, args ...any)) {
 	}
 	want := []string{"plan", "apply"}
 	if p.Approver != "" {
-		want = []string{"plan", "approve", "apply"}
+		want = []string{"plan", "submit", "approve", "apply"}
 	}
 	for _, j := range p.Journal {
 		if (j.Error == "") != (j.Code == "") {
