@@ -12,7 +12,7 @@ import (
 )
 
 type guestsIn struct {
-	Query  string   `json:"query" example:"state:running cpu>80 -tag:test order:mem" desc:"text, node:pve1 tag:web state:running type:vm|ct pool: ip: os: storage: cpu>80 mem>4G disk> backup:none backup>7d snapshot>30d agent:none onboot:yes ha:yes lock: name:web* vmid:100-199; - negates; order:memused"`
+	Query  string   `json:"query" example:"state:running cpu>80 -tag:test order:mem" desc:"text, node: tag:web state:running type:vm|ct pool: ip: os: storage: cpu>80 mem>4G disk> backup:none backup>7d snapshot>30d agent:none onboot:yes ha:yes lock: name:web* vmid:100-199; - negates; order:cpu"`
 	Fields []string `json:"fields" desc:"columns to add: mem disk cpus uptime pool ip os ha lock onboot cluster" rule:"must be of mem, disk, cpus, uptime, pool, ip, os, ha, lock, onboot, cluster" example:"mem,ip"`
 	Limit  int      `json:"limit" min:"1" max:"500" example:"100"`
 	Cursor string   `json:"cursor" desc:"next_cursor of the page before"`
