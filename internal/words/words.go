@@ -30,7 +30,7 @@ func Bare(message []byte) []byte {
 	}
 	begin, text = head+begin, head+text
 	reason := message[begin+1+len(encoded):]
-	end := bytes.Index(reason, []byte(encoded+"'"))
+	end := ending(reason)
 	if end < 0 {
 		return message
 	}
@@ -40,4 +40,19 @@ func Bare(message []byte) []byte {
 	}
 	out := append(make([]byte, 0, len(message)), message[:text+len(`"message":"`)]...)
 	return append(append(out, reason[:end]...), reason[end+rest:]...)
+}
+
+// ending is where the closing mark begins, -1 without one. In a text that has the mark's encoding in letters it is behind a backslash of its own.
+func ending(reason []byte) int {
+	for at := 0; ; {
+		next := bytes.Index(reason[at:], []byte(encoded+"'"))
+		if next < 0 {
+			return -1
+		}
+		at += next
+		if before := reason[:at]; (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 0 {
+			return at
+		}
+		at++
+	}
 }

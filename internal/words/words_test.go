@@ -19,6 +19,7 @@ func TestBare(t *testing.T) {
 	for name, c := range map[string]struct{ form, said, want string }{
 		"prompt":       {refused, "prompt '" + Mark("guest: is required") + "' not found: prompt not found", "guest: is required"},
 		"quotes":       {refused, "handler not found for resource URI '" + Mark(`no "a's" <b> \ here`) + "': resource not found", `no "a's" <b> \ here`},
+		"spelt marks":  {refused, "tool '" + Mark(`no \u001e' here, nor \\u001e'x, ends \`) + "' not found", `no \u001e' here, nor \\u001e'x, ends \`},
 		"event":        {"event: message\ndata: " + refused + "\n\n", "tool '" + Mark("there is no tool") + "' not found", "there is no tool"},
 		"unmarked":     {refused, "prompt 'x' not found", "prompt 'x' not found"},
 		"half a mark":  {refused, "prompt '\x1ex' not found", "prompt '\x1ex' not found"},
