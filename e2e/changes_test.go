@@ -108,7 +108,7 @@ func TestChangeAnswers(t *testing.T) {
 			if !strings.Contains(s.text(0), want.stop) || !strings.Contains(s.text(1), want.guest) {
 				t.Errorf("%s, %s: %s\n%s", script, user, s.text(0), s.text(1))
 			}
-			if asked := user != "none"; (len(s.Asked) == 1) != asked || asked && !strings.Contains(s.Asked[0], "stop on 210 runner?") {
+			if asked := user != "none"; (len(s.Asked) == 1) != asked || asked && !strings.Contains(s.Asked[0], "stop 210 runner?") {
 				t.Errorf("%s, %s: asked %q", script, user, s.Asked)
 			}
 			// The first call opens the simulated cluster; a wait for an answer that nobody gives would be 25 s.

@@ -238,7 +238,7 @@ func TestSealedState(t *testing.T) {
 			t.Errorf("%s: %v", name, m)
 		}
 	}
-	if _, m := c.call("power_guest", stop, map[string]any{"requestState": state, "inputResponses": answers}); !strings.Contains(text(m), "stop: done") || running() {
+	if _, m := c.call("power_guest", stop, map[string]any{"requestState": state, "inputResponses": answers}); !strings.Contains(text(m), "stop 210 runner: done") || running() {
 		t.Errorf("as asked: %v", m)
 	}
 	if _, m := c.call("power_guest", map[string]any{"guest": "210", "action": "start"}, nil); !strings.Contains(text(m), "done") {
