@@ -112,14 +112,14 @@ func (h *historian) task(c *Change, what string, why *cause) *store.Task {
 // seenAfter is how long after the begin of a look a step may have been sent and still be seen by it: a look takes as long.
 const seenAfter = 10 * time.Second
 
-// ownStep is the step of this program that made a change: the one that was to change this very field, to this value if there is one, the one of the task that fits, or the
-// newest of a kind that does. A step that someone else's later task may have undone does not count.
+// ownStep is the step of this program that made a change: the one that changed this very field, to this value if there is one, the one of the task that fits, or the
+// newest of a kind that does. What was sent before the look began goes before what it may have seen still. A step that someone else's later task may have undone does not count.
 func (h *historian) ownStep(ctx context.Context, c *Change, t *store.Task, why *cause) (*store.PlanStep, error) {
 	steps, err := h.steps(ctx, c.Cluster, c.ID)
 	if err != nil {
 		return nil, err
 	}
-	var named, fits *store.PlanStep
+	var same, named, fits *store.PlanStep
 	for k := range steps {
 		s := &steps[k]
 		switch {
@@ -133,20 +133,40 @@ func (h *historian) ownStep(ctx context.Context, c *Change, t *store.Task, why *
 		if err != nil {
 			return nil, err
 		}
-		if exact {
+		if exact && !s.Sent.After(c.At) {
 			return s, nil
 		}
-		if names && named == nil {
+		if exact {
+			same = s
+		}
+		if names && (named == nil || named.Sent.After(c.At)) {
 			named = s
 		}
 		if fits == nil && (t == nil || s.Sent.After(t.Start)) {
 			fits = s
 		}
 	}
-	return cmp.Or(named, fits), nil
+	return cmp.Or(same, named, fits), nil
 }
 
-// names says that a step was to change the very field, and, exact, that it was to become what it became.
+// diffs are the fields that a step is to change, or changed, as package change writes them.
+type diffs []struct {
+	Field string `json:"field"`
+	New   string `json:"new"`
+}
+
+// of is what a field becomes.
+func (d diffs) of(field string) (value string, named bool) {
+	for k := range d {
+		if d[k].Field == field {
+			return d[k].New, true
+		}
+	}
+	return "", false
+}
+
+// names says that a step was to change the very field, and, exact, that it was to become what it became, or was read back as that:
+// Proxmox VE writes some values its own way, tags in lower case and sorted (schema: tag-style).
 func (h *historian) names(ctx context.Context, s *store.PlanStep, c *Change) (names, exact bool, err error) {
 	if c.Field == "" || c.Field == "status" {
 		return false, false, nil
@@ -157,22 +177,23 @@ func (h *historian) names(ctx context.Context, s *store.PlanStep, c *Change) (na
 	}
 	var body struct {
 		Steps []struct {
-			Diff []struct {
-				Field string `json:"field"`
-				New   string `json:"new"`
-			} `json:"diff"`
+			Diff diffs `json:"diff"`
 		} `json:"steps"`
 	}
 	readable := json.Unmarshal(p.Body, &body) == nil // bodies of old plans are kept no more
 	if !readable || s.N < 1 || s.N > len(body.Steps) {
 		return false, false, nil
 	}
-	for _, d := range body.Steps[s.N-1].Diff {
-		if d.Field == c.Field {
-			return true, d.New == c.New, nil
-		}
+	meant, names := body.Steps[s.N-1].Diff.of(c.Field)
+	if !names || meant == c.New {
+		return names, names, nil
 	}
-	return false, false, nil
+	var result struct {
+		Diff diffs `json:"diff"`
+	}
+	read := json.Unmarshal(s.Result, &result) == nil // without a result nothing was read back
+	got, found := result.Diff.of(c.Field)
+	return true, read && found && got == c.New, nil
 }
 
 // steps are what this program did to the objects of a cluster, newest first, or, where the question is about one object, to that one.

@@ -233,6 +233,48 @@ func TestWho(t *testing.T) {
 	}
 }
 
+// TestWhoOfTwo: of two plans that set one field each change is credited to the one that made it, also where Proxmox VE wrote the value its own way,
+// and where what a step made of it was not read back.
+func TestWhoOfTwo(t *testing.T) {
+	const readBack = `{"diff":[{"field":"tags","old":"ci;lab","new":"ci;foo;lab"}]}`
+	for _, c := range []struct {
+		name, result, state string
+		undone              time.Duration // when the second was sent, after the first
+	}{
+		{"the undo comes while the look may run", readBack, "done", 6 * time.Second},
+		{"and nothing was read back", "", "done", 6 * time.Second},
+		{"the later one did not come through", readBack, "unknown", 2 * time.Second},
+	} {
+		w := newWorld(2, 8)
+		w.guests[104].config["tags"] = "ci;lab"
+		r := newRig(t, w)
+		r.sync()
+		since := r.clock.now()
+		step := func(plan, action, state, body, result string, at time.Time) {
+			r.st.plans[plan] = store.Plan{ID: plan, Tool: "manage_tags", Body: []byte(body)}
+			r.st.steps = slices.Insert(r.st.steps, 0, store.PlanStep{Plan: plan, N: 1, Cluster: "lab", Object: "104", Action: action, State: state, Result: []byte(result), // newest first
+				Sent: at, Ended: at.Add(500 * time.Millisecond)})
+		}
+		r.st.plans = map[string]store.Plan{}
+		first := since.Add(time.Second)
+		step("p-add", "guest.tags", "done", `{"steps":[{"diff":[{"field":"tags","old":"ci;lab","new":"Foo;ci;lab"}]}]}`, c.result, first)
+		step("p-undo", "guest.tags.undo", c.state, `{"steps":[{"diff":[{"field":"tags","old":"Foo;ci;lab","new":"ci;lab"}]}]}`, "", first.Add(c.undone))
+		r.clock.advance(4 * time.Second)
+		w.guests[104].config["tags"] = "ci;foo;lab"
+		r.sync()
+		r.clock.advance(10 * time.Second)
+		w.guests[104].config["tags"] = "ci;lab"
+		r.sync()
+		rows := r.changes(ChangeQuery{Since: since.Add(time.Second), Object: "104"}).Rows
+		if len(rows) != 2 || rows[1].New != "ci;foo;lab" || rows[1].Plan != "p-add" {
+			t.Errorf("%s: %+v", c.name, rows)
+		}
+		if c.state == "done" && rows[0].Plan != "p-undo" {
+			t.Errorf("%s: the undo is credited to %q", c.name, rows[0].Plan)
+		}
+	}
+}
+
 // TestNewGuestIsOneLine: what a guest is given while it is made is part of its appearing; what it is given later is not.
 func TestNewGuestIsOneLine(t *testing.T) {
 	w := newWorld(2, 8)
