@@ -67,6 +67,11 @@ type GuestCounts struct {
 	Total, Running, Stopped, Paused, Suspended, Unknown, Templates, VMs, CTs int
 }
 
+// Unseen says that nothing is known now of the state of any of these guests: none of them is known to run, nor to be off.
+func (c GuestCounts) Unseen() bool {
+	return c.Unknown > 0 && c.Running+c.Stopped+c.Paused+c.Suspended == 0
+}
+
 // Node is a node as last observed. Pointers are nil when Proxmox VE did not say.
 type Node struct {
 	Cluster string

@@ -57,7 +57,7 @@ func listClusters() Spec {
 
 func clusterInfoOf(d Deps, c inventory.ClusterInfo) clusterInfoOut {
 	o := clusterInfoOut{Name: c.Name, Cluster: c.ClusterName, Reachable: c.Reachable, Endpoints: c.Endpoints, Version: c.Version, Quorate: c.Quorate,
-		Guests: countsOut(c.Guests), SyncedAt: stamp(d, c.SyncedAt), AlsoAs: c.AlsoAs, SameAs: c.SameAs, LooksLike: c.LooksLike, Nodes: len(c.Nodes)}
+		Guests: countsOf(c.Guests), SyncedAt: stamp(d, c.SyncedAt), AlsoAs: c.AlsoAs, SameAs: c.SameAs, LooksLike: c.LooksLike, Nodes: len(c.Nodes)}
 	if c.Failure != nil {
 		o.Failure = cell(c.Failure.Error(), 300)
 	}

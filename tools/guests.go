@@ -74,7 +74,7 @@ func findGuests() Spec {
 }
 
 func guestsOf(d Deps, p inventory.GuestPage, cols []guestColumn, query string) *guestsOut {
-	out := &guestsOut{Envelope: envelope(d, p.Meta), Total: p.Counts.Total, Counts: countsOut(p.Counts), Rows: guestRows{p.Rows, cols},
+	out := &guestsOut{Envelope: envelope(d, p.Meta), Total: p.Counts.Total, Counts: countsOf(p.Counts), Rows: guestRows{p.Rows, cols},
 		NextCursor: p.NextCursor, src: p, cols: cols, empty: query}
 	if (d.Several || spansClusters(p.Rows)) && !slices.ContainsFunc(cols, func(c guestColumn) bool { return c.name == "cluster" }) {
 		cols = append(cols, extraColumns[len(extraColumns)-1])

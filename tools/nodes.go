@@ -62,7 +62,7 @@ func listNodes() Spec {
 
 func nodeOf(d Deps, n inventory.Node) nodeOut {
 	out := nodeOut{Cluster: n.Cluster, Node: n.Name, Status: n.Status, IP: n.IP, CPU: n.CPU, CPUs: n.MaxCPU, Mem: n.Mem, MaxMem: n.MaxMem,
-		Disk: n.Disk, MaxDisk: n.MaxDisk, Uptime: n.Uptime, Load: n.Load, Version: n.Version, Kernel: n.Kernel, Guests: countsOut(n.Guests)}
+		Disk: n.Disk, MaxDisk: n.MaxDisk, Uptime: n.Uptime, Load: n.Load, Version: n.Version, Kernel: n.Kernel, Guests: countsOf(n.Guests)}
 	if n.Status != "online" && !n.Since.IsZero() {
 		out.Since = stamp(d, n.Since)
 	}
@@ -93,7 +93,7 @@ func (o *nodesOut) View(d Deps) View {
 		}
 		t.Rows = append(t.Rows, []string{cell(n.Name, 63), nodeStatus(d, n), fraction(n.CPU), whole(n.MaxCPU), usage(n.Mem, n.MaxMem),
 			usage(n.Disk, n.MaxDisk), cell(strings.Join(n.Load, " "), 30), seconds(n.Uptime), cell(n.Version, 20),
-			strconv.Itoa(n.Guests.Total), strconv.Itoa(n.Guests.Running), cell(n.IP, 45)})
+			strconv.Itoa(n.Guests.Total), runningCount(n.Guests), cell(n.IP, 45)})
 	}
 	v.Line("%s, %d online, %s", counted(len(o.src.Nodes), "node"), online, asOf(d, o.src.Meta))
 	v.Table(t.in(d, at))

@@ -38,16 +38,36 @@ type clusterOut struct {
 	OwnTasks     bool         `json:"own_tasks_only,omitempty"`
 }
 
+// countsOut are guests by state. The states are null where nothing is known of any of these guests now.
 type countsOut struct {
-	Total     int `json:"total"`
-	Running   int `json:"running"`
-	Stopped   int `json:"stopped"`
-	Paused    int `json:"paused"`
-	Suspended int `json:"suspended"`
-	Unknown   int `json:"unknown"`
-	Templates int `json:"templates"`
-	VMs       int `json:"vms"`
-	CTs       int `json:"cts"`
+	Total     int  `json:"total"`
+	Running   *int `json:"running"`
+	Stopped   *int `json:"stopped"`
+	Paused    *int `json:"paused"`
+	Suspended *int `json:"suspended"`
+	Unknown   int  `json:"unknown"`
+	Templates int  `json:"templates"`
+	VMs       int  `json:"vms"`
+	CTs       int  `json:"cts"`
+}
+
+func countsOf(c inventory.GuestCounts) countsOut {
+	out := countsOut{Total: c.Total, Unknown: c.Unknown, Templates: c.Templates, VMs: c.VMs, CTs: c.CTs}
+	if !c.Unseen() {
+		out.Running, out.Stopped, out.Paused, out.Suspended = &c.Running, &c.Stopped, &c.Paused, &c.Suspended
+	}
+	return out
+}
+
+// runningCount is how many guests run, "?" where that is not known of any, and how many may run beside those that do.
+func runningCount(c inventory.GuestCounts) string {
+	switch {
+	case c.Unseen():
+		return "?"
+	case c.Unknown > 0:
+		return fmt.Sprintf("%d (%d unknown)", c.Running, c.Unknown)
+	}
+	return strconv.Itoa(c.Running)
 }
 
 type storageOut struct {
@@ -84,7 +104,7 @@ func getOverview() Spec {
 }
 
 func clusterOf(d Deps, c inventory.ClusterOverview) clusterOut {
-	out := clusterOut{Name: c.Name, Version: c.Version, Quorate: c.Quorate, Guests: countsOut(c.Guests), OwnTasks: c.OwnTasks,
+	out := clusterOut{Name: c.Name, Version: c.Version, Quorate: c.Quorate, Guests: countsOf(c.Guests), OwnTasks: c.OwnTasks,
 		Nodes: []nodeOut{}, Storages: []storageOut{}}
 	if kindKnown(c) {
 		out.Standalone = &c.Standalone

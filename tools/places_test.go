@@ -3,9 +3,12 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/proxmox-mcp/proxmox-mcp/internal/fault"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/pve"
@@ -169,5 +172,46 @@ func TestPlacesUnknown(t *testing.T) {
 				t.Errorf("%s: %s lacks %s", tool, raw, part)
 			}
 		}
+	}
+}
+
+// TestNodesUnknown: how many guests of a node run is unknown while nothing is known of any of them, never 0.
+func TestNodesUnknown(t *testing.T) {
+	nodes := []inventory.Node{
+		{Name: "pve1", Status: "online", Guests: inventory.GuestCounts{Total: 3, Stopped: 2, Templates: 1}},
+		{Name: "pve2", Status: "online", Guests: inventory.GuestCounts{Total: 9, Running: 7, Unknown: 2}},
+		{Name: "pve3", Status: "unknown", Guests: inventory.GuestCounts{Total: 13, Unknown: 12, Templates: 1}},
+	}
+	f := &fake{nodes: inventory.NodeList{Meta: meta(time.Second), Nodes: nodes}}
+	want := []string{"pve1 3 0 0", "pve2 9 7 (2 unknown) 7", "pve3 13 ? null"}
+	s, err := Find("list_nodes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Call(t.Context(), deps(f), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(res.Answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct {
+		Nodes []struct {
+			Guests struct{ Running json.RawMessage }
+		}
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		t.Fatal(err)
+	}
+	blocks := res.Answer.View(deps(f)).Blocks
+	table := blocks[len(blocks)-1].Table
+	col := func(row []string, name string) string { return row[slices.Index(table.Columns, name)] }
+	var got []string
+	for k, row := range table.Rows {
+		got = append(got, strings.Join([]string{col(row, "node"), col(row, "guests"), col(row, "running"), string(answer.Nodes[k].Guests.Running)}, " "))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
