@@ -68,5 +68,5 @@ func (c Configure) cold(l *Live) string {
 	if len(wait) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s runs: only a restart brings %s into effect", l.Label(), strings.Join(wait, ", "))
+	return fmt.Sprintf("while %s runs only a restart brings %s into effect", l.Label(), strings.Join(wait, ", "))
 }

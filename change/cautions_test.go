@@ -16,7 +16,7 @@ func TestCautionsOfConfigure(t *testing.T) {
 		return &Live{Target: Target{Type: typ, VMID: 105, Name: "grafana", Status: status}, Config: pve.Config{"cores": "2", "memory": "2048", "hotplug": hotplug},
 			Status: pve.GuestStatus{Mem: pve.Ptr(pve.Int(777 << 20))}}
 	}
-	const cold = "105 grafana runs: only a restart brings cores, memory into effect"
+	const cold = "while 105 grafana runs only a restart brings cores, memory into effect"
 	for name, c := range map[string]struct {
 		l      *Live
 		set    map[string]string
@@ -101,7 +101,7 @@ func TestPoolThatIsNone(t *testing.T) {
 			}
 		}
 		p, err := b.Propose(t.Context())
-		if err != nil || len(p.Body.Notes) != 1 || !strings.Contains(p.Body.Notes[0], "210 runner runs: only a restart brings cores into effect") {
+		if err != nil || len(p.Body.Notes) != 1 || !strings.Contains(p.Body.Notes[0], "while 210 runner runs only a restart brings cores into effect") {
 			t.Errorf("the batch: %q, %v", p.Body.Notes, err)
 		}
 	})

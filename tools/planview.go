@@ -2,9 +2,11 @@ package tools
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/proxmox-mcp/proxmox-mcp/change"
 	"github.com/proxmox-mcp/proxmox-mcp/internal/clean"
 )
 
@@ -54,7 +56,9 @@ func (o *planOut) View(d Deps) View {
 		}
 	}
 	for _, b := range o.Blast {
-		v.Line("%s: %s", b[0], b[1])
+		if o.ahead() || b[0] == unsaved {
+			v.Line("%s: %s", b[0], b[1])
+		}
 	}
 	if len(o.Addresses) > 0 {
 		v.Line("address: %s", strings.Join(o.Addresses, ", "))
@@ -66,6 +70,11 @@ func (o *planOut) View(d Deps) View {
 		v.Line("to take it back: %s", o.Undo)
 	}
 	return v
+}
+
+// ahead says that what was read when the plan was made is still what it meets: one that has begun changes just that.
+func (o *planOut) ahead() bool {
+	return slices.Contains([]string{change.Planned, change.Waiting, change.Approved, nothingToDo}, o.State)
 }
 
 // A review stays below 600 tokens (DESIGN §10): so many steps at most, and so much room, in the estimated tokens of weight, for its parts.

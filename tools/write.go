@@ -317,11 +317,17 @@ func dryRun(d Deps, p change.Proposal) *planOut {
 	return out
 }
 
+// nothingToDo is the state of what needs no plan.
+const nothingToDo = "nothing to do"
+
+// unsaved is the line of the guests that no snapshot was made of: what was done to them was done without one.
+const unsaved = "no snapshot possible"
+
 // planOf is a plan as it is, with what was observed of each step.
 func planOf(d Deps, p change.Plan, next string) *planOut {
 	out := &planOut{ID: p.ID, State: p.State, Tier: p.Body.Tier.String(), Title: clean.Line(p.Title, 200), Note: clean.Line(p.Note, 600), Next: next, Steps: []stepOut{}, cluster: p.Cluster}
 	if p.ID == "" {
-		out.State = "nothing to do"
+		out.State = nothingToDo
 	} else {
 		if out.State = change.StateAt(&p.Plan, d.Now()); out.State == change.Expired {
 			out.Next = "it was not applied in time: ask for the change again"
@@ -427,7 +433,7 @@ func blastRows(d Deps, b *change.Blast) [][]string {
 	add("linked clones", b.Dependants)
 	add("snapshots", b.Snapshots)
 	add("no backup", b.NoBackup)
-	add("no snapshot possible", b.Unsaved)
+	add(unsaved, b.Unsaved)
 	add("not known", b.Unknown)
 	if b.LastBackup != nil {
 		rows = append(rows, []string{"last backup", shortStamp(d, *b.LastBackup)})
