@@ -67,7 +67,7 @@ func (o *planOut) View(d Deps) View {
 		v.Text(o.Next)
 	}
 	if o.Undo != "" {
-		v.Line("to take it back: %s", o.Undo)
+		v.Line("%s: %s", map[bool]string{true: "to take back what was done", false: "to take it back"}[o.State == change.Failed], o.Undo)
 	}
 	return v
 }

@@ -355,7 +355,7 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 		out.Note = strings.TrimPrefix(out.Note+"; "+clean.Line(n, 400), "; ")
 	}
 	out.Blast, out.NoUndo = blastRows(d, &p.Body.Blast), oneWay(&p.Body)
-	if p.State == change.Done && undoable(&p) {
+	if p.State == change.Done && undoable(&p) || p.State == change.Failed && partlyUndoable(&p) {
 		out.Undo = call(d, "undo_change", p.ID)
 	}
 	if p.State == change.Applying {
@@ -366,6 +366,22 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 
 func undoable(p *change.Plan) bool {
 	return !slices.ContainsFunc(p.Body.Steps, func(s change.Step) bool { return stands(&s) != "" })
+}
+
+// partlyUndoable says that a plan which failed did something, and that all that it did can be taken back.
+func partlyUndoable(p *change.Plan) bool {
+	some := false
+	for _, j := range p.Journal {
+		if j.State != change.StepDone || j.N > len(p.Body.Steps) { // bodies of plans that ended long ago are not kept
+			continue
+		}
+		s := &p.Body.Steps[j.N-1]
+		if stands(s) != "" {
+			return false
+		}
+		some = some || s.Stays == "" && (s.Makes || !s.Target.New)
+	}
+	return some
 }
 
 // stands is why a step cannot be taken back, "" where it can, or where nothing is to be taken back.
