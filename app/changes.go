@@ -42,6 +42,19 @@ func (g guests) FindAll(ctx context.Context, cluster, query string) ([]change.Fo
 	return out, err
 }
 
+// Unsure implements change.Guests.
+func (g guests) Unsure(ctx context.Context, cluster, query string) []change.Skip {
+	var out []change.Skip
+	for _, u := range g.inv.Unsure(ctx, cluster, query) {
+		why := "its state is not known, nor whether the query means it"
+		if u.Why != "" {
+			why += " (" + u.Why + ")"
+		}
+		out = append(out, change.Skip{Guest: foundOf(u.Target).Label(), Reason: why})
+	}
+	return out
+}
+
 // Stored implements change.Guests.
 func (g guests) Stored(ctx context.Context, cluster string, vmid int) (f *change.Found, gone bool) {
 	t, gone := g.inv.Stored(ctx, cluster, vmid)

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,22 @@ func TestDryRunWaitsForNobody(t *testing.T) {
 		list := queue()
 		if s := StateAt(&list[0], list[0].Expires); s != Expired {
 			t.Errorf("after its time it is %s", s)
+		}
+	})
+}
+
+// TestUnsureGuestsAreNamed: guests of which it is not known whether the query means them are left out by name, also where it selects no other.
+func TestUnsureGuestsAreNamed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		r.guests.unsure = []Skip{{"302 k3s-2", "its state is not known"}}
+		p, err := r.Propose(t.Context(), Request{Tool: "test", Query: "tag:ci", Action: Configure{Set: map[string]string{"cores": "3"}}, Caller: agent})
+		if err != nil || len(p.Body.Steps) == 0 || !slices.Contains(p.Body.Skipped, r.guests.unsure[0]) {
+			t.Errorf("%d steps, left out %v: %v", len(p.Body.Steps), p.Body.Skipped, err)
+		}
+		_, err = r.Propose(t.Context(), Request{Tool: "test", Query: "tag:none", Action: Power{Verb: "start"}, Caller: agent})
+		if e := fault.Of(err); e.Code != fault.NotFound || !strings.Contains(e.Hint, "302 k3s-2: its state is not known") {
+			t.Errorf("a query that selects none: %v, %q", err, e.Hint)
 		}
 	})
 }

@@ -64,6 +64,7 @@ func (m *instant) FindAll(context.Context, string, string) (out []Found, err err
 func (m *instant) LastBackup(context.Context, string, int) (*time.Time, bool) { return nil, true }
 func (m *instant) Places(context.Context, string) (Places, error)             { return Places{}, nil }
 func (*instant) Stored(context.Context, string, int) (*Found, bool)           { return nil, false }
+func (*instant) Unsure(context.Context, string, string) []Skip                { return nil }
 func (*instant) Bridges(context.Context, string, string) []string             { return nil }
 
 func (m *instant) Resync(context.Context, string, int) {}

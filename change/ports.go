@@ -54,6 +54,8 @@ type Guests interface {
 	FindOne(ctx context.Context, cluster, text string) (Found, error)
 	// FindAll gives the guests that a query of find_guests selects, by vmid.
 	FindAll(ctx context.Context, cluster, query string) ([]Found, error)
+	// Unsure gives the guests of which it is not known whether such a query means them, because their state is not known.
+	Unsure(ctx context.Context, cluster, query string) []Skip
 	// Stored is a guest as the store has it, without asking Proxmox VE: nil where it is not known, gone where it is known not to exist any more.
 	Stored(ctx context.Context, cluster string, vmid int) (f *Found, gone bool)
 	// LastBackup looks for the newest backup of a guest: nil and true where there is none, false where it cannot be known.

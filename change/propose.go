@@ -104,6 +104,9 @@ func (e *Engine) drafted(ctx context.Context, r Request, before *sofar) (Body, [
 	}
 	before.expected(lives, errs)
 	body := e.body(r, r.Action.Title(), found[0].Cluster, nil)
+	if r.Query != "" {
+		body.Skipped = e.opt.Guests.Unsure(ctx, body.Cluster, r.Query)
+	}
 	kept, err := body.plan(r, found, lives, errs)
 	body.Title = body.titled(body.Title, kept)
 	if err == nil && len(body.Steps) == 0 {
@@ -216,7 +219,11 @@ func (e *Engine) find(ctx context.Context, r Request) ([]Found, error) {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fault.New(fault.NotFound, "no guest fits the query").WithNext("find_guests")
+		none := fault.New(fault.NotFound, "no guest fits the query").WithNext("find_guests")
+		if unsure := e.opt.Guests.Unsure(ctx, r.Cluster, r.Query); len(unsure) > 0 {
+			return nil, none.WithHint("%s", skipped(unsure))
+		}
+		return nil, none
 	}
 	for _, f := range found {
 		if f.Cluster != found[0].Cluster {

@@ -156,6 +156,8 @@ type simGuests struct {
 	backup *time.Time
 	// pools are those that the inventory still believes.
 	pools map[int]string
+	// unsure are the guests that a query might mean
+	unsure []Skip
 }
 
 func (g *simGuests) FindOne(ctx context.Context, cluster, text string) (Found, error) {
@@ -189,6 +191,8 @@ func (g *simGuests) FindAll(_ context.Context, _, query string) ([]Found, error)
 	slices.SortFunc(out, func(a, b Found) int { return a.VMID - b.VMID })
 	return out, nil
 }
+
+func (g *simGuests) Unsure(context.Context, string, string) []Skip { return g.unsure }
 
 func (g *simGuests) Stored(ctx context.Context, cluster string, vmid int) (*Found, bool) {
 	f, err := g.FindOne(ctx, cluster, strconv.Itoa(vmid))

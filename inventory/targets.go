@@ -79,6 +79,35 @@ func (i *Inventory) selected(ctx context.Context, scope []*cluster, text string)
 	return rows, nil
 }
 
+// Unsure is a guest of which it is not known whether a query means it.
+type Unsure struct {
+	Target
+	Why string // why its state is not known, "" where no reason is kept
+}
+
+// Unsure gives the guests that fit a query but for what it asks of their present (state, cpu, mem, disk), while their state is not known: those
+// of a silent node, for example. Proxmox VE is not asked; a query that does not parse gives none.
+func (i *Inventory) Unsure(ctx context.Context, cluster, text string) []Unsure {
+	q, err := parseQuery(text)
+	if err != nil {
+		return nil
+	}
+	lasting := slices.DeleteFunc(slices.Clone(q.terms), func(t term) bool { return slices.Contains([]string{"state", "cpu", "mem", "disk"}, t.key) })
+	scope, err := i.scope(ctx, cluster)
+	if err != nil || len(lasting) == len(q.terms) || q.backups {
+		return nil
+	}
+	meant, _ := i.selectRows(i.proj.view.Load(), scope, &q, nil)
+	wide, _ := i.selectRows(i.proj.view.Load(), scope, &query{terms: lasting}, nil)
+	var out []Unsure
+	for _, r := range wide {
+		if r.state == stUnknown && !slices.Contains(meant, r) {
+			out = append(out, Unsure{i.target(r), r.g.UnknownReason})
+		}
+	}
+	return out
+}
+
 func (i *Inventory) target(r *row) Target {
 	cv := i.proj.cluster(r.g.Cluster)
 	return Target{Cluster: r.g.Cluster, VMID: r.g.VMID, Type: r.typ(), Node: r.g.Node, Name: name(r.g.Name), Pool: r.g.Pool,

@@ -76,6 +76,11 @@ func TestNodeSilent(t *testing.T) {
 	if d := r.guest("100"); d.State != stRunning {
 		t.Errorf("a guest of another node is %s", d.State)
 	}
+	for q, want := range map[string]int{"state:running": 4, "type:vm state:running": 3, "node:pve1 state:running": 0, "node:pve2": 0, "state:unknown": 0, "vmid:101 state:stopped": 1} {
+		if got := r.Unsure(t.Context(), "", q); len(got) != want || want > 0 && (got[0].VMID != 101 || got[0].Why == "") {
+			t.Errorf("%s may mean besides: %+v, want %d", q, got, want)
+		}
+	}
 	w.nodes["pve2"].silent = false
 	r.tick()
 	if d := r.guest("101"); d.State != stRunning || len(r.st.changes) != before {
