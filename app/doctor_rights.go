@@ -35,7 +35,7 @@ type held struct {
 func weigh(p proxmox.Privileges, v pve.Version, grant func(priv, path string) string, level tools.Tier) held {
 	reading := tools.Listed(level)
 	a := inventory.Access{Rights: inventory.Rights(p), Major: v.Major(), Grant: grant}
-	return held{lacks: tools.Lacks(a, reading), surplus: surplus(tools.Surplus(a.Rights, reading), level), none: len(p) == 0, level: level}
+	return held{lacks: tools.Lacks(a, reading), surplus: tools.Surplus(a.Rights, reading), none: len(p) == 0, level: level}
 }
 
 // missing are the lacks that are worth mending.

@@ -17,10 +17,6 @@ type recipe struct {
 	Without    []string // what tools of the level could use, and is left out with a reason
 }
 
-// creating is what new guests take besides what the tools name as their needs: the settings of a machine's first configuration, and
-// the bridge that it is on (security.md 6).
-const creating = "SDN.Use VM.Config.CDROM VM.Config.Cloudinit VM.Config.HWType"
-
 // withheld are privileges that no level below gets, whatever a tool of it could do with them: they reach beyond guests (security.md 6),
 // or stand for an action of a higher level.
 func withheld(priv string) (from tools.Tier, why string) {
@@ -58,7 +54,7 @@ func recipeFor(level tools.Tier) recipe {
 }
 
 func (r *recipe) gather() {
-	privs := strings.Fields(creating)
+	var privs []string
 	for _, s := range tools.Listed(r.Level) {
 		for _, n := range s.Needs {
 			p := n.Privileges[0]
@@ -74,14 +70,6 @@ func (r *recipe) gather() {
 	}
 	slices.Sort(privs)
 	r.Privileges = slices.Compact(privs)
-}
-
-// surplus leaves out what the recipe of the level gives.
-func surplus(privs []string, level tools.Tier) []string {
-	if level == tools.R0 {
-		return privs
-	}
-	return slices.DeleteFunc(privs, func(p string) bool { return slices.Contains(strings.Fields(creating), p) })
 }
 
 // can says what a token of the recipe is good for.

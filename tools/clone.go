@@ -23,7 +23,7 @@ type cloneIn struct {
 func cloneGuest() Spec {
 	return writes(Spec{
 		Name: "clone_guest", Title: "Clone", Family: "change", Command: "guest clone", Args: []string{"guest", "name"}, Tier: R1,
-		Needs:   []Need{needClone.orNothing(), needAllocate, needSpace, needGuests},
+		Needs:   []Need{needClone.orNothing(), needAllocate, needSpace, needBridges, needGuests},
 		Summary: "Make a new guest from a guest, template or snapshot; configure, enlarge and start it.",
 		Examples: []Example{
 			{CLI: "guest clone 900 web2 --dry-run", Args: map[string]any{"guest": "900", "name": "web2", "dry_run": true}, Why: "plan a copy of a template"},

@@ -33,7 +33,7 @@ type createCTIn struct {
 func createContainer() Spec {
 	return makes(Spec{
 		Name: "create_container", Title: "Create container", Family: "change", Command: "container create", Args: []string{"name", "template"}, Tier: R1,
-		Needs:   []Need{needAllocate.orNothing(), needSpace, needTemplates, needGuests},
+		Needs:   []Need{needAllocate.orNothing(), needOptions, needCPU, needMemory, needDisks, needNICs, needBridges, needSpace, needTemplates, needGuests},
 		Summary: "Create a container; its template is downloaded if missing.",
 		Examples: []Example{
 			{CLI: "container create dns2 debian-13", Args: map[string]any{"name": "dns2", "template": "debian-13"}, Why: "a Debian container"},

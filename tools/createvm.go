@@ -38,7 +38,8 @@ type createVMIn struct {
 func createVM() Spec {
 	return makes(Spec{
 		Name: "create_vm", Title: "Create VM", Family: "change", Command: "vm create", Args: []string{"name"}, Tier: R1,
-		Needs:   []Need{needAllocate.orNothing(), needSpace, needTemplates, needReachOut, needGuests},
+		Needs: []Need{needAllocate.orNothing(), needHardware.above(), needOptions, needCPU, needMemory, needDisks, needNICs, needCDs, needCloudInit, needBridges, needSpace,
+			needTemplates, needReachOut, needGuests},
 		Summary: "Create a VM from a cloud image, ISO or nothing; what is not given is chosen.",
 		Examples: []Example{
 			{CLI: "vm create web --image debian-13 --packages docker.io --wait-for address",

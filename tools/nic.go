@@ -26,7 +26,7 @@ func manageNIC() Spec {
 	return writes(Spec{
 		Name: "manage_nic", Title: "Network cards", Family: "change", Command: "guest nic", Args: []string{"guest", "action", "card"}, Tier: R2,
 		Acts:    []Act{{"add", R2}, {"change", R2}, {"remove", R2}},
-		Needs:   []Need{needNICs.orNothing(), needGuests},
+		Needs:   []Need{needNICs.orNothing(), needBridges, needGuests},
 		Summary: "Add, change (its MAC stays) or remove a guest's network card; link up or down.",
 		Examples: []Example{
 			{CLI: "guest nic 208 change --vlan 20 --dry-run", Args: map[string]any{"guest": "208", "action": "change", "vlan": 20, "dry_run": true}, Why: "plan to put it into a VLAN"},

@@ -36,11 +36,16 @@ var (
 	// Power of guests (11/008).
 	needPower = Need{Privileges: []string{"VM.PowerMgmt"}, Path: "/vms", Part: "guests"}
 	// Configuration of guests: each key has its privilege (pve-api.md 76; security.md 6).
-	needOptions = Need{Privileges: []string{"VM.Config.Options"}, Path: "/vms", Part: "names, notes, tags, start at boot"}
-	needCPU     = Need{Privileges: []string{"VM.Config.CPU"}, Path: "/vms", Part: "CPU settings"}
-	needMemory  = Need{Privileges: []string{"VM.Config.Memory"}, Path: "/vms", Part: "memory settings"}
-	needDisks   = Need{Privileges: []string{"VM.Config.Disk"}, Path: "/vms", Part: "disk settings"}
-	needNICs    = Need{Privileges: []string{"VM.Config.Network"}, Path: "/vms", Part: "network settings"}
+	needOptions   = Need{Privileges: []string{"VM.Config.Options"}, Path: "/vms", Part: "names, notes, tags, start at boot"}
+	needCPU       = Need{Privileges: []string{"VM.Config.CPU"}, Path: "/vms", Part: "CPU settings"}
+	needMemory    = Need{Privileges: []string{"VM.Config.Memory"}, Path: "/vms", Part: "memory settings"}
+	needDisks     = Need{Privileges: []string{"VM.Config.Disk"}, Path: "/vms", Part: "disk settings"}
+	needNICs      = Need{Privileges: []string{"VM.Config.Network"}, Path: "/vms", Part: "network settings"}
+	needHardware  = Need{Privileges: []string{"VM.Config.HWType"}, Path: "/vms", Part: "hardware settings"}
+	needCDs       = Need{Privileges: []string{"VM.Config.CDROM"}, Path: "/vms", Part: "CD drives"}
+	needCloudInit = Need{Privileges: []string{"VM.Config.Cloudinit"}, Path: "/vms", Part: "cloud-init settings"}
+	// A card is put on a bridge or virtual network by who may use that (security.md 6).
+	needBridges = Need{Privileges: []string{"SDN.Use"}, Path: "/sdn/zones", Part: "bridges and virtual networks"}
 	// Membership of pools (schema: /pools).
 	needPoolMembers = Need{Privileges: []string{"Pool.Allocate"}, Path: "/pool", Part: "membership of pools"}
 	// Snapshots (schema: /nodes/{node}/qemu/{vmid}/snapshot).

@@ -26,7 +26,7 @@ type updateIn struct {
 func updateGuest() Spec {
 	return writes(Spec{
 		Name: "update_guest", Title: "Configure", Family: "change", Command: "guest update", Args: []string{"guest"}, Tier: R1,
-		Needs:   []Need{needOptions, needCPU, needMemory, needDisks, needNICs, needPoolMembers, needGuests},
+		Needs:   []Need{needOptions, needCPU, needMemory, needDisks, needNICs, needHardware, needCDs, needCloudInit, needBridges, needPoolMembers, needGuests},
 		Summary: "Change a guest's configuration; tells what waits for a restart.",
 		Examples: []Example{
 			{CLI: "guest update 208 --memory-mib 3072 --dry-run", Args: map[string]any{"guest": "208", "memory_mib": 3072, "dry_run": true}, Why: "plan more memory"},
