@@ -46,17 +46,14 @@ func (h held) missing() []tools.Lack {
 	})
 }
 
-// toolsText counts the tools of the level that work with these rights, and names those that do not.
+// toolsText counts the tools of the level that answer in full with these rights, as check_access does, and names the others: those too that
+// miss a right by choice.
 func (h held) toolsText() string {
-	var fail, part []string
-	for _, l := range h.missing() {
-		fail, part = addNew(fail, l.Fails...), addNew(part, l.Partial...)
-	}
-	part = slices.DeleteFunc(part, func(name string) bool { return slices.Contains(fail, name) })
+	fail, part := tools.Short(h.lacks)
 	n := len(tools.Listed(h.level))
-	text := fmt.Sprintf("%d of %d work", n-len(fail), n)
+	text := fmt.Sprintf("%d of %d answer in full", n-len(fail)-len(part), n)
 	if len(part) > 0 {
-		text += fmt.Sprintf(", %d of them in part: %s", len(part), some(part, 4))
+		text += "; in part: " + some(part, 4)
 	}
 	if len(fail) > 0 {
 		text += "; without answer: " + some(fail, 6)

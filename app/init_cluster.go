@@ -266,6 +266,9 @@ func (d *initDialogue) showRights(s clusterSeen) {
 		d.say("  rights: can %s%s", recipeFor(d.Level).can(), h.note())
 	}
 	d.say("  tools: %s", h.toolsText())
+	if len(h.lacks) > 0 {
+		d.say("    proxmox-mcp access check names the rights that they lack.")
+	}
 	switch {
 	case len(h.surplus) > 0 && d.Level > tools.R0:
 		d.say("  The token may also: %s.\n    %s", some(h.surplus, 6), d.safer())

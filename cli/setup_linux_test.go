@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -171,7 +172,7 @@ func TestSetupRegisters(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, said)
 	}
-	for _, part := range []string{"What an agent sees:", "cluster homelab, Proxmox VE 9", " work\n", "+ [mcp_servers.proxmox]", `+   "context_servers": {`,
+	for _, part := range []string{"What an agent sees:", "cluster homelab, Proxmox VE 9", " answer in full\n", "+ [mcp_servers.proxmox]", `+   "context_servers": {`,
 		"must have at least 10 characters", "must be one of reversible", "Allowed: reversible changes", "Restart these clients"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("%q is not said:\n%s", part, said)
@@ -315,10 +316,14 @@ func TestRecipes(t *testing.T) {
 				args = append(args, "--allow", tier)
 			}
 			out, errOut, code := n.script(t, token, args...)
-			if code != 0 || strings.Contains(errOut, "missing") || strings.Contains(errOut, "may also") || strings.Contains(errOut, "without answer") || strings.Contains(errOut, "in part") {
+			if code != 0 || strings.Contains(errOut, "missing") || strings.Contains(errOut, "may also") {
 				t.Fatalf("exit code %d\n%s%s", code, out, errOut)
 			}
 			n.types(t, [][2]string{{"new operator's passphrase", passphrase}, {"once more", passphrase}}, "operator", "init")
+			if tier != "" {
+				n.types(t, [][2]string{pass}, "allow", tier)
+			}
+			n.sameCount(t, out+errOut)
 			n.types(t, [][2]string{pass}, "allow", "host")
 			for _, line := range c.can {
 				if said, code := n.does(t, line); code != 0 {
@@ -331,6 +336,17 @@ func TestRecipes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// sameCount wants what setup said of the tools to be what check_access says with the same login at the same tier, with each tool's name.
+func (n *newcomer) sameCount(t *testing.T, setup string) {
+	t.Helper()
+	count := regexp.MustCompile(`(\d+ of \d+) (?:tools )?answer in full`)
+	said, code := n.does(t, "access check")
+	of, is := count.FindStringSubmatch(setup), count.FindStringSubmatch(said)
+	if code != 0 || of == nil || is == nil || of[1] != is[1] || !strings.Contains(setup, "without answer: ") || !strings.Contains(setup, "read_log") {
+		t.Errorf("setup said %v:\n%s\naccess check says, exit code %d:\n%s", of, setup, code, said)
 	}
 }
 

@@ -83,13 +83,8 @@ func accessIs(d Deps, a inventory.Access, level Tier) accessOf {
 	if a.Expires != nil {
 		o.Expires = stamp(d, *a.Expires)
 	}
-	touched := map[string]bool{}
-	for _, l := range o.Lacks {
-		for _, t := range slices.Concat(l.Fails, l.Partial) {
-			touched[t] = true
-		}
-	}
-	o.Full = o.Tools - len(touched)
+	mute, partial := Short(o.Lacks)
+	o.Full = o.Tools - len(mute) - len(partial)
 	return o
 }
 

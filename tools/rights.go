@@ -143,6 +143,18 @@ func Lacks(a inventory.Access, specs []Spec) []Lack {
 	return out
 }
 
+// Short names the tools that have no answer with these lacks, and those whose answers lack parts, each once and sorted. Both check_access
+// and setup count by it.
+func Short(lacks []Lack) (mute, partial []string) {
+	for _, l := range lacks {
+		mute, partial = append(mute, l.Fails...), append(partial, l.Partial...)
+	}
+	slices.Sort(mute)
+	slices.Sort(partial)
+	mute, partial = slices.Compact(mute), slices.Compact(partial)
+	return mute, slices.DeleteFunc(partial, func(t string) bool { return slices.Contains(mute, t) })
+}
+
 // met says that the need's right holds everywhere.
 func (n Need) met(r inventory.Rights) bool {
 	if n.Exact {
