@@ -160,6 +160,7 @@ func (a *App) deps(p *parts, who server.Principal, door string) tools.Deps {
 	return tools.Deps{Inventory: p.inv, Changes: p.eng, Code: p.code, Who: caller, Now: a.Clock, Zone: p.cfg.Location(), Program: p.program,
 		SSHKeys: p.cfg.Changes.SSHKeys, ShowFiles: p.cfg.Backups.Files, Exec: len(p.cfg.Agent.Exec.Allow) > 0,
 		Several: len(p.pool.Names())-len(p.inv.Merged()) > 1,
+		Granted: func(ctx context.Context, cluster string) ([]string, error) { return p.sheriff.Granted(ctx, cluster) },
 		Level:   func(ctx context.Context) (tools.Tier, error) { return p.sheriff.Level(ctx, caller) }}
 }
 

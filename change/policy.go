@@ -261,11 +261,46 @@ func (s *Sheriff) granted(st *Step, t Target, grants []Grant) (Verdict, bool) {
 	is := fmt.Sprintf("%s changes are not allowed here; allowed: %s", st.Tier, level)
 	if level == Read {
 		is = "this server is read-only here"
+		if scopes := s.scopesIn(grants, t.Cluster); len(scopes) > 0 {
+			is += "; allowed: " + strings.Join(scopes, "; ")
+		}
 	}
 	if st.Tier > s.Rules.Maximum {
 		return deny(is, fmt.Sprintf("the configuration's changes.maximum is %s", s.Rules.Maximum)), false
 	}
 	return deny(is, OwnerRuns(s.program(), "allow "+st.Tier.String()+" --for 8h")), false
+}
+
+// Granted are the grants in force for parts of a cluster, as people say them; none where no limit to a part is to be told.
+func (s *Sheriff) Granted(ctx context.Context, cluster string) ([]string, error) {
+	grants, err := s.Grants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	grants = s.inForce(grants)
+	if !slices.ContainsFunc(grants, func(g Grant) bool { return !g.everything() }) {
+		return nil, nil
+	}
+	return s.scopesIn(grants, cluster), nil
+}
+
+// scopesShown bounds the grants that one text names.
+const scopesShown = 4
+
+// scopesIn says the first grants that can hold in a cluster, as far as the configuration lets them: those of others are not told.
+func (s *Sheriff) scopesIn(grants []Grant, cluster string) []string {
+	var out []string
+	for _, g := range grants {
+		if g.Cluster != "" && g.Cluster != cluster {
+			continue
+		}
+		if len(out) == scopesShown {
+			return append(out, "and more")
+		}
+		g.Tier = min(g.Tier, s.Rules.Maximum)
+		out = append(out, g.String())
+	}
+	return out
 }
 
 // caps counts what was sent within the last hour, on top of what the plan wants.

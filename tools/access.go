@@ -34,6 +34,7 @@ type accessOf struct {
 	Unknown   string    `json:"unknown,omitempty"` // why expiry and separation are not known
 	ReadOnly  bool      `json:"sends_only_get"`
 	Level     string    `json:"allowed_up_to"`
+	Granted   []string  `json:"allowed_only,omitempty"` // where grants are for parts of the cluster: each of them
 	Rights    []holding `json:"rights"`
 	Surplus   []string  `json:"beyond_reading,omitempty"`
 	Tools     int       `json:"tools"`
@@ -60,7 +61,13 @@ func checkAccess() Spec {
 			level, out.Warnings = R0, append(out.Warnings, inventory.Warning{Code: string(f.Code), Text: strings.TrimSuffix("nothing is changed now: "+f.Error()+"; "+f.Hint, "; ")})
 		}
 		for _, a := range l.Clusters {
-			out.Clusters = append(out.Clusters, accessIs(d, a, level))
+			o := accessIs(d, a, level)
+			if d.Granted != nil && level > R0 {
+				if o.Granted, err = d.Granted(ctx, a.Cluster); err != nil {
+					return nil, err
+				}
+			}
+			out.Clusters = append(out.Clusters, o)
 		}
 		return out, nil
 	})
@@ -130,6 +137,9 @@ func changesText(d Deps, c accessOf) string {
 	switch {
 	case c.Level != R0.String():
 		text = "changes: allowed up to " + c.Level
+		if len(c.Granted) > 0 {
+			text += ", only " + cell(strings.Join(c.Granted, "; "), 400)
+		}
 	case !c.ReadOnly:
 		text += "; " + change.OwnerRuns(d.Program, "allow reversible")
 	}

@@ -112,3 +112,23 @@ func TestAccessWithoutRoom(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestAccessScopes: grants for a part of the cluster are told with that part.
+func TestAccessScopes(t *testing.T) {
+	d := deps(&fake{access: someAccess()})
+	d.Level = func(context.Context) (Tier, error) { return R1, nil }
+	d.Granted = func(_ context.Context, cluster string) ([]string, error) {
+		return []string{"reversible for tag " + cluster}, nil
+	}
+	s, err := Find("check_access")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Call(t.Context(), d, json.RawMessage(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := res.Answer.View(d).Compact(); !strings.Contains(out, "changes: allowed up to reversible, only reversible for tag lab;") {
+		t.Error(out)
+	}
+}

@@ -94,6 +94,8 @@ type Deps struct {
 	Taken []int
 	// Level is the highest tier that the caller may use now; nil: only reading.
 	Level func(ctx context.Context) (Tier, error)
+	// Granted are the grants in force where some hold for parts of a cluster alone, as people say them; nil: none are told.
+	Granted func(ctx context.Context, cluster string) ([]string, error)
 	// Exec says that the configuration lets programs be run in guests.
 	Exec bool
 	// Several says that more than one cluster is configured: rows then name theirs.
