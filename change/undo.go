@@ -26,6 +26,9 @@ func (e *Engine) Undo(ctx context.Context, id string, who Caller) (Proposal, err
 	default:
 		return Proposal{}, fault.New(fault.Conflict, "plan %s is %s: there is nothing to undo", p.ID, p.State).WithNext("get_plan")
 	}
+	if len(p.Body.Steps) == 0 {
+		return Proposal{}, fault.New(fault.Conflict, "what plan %s did is not kept any more: it ended long ago", p.ID).WithNext("get_history")
+	}
 	c, err := e.opt.Cluster(p.Cluster)
 	if err != nil {
 		return Proposal{}, err

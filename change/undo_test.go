@@ -128,6 +128,33 @@ func TestUndo(t *testing.T) {
 	})
 }
 
+// TestUndoOfLongAgo: the body of a plan that ended long ago is not kept, and its undo says so.
+func TestUndoOfLongAgo(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		r.sheriff.Rules.Caps = Caps{}
+		s := samples()[0]
+		var ids []string
+		for vmid := 1000; vmid < 1002; vmid++ {
+			s.make(r, vmid)
+			p, err := r.Propose(t.Context(), s.request(r, vmid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.approved(p)
+			r.apply(p.ID)
+			ids = append(ids, p.ID)
+			time.Sleep(91 * 24 * time.Hour)
+		}
+		if p, err := r.Plan(t.Context(), ids[0], agent); err != nil || p.State != Done || len(p.Body.Steps) != 0 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		if _, err := r.Undo(t.Context(), ids[0], agent); fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "is not kept any more") {
+			t.Error(err)
+		}
+	})
+}
+
 // TestUndoBesideEdits: what somebody else has done since stays: an undo that would take it back too is refused, every other leaves it alone.
 func TestUndoBesideEdits(t *testing.T) {
 	t.Parallel()

@@ -365,7 +365,7 @@ func planOf(d Deps, p change.Plan, next string) *planOut {
 }
 
 func undoable(p *change.Plan) bool {
-	return !slices.ContainsFunc(p.Body.Steps, func(s change.Step) bool { return stands(&s) != "" })
+	return len(p.Body.Steps) > 0 && !slices.ContainsFunc(p.Body.Steps, func(s change.Step) bool { return stands(&s) != "" })
 }
 
 // partlyUndoable says that a plan which failed did something, and that all that it did can be taken back.
