@@ -77,7 +77,7 @@ func TestF05TicketRenewal(t *testing.T) {
 		defer r.close()
 		var wg sync.WaitGroup
 		for range 5 * 6 {
-			for range 8 {
+			for range 3 { // more idle connections are more timers, on which Go's race detector has crashed (SIGSEGV in its stack depot)
 				wg.Go(func() {
 					if _, err := r.Version(t.Context()); err != nil {
 						t.Error(err)
